@@ -1,0 +1,253 @@
+//! `AuditService`: heads of the log, proofs, exports.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::convert::{audit, subject};
+use super::field::{Fields, Lines, TimeRule};
+use super::service::{Hands, caller};
+use super::status::ApiError;
+use crate::export::{self, Export, ExportError, Person};
+use crate::ledger::checkpoint::SignedCheckpoint;
+use crate::ledger::entry::leaf_hash;
+use crate::model::BrandId;
+use crate::pb::consentry::v1 as wire;
+use crate::pb::consentry::v1::audit_service_server::AuditService;
+use crate::pb::consentry::v1::export_audit_response::Part;
+use crate::writer::ops::Target;
+
+/// The area of work that brings explanation, replay and shadow.
+const PROOF_AREA: &str = "proof: replay, explanation and shadow";
+/// What a caller is told to wait when exports are being made already.
+const EXPORT_WAIT: Duration = Duration::from_secs(30);
+/// A checkpoint is signed at least once a second.
+const CHECKPOINT_WAIT: Duration = Duration::from_secs(1);
+
+/// Exports made at a time; each reads the ledger as fast as it can.
+const EXPORTS_MAX: usize = 2;
+/// Pieces of an export that wait for a slow caller.
+const PIECES_MAX: usize = 4;
+
+/// The service.
+#[derive(Clone)]
+pub struct Audits {
+    hands: Hands,
+    exports: Arc<Semaphore>,
+}
+
+impl Audits {
+    /// A service with these hands.
+    pub fn new(hands: Hands) -> Audits {
+        Audits { hands, exports: Arc::new(Semaphore::new(EXPORTS_MAX)) }
+    }
+
+    /// Plans an export, so that what is wrong with the question is the call's answer and not the stream's.
+    async fn plan(&self, question: Question) -> Result<(Export, u64), ApiError> {
+        let books = self.hands.books().clone();
+        let reader = self.hands.reader().clone();
+        let planned = tokio::task::spawn_blocking(move || {
+            let Question { request, resume, offset } = question;
+            let planned = match resume {
+                None => Export::plan(&reader, &books, request),
+                Some(id) => Export::resume(&reader, &books, request, &id),
+            };
+            planned.map(|export| (export, offset))
+        });
+        planned.await.map_err(failed)?.map_err(export_error)
+    }
+
+    /// Makes it on a thread of its own; the caller's pace is the pace.
+    fn run(&self, export: Export, offset: u64, turn: OwnedSemaphorePermit) -> Pieces {
+        let (send, receive) = mpsc::channel(PIECES_MAX);
+        let (reader, books) = (self.hands.reader().clone(), self.hands.books().clone());
+        tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+            let tell = |part| send.blocking_send(Ok(wire::ExportAuditResponse { part: Some(part) }));
+            if tell(Part::Header(audit::header(&export))).is_err() {
+                return;
+            }
+            let done = export
+                .run(&reader, &books, offset, |piece| tell(Part::Chunk(piece.into())).map_err(|_| gone()));
+            let last = match done {
+                Ok(summary) => tell(Part::Summary(audit::summary(&summary))),
+                Err(ExportError::Sink(_)) => return,
+                Err(error) => send.blocking_send(Err(export_error(error).into())),
+            };
+            // The caller is gone after the last piece: nothing is lost by it.
+            let _ = last;
+        });
+        ReceiverStream::new(receive).boxed()
+    }
+
+    fn proof(&self, index: u64, size: u64) -> Result<wire::InclusionProof, ApiError> {
+        let newest = self.hands.checkpoint();
+        self.check_range(index, size, &newest)?;
+        let size = if size == 0 { newest.size() } else { size };
+        let books = self.hands.books();
+        let stored = books.stored().get(index).map_err(failed)?;
+        let stored = stored.ok_or(ApiError::NotFound { kind: "entry", name: index.to_string() })?;
+        let proof = books.tree().inclusion(index, size).map_err(failed)?;
+        let root = books.tree().root_at(size).map_err(failed)?;
+        Ok(audit::proof(&proof, leaf_hash(&stored.leaf), root, &newest))
+    }
+
+    fn check_range(&self, index: u64, size: u64, newest: &SignedCheckpoint) -> Result<(), ApiError> {
+        if index >= self.hands.books().stored().len() {
+            return Err(ApiError::NotFound { kind: "entry", name: index.to_string() });
+        }
+        if size > newest.size() {
+            return Err(ApiError::OutOfRange {
+                message: format!("the newest head covers {} entries, not {size}", newest.size()),
+                oldest: None,
+            });
+        }
+        if size != 0 && index >= size {
+            return Err(ApiError::field("tree_size", format!("must be larger than index {index}, or 0")));
+        }
+        if index >= newest.size() {
+            return Err(ApiError::Unavailable {
+                message: "the entry is durable but not yet under a signed head".to_owned(),
+                retry: CHECKPOINT_WAIT,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What to export, read and checked.
+struct Question {
+    request: export::Request,
+    resume: Option<String>,
+    offset: u64,
+}
+
+fn question(f: &mut Fields, wire: wire::ExportAuditRequest) -> Option<Question> {
+    let brand = f.id::<BrandId>("brand", &wire.brand);
+    let person = f.optional("subject", wire.subject, subject::target_within);
+    let period = f.optional("period", wire.period, |f, range| {
+        let start = f.time("start", range.start, TimeRule::Any);
+        let end = f.time("end", range.end, TimeRule::Any);
+        let (start, end) = (start?, end?);
+        match (start, end) {
+            (Some(start), Some(end)) if end <= start => f.refuse("end", "must lie after start"),
+            range => Some(range),
+        }
+    });
+    let format = f.named("format", wire.format, audit::format);
+    let id = f.text("export_id", wire.export_id, 0..=4_096, Lines::One)?;
+    if id.is_empty() && wire.offset > 0 {
+        f.bad("offset", "needs export_id");
+    }
+    let (from, to) = period?.unwrap_or_default();
+    let person = person?.map(|target| match target {
+        Target::Customer(customer) => Person::Customer(customer),
+        target => Person::Addresses(target.addresses()),
+    });
+    let request = export::Request { brand: Some(brand?), person, from, to, format: format?, since: None };
+    Some(Question { request, resume: (!id.is_empty()).then_some(id), offset: wire.offset })
+}
+
+fn export_error(error: ExportError) -> ApiError {
+    match error {
+        ExportError::UnknownPerson => ApiError::NotFound { kind: "person", name: "as named".to_owned() },
+        ExportError::Offset { .. } => ApiError::OutOfRange { message: error.to_string(), oldest: None },
+        ExportError::Resume(why) => ApiError::field("export_id", why),
+        error => failed(error),
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> ApiError {
+    tracing::error!(%error, "the ledger failed under a call");
+    ApiError::Unavailable { message: "the ledger failed".to_owned(), retry: CHECKPOINT_WAIT }
+}
+
+fn later<T>() -> Result<Response<T>, Status> {
+    Err(ApiError::Unimplemented { area: PROOF_AREA }.into())
+}
+
+type Pieces = BoxStream<'static, Result<wire::ExportAuditResponse, Status>>;
+type Replay = BoxStream<'static, Result<wire::ReplayDecisionsResponse, Status>>;
+
+#[tonic::async_trait]
+impl AuditService for Audits {
+    type ExportAuditStream = Pieces;
+
+    async fn export_audit(
+        &self,
+        request: Request<wire::ExportAuditRequest>,
+    ) -> Result<Response<Pieces>, Status> {
+        let caller = caller(&request)?;
+        let mut f = self.hands.fields();
+        let read = question(&mut f, request.into_inner());
+        let question = f.finish(read)?;
+        if let Some(brand) = &question.request.brand {
+            caller.check_brand(brand)?;
+            let known = self.hands.look(|cx| cx.brand(brand.as_str()))?;
+            known.ok_or(ApiError::NotFound { kind: "brand", name: brand.to_string() })?;
+        }
+        let turn = Arc::clone(&self.exports).try_acquire_owned();
+        let turn = turn.map_err(|_| ApiError::Overloaded { retry: EXPORT_WAIT })?;
+        let (export, offset) = self.plan(question).await?;
+        Ok(Response::new(self.run(export, offset, turn)))
+    }
+
+    async fn get_checkpoint(
+        &self,
+        request: Request<wire::GetCheckpointRequest>,
+    ) -> Result<Response<wire::Checkpoint>, Status> {
+        caller(&request)?;
+        let newest = self.hands.checkpoint();
+        let wanted = request.get_ref().min_size;
+        if wanted > self.hands.books().stored().len() {
+            let message = format!("the log has {} entries, not {wanted}", self.hands.books().stored().len());
+            return Err(ApiError::OutOfRange { message, oldest: None }.into());
+        }
+        if wanted > newest.size() {
+            let message = format!("the newest signed head covers {} entries so far", newest.size());
+            return Err(ApiError::Unavailable { message, retry: CHECKPOINT_WAIT }.into());
+        }
+        Ok(Response::new(audit::checkpoint(&newest)))
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        request: Request<wire::GetInclusionProofRequest>,
+    ) -> Result<Response<wire::InclusionProof>, Status> {
+        caller(&request)?;
+        let (service, request) = (self.clone(), request.into_inner());
+        let proof = tokio::task::spawn_blocking(move || service.proof(request.index, request.tree_size));
+        let proof = proof.await.map_err(failed)?;
+        Ok(Response::new(proof?))
+    }
+
+    async fn explain_decision(
+        &self,
+        _: Request<wire::ExplainDecisionRequest>,
+    ) -> Result<Response<wire::DecisionExplanation>, Status> {
+        later()
+    }
+
+    type ReplayDecisionsStream = Replay;
+
+    async fn replay_decisions(
+        &self,
+        _: Request<wire::ReplayDecisionsRequest>,
+    ) -> Result<Response<Self::ReplayDecisionsStream>, Status> {
+        later()
+    }
+
+    async fn check_shadow(
+        &self,
+        _: Request<wire::CheckShadowRequest>,
+    ) -> Result<Response<wire::CheckShadowResponse>, Status> {
+        later()
+    }
+}

@@ -1,0 +1,4 @@
+//! The services over a whole gateway, called as a client calls them.
+
+mod messages;
+mod shop;

@@ -1,0 +1,3 @@
+//! Looking back: decisions judged again.
+
+pub mod replay;

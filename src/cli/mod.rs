@@ -1,0 +1,89 @@
+//! The verbs of the command line, one file each.
+//!
+//! Exit codes, the same for every verb and part of the contract:
+//!
+//! | code | means |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | done, and the answer is no: a broken configuration, a refused message, a ledger that does not verify |
+//! | 2 | not done: wrong usage, a file that cannot be read |
+//! | 3 | not done: the gateway could not be reached, or did not accept the call |
+//!
+//! Answers go to standard output, everything else to standard error. With `--json` both are JSON, one object each.
+
+mod call;
+mod check;
+mod check_config;
+mod completions;
+mod failure;
+mod message;
+mod opt_in;
+mod opt_out;
+mod output;
+mod policy;
+mod sandbox;
+mod send;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use failure::Failure;
+use output::Output;
+
+/// Compliance-first SMS and push gateway: nothing leaves without a recorded, replayable decision.
+#[derive(Debug, Parser)]
+#[command(name = "consentry", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    /// Answer in JSON.
+    #[arg(long, global = true, env = "CONSENTRY_JSON")]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run everything on this machine, with a built-in carrier and virtual phones in the browser.
+    Sandbox(sandbox::Args),
+    /// Ask for a message to be sent; the answer is the decision with every reason.
+    Send(send::Args),
+    /// Ask what the decision would be, now or at any instant; records nothing.
+    Check(check::Args),
+    /// Record that a person agreed, with the evidence.
+    OptIn(opt_in::Args),
+    /// Record that a person refused. Never rejected for the number's form.
+    OptOut(opt_out::Args),
+    /// Check a configuration file; prints every problem at once.
+    CheckConfig(check_config::Args),
+    /// Check, show or test rule packs.
+    Policy(policy::Args),
+    /// Print a completion script for a shell.
+    Completions(completions::Args),
+}
+
+/// Runs the command line of this process and answers its exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.json);
+    match run(cli.verb, &output) {
+        Ok(code) => code,
+        Err(failure) => output.fail(&failure),
+    }
+}
+
+fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
+    match verb {
+        Verb::Sandbox(args) => sandbox::run(args, output),
+        Verb::Send(args) => send::run(args, output),
+        Verb::Check(args) => check::run(args, output),
+        Verb::OptIn(args) => opt_in::run(args, output),
+        Verb::OptOut(args) => opt_out::run(args, output),
+        Verb::CheckConfig(args) => check_config::run(&args, output),
+        Verb::Policy(args) => policy::run(&args, output),
+        Verb::Completions(args) => completions::run(&args, &mut Cli::command(), output),
+    }
+}

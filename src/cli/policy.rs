@@ -1,0 +1,180 @@
+//! `consentry policy check|show|test [DIR]`: rule packs without a gateway.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::output::Output;
+use crate::decide::{Engine, VectorResult, run_vectors};
+use crate::model::Zones;
+use crate::policy::{self, PolicySet, Problem, embedded, reload};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Compile the packs; prints every problem.
+    Check {
+        /// The folder of packs; the ones of this release when absent.
+        dir: Option<PathBuf>,
+    },
+    /// Show rules with their ground, dates and sources.
+    Show {
+        /// The folder of packs; the ones of this release when absent.
+        dir: Option<PathBuf>,
+        /// One place (`us/fl`), folder (`house`) or rule (`us/fl/quiet_hours`).
+        #[arg(long, env = "CONSENTRY_ONLY")]
+        only: Option<String>,
+    },
+    /// Run the examples inside the packs against the rules.
+    Test {
+        /// The folder of packs; the ones of this release when absent.
+        dir: Option<PathBuf>,
+        /// Also list what passed.
+        #[arg(long, env = "CONSENTRY_ALL")]
+        all: bool,
+    },
+}
+
+type Files = Vec<(String, Vec<u8>)>;
+
+fn files(dir: Option<&Path>) -> Result<Files, Failure> {
+    match dir {
+        Some(dir) => reload::read_folder(dir).map_err(Failure::unusable),
+        None => Ok(embedded::files().map(|(path, bytes)| (path.to_owned(), bytes.to_vec())).collect()),
+    }
+}
+
+/// What is wrong with the packs.
+#[derive(Serialize)]
+struct Problems {
+    problems: Vec<String>,
+}
+
+impl Problems {
+    fn new(found: &[Problem]) -> Self {
+        Self { problems: found.iter().map(Problem::to_string).collect() }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problems.iter().try_for_each(|p| writeln!(f, "{p}"))
+    }
+}
+
+/// A set that compiles, in a line.
+#[derive(Serialize)]
+struct Compiled {
+    version: String,
+    sha256: String,
+    rules: usize,
+    places: usize,
+}
+
+impl Compiled {
+    fn of(set: &PolicySet) -> Self {
+        let (rules, places) = (set.rules().len(), set.places().len());
+        Self { version: set.version().to_owned(), sha256: hex::encode(set.hash()), rules, places }
+    }
+}
+
+impl fmt::Display for Compiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "policy {} is sound: {} rules, {} places", self.version, self.rules, self.places)?;
+        write!(f, "sha256 {}", self.sha256)
+    }
+}
+
+/// Rules as text.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    set: Compiled,
+    text: String,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// How the examples went.
+#[derive(Serialize)]
+struct Tested {
+    passed: usize,
+    failed: usize,
+    examples: Vec<Example>,
+}
+
+#[derive(Serialize)]
+struct Example {
+    rule: String,
+    name: String,
+    differences: Vec<String>,
+    #[serde(skip)]
+    shown: String,
+}
+
+impl fmt::Display for Tested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.examples.iter().try_for_each(|e| writeln!(f, "{}", e.shown))?;
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
+pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
+    let (Verb::Check { dir } | Verb::Show { dir, .. } | Verb::Test { dir, .. }) = &args.verb;
+    let files = files(dir.as_deref())?;
+    let set = match policy::compile(files.iter().map(|(path, bytes)| (path, bytes))) {
+        Ok(set) => set,
+        Err(problems) => return no(output, &problems),
+    };
+    match &args.verb {
+        Verb::Check { .. } => output.answer(&Compiled::of(&set))?,
+        Verb::Show { only, .. } => {
+            let text = policy::show::show(&set, only.as_deref());
+            output.answer(&Shown { set: Compiled::of(&set), text })?;
+        }
+        Verb::Test { all, .. } => return test(set, &files, *all, output),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn no(output: &Output, problems: &[Problem]) -> Result<ExitCode, Failure> {
+    output.answer(&Problems::new(problems))?;
+    Ok(ExitCode::FAILURE)
+}
+
+fn test(set: PolicySet, files: &Files, all: bool, output: &Output) -> Result<ExitCode, Failure> {
+    let engine = Engine::new(Arc::new(set), Zones::bundled()).map_err(|zones| {
+        let names: Vec<&str> = zones.iter().map(|z| z.as_str()).collect();
+        Failure::unusable(format!("the time-zone data of this release lacks {}", names.join(", ")))
+    })?;
+    let results = match run_vectors(&engine, files.iter().map(|(path, bytes)| (path, bytes))) {
+        Ok(results) => results,
+        Err(problems) => return no(output, &problems),
+    };
+    let passed = results.iter().filter(|r| r.passed()).count();
+    let failed = results.len() - passed;
+    let examples = results.into_iter().filter(|r| all || !r.passed()).map(Example::from).collect();
+    output.answer(&Tested { passed, failed, examples })?;
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl From<VectorResult> for Example {
+    fn from(result: VectorResult) -> Self {
+        let shown = result.to_string();
+        Example { rule: result.rule, name: result.name, differences: result.differences, shown }
+    }
+}

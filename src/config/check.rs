@@ -1,0 +1,122 @@
+//! Whether what the configuration names is really there: folders, certificates, keys, secrets.
+
+use std::path::{Path, PathBuf};
+
+use super::{Config, Problem, SecretRef, Severity};
+use crate::tls::{self, TlsFiles};
+
+/// Looks around. Reads files and variables, changes nothing.
+pub fn surroundings(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Vec<Problem> {
+    let mut found = Found::default();
+    found.folder("data_dir", &config.data_dir, true);
+    if let Some(zones) = &config.time_zones {
+        found.folder("time_zones", zones, false);
+    }
+    for dir in &config.policy.dirs {
+        found.folder("policy.dirs", dir, false);
+    }
+    if let Some(files) = &config.tls {
+        certificates(files, &mut found);
+    }
+    keys(config, env, &mut found);
+    for (n, connection) in config.connections.iter().enumerate() {
+        let key = |name: &str| format!("connections[{n}].{name}");
+        found.secret(&key("path_token"), connection.path_token.resolve(env).err());
+        for (name, reference) in &connection.secrets {
+            found.secret(&key(&format!("secrets.{name}")), reference.resolve(env).err());
+        }
+    }
+    found.0
+}
+
+/// Each file on its own first: rustls would stop at the first that is missing.
+fn certificates(files: &TlsFiles, found: &mut Found) {
+    let named =
+        [("cert", Some(&files.cert)), ("key", Some(&files.key)), ("client_ca", files.client_ca.as_ref())];
+    let before = found.0.len();
+    for (key, path) in named {
+        if let Some(Err(error)) = path.map(std::fs::File::open) {
+            let shown = path.map(|p| p.display().to_string()).unwrap_or_default();
+            found.error(&format!("tls.{key}"), format!("{shown} cannot be read: {error}"));
+        }
+    }
+    if found.0.len() == before
+        && let Err(error) = tls::server_config(files)
+    {
+        found.error(&format!("tls.{}", error.key()), error.to_string());
+    }
+}
+
+fn keys(config: &Config, env: &dyn Fn(&str) -> Option<String>, found: &mut Found) {
+    let keys = &config.keys;
+    for (name, reference) in [("master", &keys.master), ("pepper", &keys.pepper), ("coupons", &keys.coupons)]
+    {
+        found.secret(&format!("keys.{name}"), reference.resolve_key(env).err());
+    }
+    let SecretRef::File(master) = &keys.master else { return };
+    if !keys.allow_beside_data && same_volume(master, &config.data_dir) {
+        let what = "lies on the volume of the data it protects: who takes the disk has both; \
+                    move it, or set keys.allow_beside_data = true";
+        found.error("keys.master", what.to_owned());
+    }
+    if readable_by_others(master) {
+        found.warning(
+            "keys.master",
+            format!("{} can be read by every user of this machine", master.display()),
+        );
+    }
+}
+
+#[derive(Default)]
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn add(&mut self, severity: Severity, key: &str, what: String) {
+        self.0.push(Problem { severity, key: key.to_owned(), line: None, what });
+    }
+    fn error(&mut self, key: &str, what: String) {
+        self.add(Severity::Error, key, what);
+    }
+    fn warning(&mut self, key: &str, what: String) {
+        self.add(Severity::Warning, key, what);
+    }
+    fn secret(&mut self, key: &str, error: Option<super::SecretError>) {
+        if let Some(error) = error {
+            self.error(key, error.to_string());
+        }
+    }
+    /// A folder that must exist, or one the gateway will make below one that does.
+    fn folder(&mut self, key: &str, path: &Path, made_by_us: bool) {
+        let exists = if made_by_us { nearest_existing(path) } else { Some(path.to_owned()) };
+        if !exists.is_some_and(|p| p.is_dir()) {
+            self.error(key, format!("{} is not a folder", path.display()));
+        }
+    }
+}
+
+fn nearest_existing(path: &Path) -> Option<PathBuf> {
+    path.ancestors().find(|p| p.exists()).map(Path::to_owned)
+}
+
+#[cfg(unix)]
+fn same_volume(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let volume = |p: &Path| nearest_existing(p).and_then(|p| p.metadata().ok()).map(|m| m.dev());
+    matches!((volume(one), volume(other)), (Some(a), Some(b)) if a == b)
+}
+
+#[cfg(not(unix))]
+fn same_volume(_: &Path, _: &Path) -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn readable_by_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|m| m.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn readable_by_others(_: &Path) -> bool {
+    false
+}

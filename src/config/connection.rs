@@ -1,0 +1,212 @@
+//! Provider accounts in the configuration: what each adapter needs, and whether it is there.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+
+use super::read::Reader;
+use super::secret::{SecretError, SecretRef};
+use crate::model::ConnectionId;
+use crate::model::registry::{Connection, Reconcile, Validity};
+
+/// What an adapter wants to be told.
+#[derive(Debug, Clone, Copy)]
+pub struct ProviderShape {
+    /// Its name in `provider`.
+    pub name: &'static str,
+    /// Settings it cannot do without.
+    pub settings: &'static [&'static str],
+    /// Settings it can.
+    pub optional_settings: &'static [&'static str],
+    /// Secrets it cannot do without.
+    pub secrets: &'static [&'static str],
+    /// Secrets it can, such as the second of two during a rotation.
+    pub optional_secrets: &'static [&'static str],
+    /// Whether it takes a deadline with a message, and within which bounds.
+    pub validity: Validity,
+    /// How a gap in hearing is closed.
+    pub reconcile: Reconcile,
+}
+
+/// Every adapter of this release.
+const SHAPES: &[ProviderShape] = &[
+    ProviderShape {
+        name: "sandbox",
+        settings: &["url"],
+        optional_settings: &[],
+        secrets: &["token", "webhook"],
+        optional_secrets: &["webhook_next"],
+        validity: Validity::Native { min_seconds: 1, max_seconds: 172_800 },
+        reconcile: Reconcile::List,
+    },
+    // Twilio, api/messaging: ValidityPeriod 1 to 36,000 seconds; Messages.json lists what came in.
+    ProviderShape {
+        name: "twilio",
+        settings: &["account_sid"],
+        optional_settings: &["messaging_service_sid", "api_key_sid", "url", "webhook_key_ids"],
+        secrets: &["auth_token"],
+        optional_secrets: &["auth_token_next", "api_key_secret", "webhook_key", "webhook_key_next"],
+        validity: Validity::Native { min_seconds: 1, max_seconds: 36_000 },
+        reconcile: Reconcile::List,
+    },
+];
+
+/// The adapter of a name.
+pub fn shape_of(provider: &str) -> Option<&'static ProviderShape> {
+    SHAPES.iter().find(|s| s.name == provider)
+}
+
+/// One provider account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionConfig {
+    /// Its id, part of the webhook path.
+    pub id: ConnectionId,
+    /// Which adapter.
+    pub provider: String,
+    /// Plain settings, sorted by name.
+    pub settings: Vec<(String, String)>,
+    /// Secrets by reference, sorted by name.
+    pub secrets: Vec<(String, SecretRef)>,
+    /// Scheme, host and port under which the provider reaches us; the path is ours to add.
+    pub public_url: String,
+    /// The unguessable part of the webhook path.
+    pub path_token: SecretRef,
+    /// Whether the provider takes a deadline.
+    pub validity: Validity,
+    /// How a gap in hearing is closed.
+    pub reconcile: Reconcile,
+    /// Messages in hand-over at once, 1 to 4,096.
+    pub slots: u32,
+    /// Allows the provider's address to be a private one.
+    pub allow_private_addresses: bool,
+}
+
+impl ConnectionConfig {
+    /// The registry's record of it. Reads the path token; the other secrets stay references.
+    pub fn to_registry(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Connection, SecretError> {
+        let token = self.path_token.resolve(env)?;
+        Ok(Connection {
+            id: self.id.clone(),
+            provider: self.provider.clone(),
+            settings: self.settings.clone(),
+            secrets: self.secrets.iter().map(|(name, at)| (name.clone(), at.to_string())).collect(),
+            public_url: self.public_url.clone(),
+            token_sha256: Sha256::digest(token.expose_secret().as_bytes()).into(),
+            validity: self.validity,
+            reconcile: self.reconcile,
+            slots: self.slots,
+        })
+    }
+}
+
+/// Reads all connections; ids must differ.
+pub(super) fn read_all(items: Vec<Reader<'_, '_>>, base: &Path) -> Vec<ConnectionConfig> {
+    let mut ids = BTreeSet::new();
+    let mut found = Vec::new();
+    for mut item in items {
+        let line = item.line_of("id");
+        let id: Option<ConnectionId> = item.required("id");
+        if let Some(id) = &id
+            && !ids.insert(id.clone())
+        {
+            item.error("id", line, format!("`{id}` is already another connection's"));
+        }
+        found.extend(read(item, id, base));
+    }
+    found
+}
+
+fn read(mut r: Reader<'_, '_>, id: Option<ConnectionId>, base: &Path) -> Option<ConnectionConfig> {
+    let line = r.line_of("provider");
+    let provider: Option<String> = r.required("provider");
+    let shape = provider.as_deref().and_then(shape_of);
+    if provider.is_some() && shape.is_none() {
+        let known: Vec<&str> = SHAPES.iter().map(|s| s.name).collect();
+        r.error("provider", line, format!("is not known; this release has {}", known.join(", ")));
+    }
+    let public_url = r.required_parsed("public_url", public_url);
+    let path_token = r.required_parsed("path_token", |t| SecretRef::parse(t, base));
+    let slots = r.within("slots", 1..=4_096, 16) as u32;
+    let allow_private_addresses = r.or("allow_private_addresses", false);
+    let settings = r.section("settings");
+    let settings =
+        named(settings, shape.map(|s| (s.settings, s.optional_settings)), |t| Ok::<_, String>(t.to_owned()));
+    let secrets = r.section("secrets");
+    let secrets =
+        named(secrets, shape.map(|s| (s.secrets, s.optional_secrets)), |t| SecretRef::parse(t, base));
+    let validity = validity(&mut r, shape);
+    r.finish();
+    let shape = shape?;
+    Some(ConnectionConfig {
+        id: id?,
+        provider: provider?,
+        settings,
+        secrets,
+        public_url: public_url?,
+        path_token: path_token?,
+        validity,
+        reconcile: shape.reconcile,
+        slots,
+        allow_private_addresses,
+    })
+}
+
+/// `validity_seconds` narrows what the adapter's provider takes.
+fn validity(r: &mut Reader<'_, '_>, shape: Option<&ProviderShape>) -> Validity {
+    match shape.map(|s| s.validity) {
+        Some(Validity::Native { min_seconds, max_seconds }) => {
+            let bounds = u64::from(min_seconds)..=u64::from(max_seconds);
+            let max = r.within("validity_seconds", bounds, u64::from(max_seconds)) as u32;
+            Validity::Native { min_seconds, max_seconds: max }
+        }
+        other => {
+            let queue = r.within("validity_seconds", 1..=604_800, 36_000) as u32;
+            other.unwrap_or(Validity::None { queue_seconds: queue })
+        }
+    }
+}
+
+/// Names and values of a free table: what the adapter needs must be there, what it does not know must not.
+fn named<T, E: std::fmt::Display>(
+    r: Reader<'_, '_>,
+    names: Option<(&[&str], &[&str])>,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Vec<(String, T)> {
+    let mut found = Vec::new();
+    let report = r.reporter();
+    for (name, text, line) in r.texts() {
+        if let Some((needed, optional)) = names
+            && !needed.contains(&name.as_str())
+            && !optional.contains(&name.as_str())
+        {
+            report(
+                &name,
+                line,
+                format!("is unknown here; there are {}", [needed, optional].concat().join(", ")),
+            );
+            continue;
+        }
+        match parse(&text) {
+            Ok(value) => found.push((name, value)),
+            Err(error) => report(&name, line, error.to_string()),
+        }
+    }
+    for name in names.map(|(needed, _)| needed).unwrap_or_default() {
+        if !found.iter().any(|(n, _)| n == name) {
+            report(name, None, "is required by this provider".to_owned());
+        }
+    }
+    found
+}
+
+fn public_url(text: &str) -> Result<String, &'static str> {
+    let what = "must be scheme and host only, as in https://gw.shop.example";
+    let uri: http::Uri = text.parse().map_err(|_| what)?;
+    let web = matches!(uri.scheme_str(), Some("http" | "https"));
+    match web && uri.host().is_some() && matches!(uri.path(), "" | "/") && uri.query().is_none() {
+        true => Ok(text.trim_end_matches('/').to_owned()),
+        false => Err(what),
+    }
+}

@@ -1,0 +1,204 @@
+//! The sample file, everything wrong at once, and what is checked around a configuration.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::read::Document;
+use super::*;
+
+const SAMPLE: &str = include_str!("../../docs/consentry.sample.toml");
+
+/// Every variable holds a key.
+fn keys(_: &str) -> Option<String> {
+    Some("5a".repeat(32))
+}
+
+fn load(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
+    let dir = TempDir::new().expect("a folder");
+    let path = dir.path().join("consentry.toml");
+    std::fs::write(&path, text).expect("written");
+    Config::load(&path, env)
+}
+
+fn problems(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    load(text, env).expect_err("problems").problems.iter().map(Problem::to_string).collect()
+}
+
+/// The sample with every optional key taken out of its comment.
+fn whole_sample() -> String {
+    let uncomment = |line: &str| match line.strip_prefix("# ") {
+        Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| !key.contains([' ', '`'])) => {
+            rest.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    SAMPLE.lines().map(uncomment).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_sample_is_a_good_configuration() {
+    let loaded = load(SAMPLE, &keys).expect("no problem");
+    assert_eq!(loaded.warnings, []);
+    assert_eq!(loaded.config.connections.len(), 1);
+}
+
+#[test]
+fn the_sample_shows_every_key_and_each_default_as_it_is() {
+    let whole = whole_sample();
+    let document = Document::new(&whole);
+    assert!(sections::root(document.root(), Path::new("/")).is_some());
+    let known = document.keys();
+    let findings = document.into_findings();
+    assert_eq!(findings.problems, [], "{whole}");
+    let generic = |k: &String| k.replace("[0]", "[]");
+    let shown: BTreeSet<String> = findings.lines.keys().map(generic).collect();
+    assert_eq!(known.difference(&shown).collect::<Vec<_>>(), Vec::<&String>::new(), "the sample lacks keys");
+
+    let bare = "data_dir = \"data\"\n[seller]\nid = \"main\"\nlegal_name = \"x\"\nhost = \"h\"\n\
+                [keys]\nmaster = \"env:A\"\npepper = \"env:B\"\ncoupons = \"env:C\"\n";
+    let (bare, _) = sections::read(bare, Path::new("/"));
+    let (sample, _) = sections::read(SAMPLE, Path::new("/"));
+    let (bare, sample) = (bare.expect("complete"), sample.expect("complete"));
+    assert_eq!((bare.listen, bare.store, bare.limits), (sample.listen, sample.store, sample.limits));
+    assert_eq!((bare.policy, bare.log, bare.retention), (sample.policy, sample.log, sample.retention));
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_line_and_key() {
+    let text = r#"
+data_dir = 5
+[listen]
+grpc = "0.0.0.0:50051"
+http = "nonsense"
+admin = "127.0.0.1:8080"
+[seller]
+id = "has space"
+host = "UPPER"
+[store]
+engine = "rocksdb"
+cahce_mib = 64
+[keys]
+master = "hunter2"
+pepper = "env:P"
+[log]
+filter = "=,="
+[limits]
+batch = 0
+[[connections]]
+id = "a"
+provider = "carrier-pigeon"
+public_url = "https://x.example/path"
+[[connections]]
+id = "a"
+provider = "twilio"
+public_url = "https://x.example"
+path_token = "env:T"
+[connections.settings]
+account = "AC1"
+[connections.secrets]
+auth_token = "plain"
+"#;
+    let told = problems(text, &keys);
+    let expected = [
+        "line 2: data_dir: ",
+        "line 4: listen.grpc: would speak plain text off loopback",
+        "line 5: listen.http: must be an address",
+        "line 6: listen.admin: is the same address",
+        "line 7: seller.legal_name: is required",
+        "line 8: seller.id: must be 1 to 64 characters",
+        "line 9: seller.host: must be a host name",
+        "line 11: store.engine: must be fjall, sled or memory",
+        "line 12: store.cahce_mib: is not a known key; did you mean `cache_mib`?",
+        "line 13: keys.coupons: is required",
+        "line 14: keys.master: must be env:NAME or file:PATH",
+        "line 17: log.filter: ",
+        "line 19: limits.batch: must be 1 to 4096",
+        "line 20: connections[0].path_token: is required",
+        "line 22: connections[0].provider: is not known; this release has sandbox, twilio",
+        "line 23: connections[0].public_url: must be scheme and host only",
+        "line 25: connections[1].id: `a` is already another connection's",
+        "line 29: connections[1].settings.account_sid: is required",
+        "line 30: connections[1].settings.account: is unknown here; there are account_sid",
+        "line 32: connections[1].secrets.auth_token: must be env:NAME or file:PATH",
+    ];
+    for start in expected {
+        assert!(told.iter().any(|p| p.starts_with(start)), "`{start}` is missing from\n{}", told.join("\n"));
+    }
+    assert!(!told.iter().any(|p| p.contains("hunter2") || p.contains("plain\"")), "{told:?}");
+}
+
+#[test]
+fn what_the_file_names_must_exist() {
+    let text = whole_sample().replace("cert = \"tls/chain.pem\"", "cert = \"gone.pem\"");
+    let told = problems(&text, &|name| (name == "CONSENTRY_PEPPER").then(|| "short".to_owned()));
+    for start in [
+        "line 26: tls.cert: ",
+        "line 28: tls.key: ",
+        "line 30: tls.client_ca: ",
+        "keys.master: the environment has no CONSENTRY_MASTER_KEY",
+        "keys.pepper: must be a key of 32 bytes",
+        "connections[0].path_token: the environment has no TWILIO_PATH_TOKEN",
+        "connections[0].secrets.auth_token: the environment has no TWILIO_AUTH_TOKEN",
+    ] {
+        assert!(told.iter().any(|p| p.contains(start)), "`{start}` is missing from\n{}", told.join("\n"));
+    }
+}
+
+#[test]
+fn plain_text_off_loopback_must_be_meant() {
+    let open = |plain: &str| {
+        SAMPLE.replace("http = \"127.0.0.1:8080\"", "http = \"0.0.0.0:8080\"").replace(
+            "allow_plaintext_off_loopback = []",
+            &format!("allow_plaintext_off_loopback = [{plain}]"),
+        )
+    };
+    assert!(problems(&open(""), &keys)[0].contains("listen.http: would speak plain text"));
+    assert!(problems(&open("\"grpc\""), &keys)[0].contains("listen.http: would speak plain text"));
+    assert!(load(&open("\"http\""), &keys).is_ok());
+    let told = problems(&open("\"htpp\""), &keys).join("\n");
+    assert!(told.contains("may name grpc, http and admin"), "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_master_key_beside_its_data_must_be_meant() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = TempDir::new().expect("a folder");
+    let key = dir.path().join("master");
+    std::fs::write(&key, "5a".repeat(32)).expect("written");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("set");
+    let text = SAMPLE.replace("env:CONSENTRY_MASTER_KEY", &format!("file:{}", key.display()));
+    let text = text.replace("data_dir = \"data\"", &format!("data_dir = {:?}", dir.path().join("data")));
+    assert!(problems(&text, &keys).iter().any(|p| p.contains("lies on the volume of the data")));
+    let meant = text.replace("allow_beside_data = false", "allow_beside_data = true");
+    let warnings = load(&meant, &keys).expect("meant").warnings;
+    assert!(warnings[0].to_string().contains("warning: keys.master"), "{warnings:?}");
+}
+
+#[test]
+fn debug_shows_references_and_no_secret() {
+    let config = load(SAMPLE, &|_| Some("ee".repeat(32))).expect("good").config;
+    let shown = format!("{config:?}");
+    assert!(shown.contains("CONSENTRY_MASTER_KEY") && !shown.contains("eeee"), "{shown}");
+}
+
+#[test]
+fn a_connection_becomes_a_registry_record() {
+    let connection = &load(SAMPLE, &keys).expect("good").config.connections[0];
+    let record = connection.to_registry(&keys).expect("a token");
+    assert_eq!(record.secrets, [("auth_token".to_owned(), "env:TWILIO_AUTH_TOKEN".to_owned())]);
+    assert_eq!((record.slots, record.provider.as_str()), (16, "twilio"));
+    assert!(connection.to_registry(&|_| None).is_err());
+}
+
+#[test]
+fn no_file_is_told_too() {
+    let error = Config::load(Path::new("nowhere/consentry.toml"), &keys).expect_err("no file");
+    assert!(
+        error.to_string().starts_with("nowhere/consentry.toml has 1 problem\n  cannot be read: "),
+        "{error}"
+    );
+}

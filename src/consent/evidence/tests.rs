@@ -1,0 +1,252 @@
+//! A claim that holds, and each way it can fail.
+
+use super::*;
+use crate::model::registry::{BrandProfile, Control, ProgramTexts};
+
+/// A wording that carries everything American carriers and courts ask for.
+pub const WORDING: &str = "Yes, text me cart reminders and offers from Acme. Recurring messages. Consent is \
+    not a condition of purchase. Msg & data rates may apply. Reply STOP to opt out, HELP for help.";
+
+pub fn brand() -> Brand {
+    Brand {
+        id: "acme".parse().expect("a slug"),
+        display_name: "Acme".to_owned(),
+        short_domain: String::new(),
+        target_domains: Vec::new(),
+        fallback_url: String::new(),
+        support_contact: "help@acme.example".to_owned(),
+        locale: "en-US".to_owned(),
+        accepts_attested: false,
+        profile: BrandProfile::default(),
+    }
+}
+
+pub fn program() -> Program {
+    Program {
+        id: "carts".parse().expect("a slug"),
+        brand: brand().id,
+        name: "cart reminders".to_owned(),
+        category: Category::Marketing,
+        channels: vec![Channel::Sms, Channel::Push],
+        senders: vec!["code".parse().expect("a slug")],
+        double_opt_in: false,
+        covers_cart_reminders: true,
+        keywords: Vec::new(),
+        texts: ProgramTexts::default(),
+        terms_url: String::new(),
+        privacy_url: String::new(),
+        frequency: String::new(),
+        subject_matter: "carts".to_owned(),
+        active: true,
+    }
+}
+
+pub fn disclosure() -> Disclosure {
+    Disclosure {
+        id: "checkout".parse().expect("a slug"),
+        version: "1".to_owned(),
+        brand: brand().id,
+        program: program().id,
+        locale: "en-US".to_owned(),
+        text: WORDING.to_owned(),
+        control: Control::Checkbox,
+        control_default: ControlDefault::Unchecked,
+        condition_of_purchase: false,
+        separate_from_terms: true,
+        e_sign_text: "You may have this on paper.".to_owned(),
+        url: String::new(),
+        snapshot_sha256: Vec::new(),
+        approved_by: "Ada".to_owned(),
+        text_sha256: [0; 32],
+        registered_at: Instant::EPOCH,
+        refusals: Vec::new(),
+    }
+}
+
+/// Noon of a Monday in 2026, as the test writer has it.
+pub fn now() -> Instant {
+    Instant::parse("2026-06-01T16:00:00Z").expect("RFC 3339")
+}
+
+pub fn evidence() -> Evidence {
+    Evidence {
+        disclosure: Some(("checkout".parse().expect("a slug"), "1".to_owned())),
+        disclosure_sha256: None,
+        disclosure_text: String::new(),
+        method: Method::CheckoutCheckbox,
+        act: Some(Act::Ticked),
+        control_default: None,
+        condition_of_purchase: false,
+        bundled_with_terms: false,
+        captured_at: Some(now()),
+        source_url: "https://shop.acme.example/checkout".to_owned(),
+        ip_address: String::new(),
+        user_agent: String::new(),
+        locale: "en-US".to_owned(),
+        signatory_name: String::new(),
+        signature_text: String::new(),
+        certificate_url: String::new(),
+        snapshot_sha256: Vec::new(),
+        inbound_text: String::new(),
+        e_sign_version: String::new(),
+        basis: Basis::ExpressWritten,
+        basis_date: None,
+        night: false,
+        grade: Grade::Full,
+        attributes: Vec::new(),
+        number: "+12125550123".to_owned(),
+    }
+}
+
+/// The good claim after `spoil`.
+fn refusals(spoil: impl FnOnce(&mut Evidence, &mut Option<Disclosure>, &mut Claim<'_>)) -> Vec<Code> {
+    let (mut evidence, mut found, brand, program) = (evidence(), Some(disclosure()), brand(), program());
+    let blank = super::tests::evidence();
+    let mut claim = Claim {
+        evidence: &blank,
+        disclosure: None,
+        brand: &brand,
+        program: &program,
+        channel: Channel::Sms,
+        us_number: true,
+        number_valid: true,
+        now: now(),
+    };
+    spoil(&mut evidence, &mut found, &mut claim);
+    Claim { evidence: &evidence, disclosure: found.as_ref(), ..claim }.refusals()
+}
+
+#[test]
+fn good_evidence_has_nothing_against_it() {
+    assert_eq!(refusals(|_, _, _| {}), []);
+}
+
+#[test]
+fn each_failing_has_its_own_code() {
+    type Spoil = fn(&mut Evidence, &mut Option<Disclosure>, &mut Claim<'_>);
+    let cases: &[(&str, Spoil, &[Code])] = &[
+        (
+            "ticked before",
+            |e, _, _| e.control_default = Some(ControlDefault::Prechecked),
+            &[Code::PrecheckedBox],
+        ),
+        ("forced", |e, _, _| e.condition_of_purchase = true, &[Code::ConditionOfPurchase]),
+        ("bundled", |e, _, _| e.bundled_with_terms = true, &[Code::BundledTerms]),
+        ("no wording", |_, d, _| *d = None, &[Code::DisclosureMissing, Code::ESignMissing]),
+        ("no time", |e, _, _| e.captured_at = None, &[Code::CaptureTimeMissing]),
+        ("4 min ahead", |e, _, _| e.captured_at = Some(now() + Span::minutes(4)), &[]),
+        (
+            "6 min ahead",
+            |e, _, _| e.captured_at = Some(now() + Span::minutes(6)),
+            &[Code::CaptureTimeInFuture],
+        ),
+        ("18 months", |e, _, _| e.captured_at = Some(now() - Span::days(548)), &[]),
+        ("older", |e, _, _| e.captured_at = Some(now() - Span::days(549)), &[Code::CaptureTimeTooOld]),
+        ("no page", |e, _, _| e.source_url.clear(), &[Code::SourceMissing]),
+        ("spoken", |e, _, _| e.method = Method::Voice, &[Code::MethodNotWritten]),
+        ("nobody said how", |e, _, _| e.method = Method::Unstated, &[Code::MethodNotWritten]),
+        ("no act", |e, _, _| e.act = None, &[Code::SignatureMissing]),
+        ("paper unsigned", |e, _, _| e.method = Method::Paper, &[Code::SignatureMissing]),
+        ("no such number", |_, _, c| c.number_valid = false, &[Code::NumberInvalid]),
+        (
+            "other program",
+            |_, d, _| d.as_mut().expect("given").program = "news".parse().expect("a slug"),
+            &[Code::DisclosureMismatch],
+        ),
+        (
+            "refused wording",
+            |_, d, _| d.as_mut().expect("given").refusals = vec!["BUNDLED_TERMS".to_owned()],
+            &[Code::BundledTerms],
+        ),
+        ("attested", |e, _, _| e.grade = Grade::Attested, &[Code::AttestedNotAccepted]),
+    ];
+    for (name, spoil, expected) in cases {
+        assert_eq!(refusals(spoil), *expected, "{name}");
+    }
+}
+
+#[test]
+fn all_reasons_are_given_at_once() {
+    let found = refusals(|e, d, c| {
+        *d = None;
+        e.captured_at = None;
+        e.bundled_with_terms = true;
+        c.number_valid = false;
+    });
+    let expected = [
+        Code::NumberInvalid,
+        Code::DisclosureMissing,
+        Code::BundledTerms,
+        Code::CaptureTimeMissing,
+        Code::ESignMissing,
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_page_registered_with_the_wording_is_a_source() {
+    let found = refusals(|e, d, _| {
+        e.source_url.clear();
+        d.as_mut().expect("given").url = "https://shop.acme.example/checkout".to_owned();
+    });
+    assert_eq!(found, []);
+}
+
+#[test]
+fn wording_for_britain_does_not_do_for_an_american_number() {
+    let text = "I want Acme's cart reminders and may withdraw at any time.";
+    let british = |us_number: bool| {
+        refusals(|_, d, c| {
+            let d = d.as_mut().expect("given");
+            (d.locale, d.text) = ("en-GB".to_owned(), text.to_owned());
+            c.us_number = us_number;
+        })
+    };
+    assert_eq!(british(false), []);
+    assert!(british(true).contains(&Code::RatesWordingMissing), "{:?}", british(true));
+}
+
+#[test]
+fn inline_wording_is_checked_on_the_spot() {
+    let inline = |text: &str| {
+        refusals(|e, d, _| {
+            *d = None;
+            e.disclosure_text = text.to_owned();
+            e.e_sign_version = "2".to_owned();
+        })
+    };
+    assert_eq!(inline(WORDING), []);
+    assert!(inline("Text me").contains(&Code::DisclosureLacksBrand));
+}
+
+#[test]
+fn an_attested_import_needs_no_wording_where_the_brand_takes_it() {
+    let trusting = Brand { accepts_attested: true, ..brand() };
+    let evidence = Evidence {
+        method: Method::Imported,
+        grade: Grade::Attested,
+        act: None,
+        captured_at: Some(now() - Span::days(700)),
+        ..evidence()
+    };
+    let claim = Claim {
+        evidence: &evidence,
+        disclosure: None,
+        brand: &trusting,
+        program: &program(),
+        channel: Channel::Sms,
+        us_number: true,
+        number_valid: true,
+        now: now(),
+    };
+    assert_eq!(claim.refusals(), []);
+}
+
+#[test]
+fn a_purchase_in_canada_needs_no_words() {
+    let found = refusals(|e, d, c| {
+        *d = None;
+        (e.basis, e.act, c.us_number) = (Basis::ImpliedPurchase, None, false);
+    });
+    assert_eq!(found, []);
+}

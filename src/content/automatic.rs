@@ -1,0 +1,389 @@
+//! The four texts a program sends by itself: opt-in request, welcome, HELP answer, opt-out confirmation.
+//!
+//! Contents follow the CTIA Messaging Principles (May 2023) and Short Code Monitoring Handbook 1.9: brand, program and
+//! what it sends, frequency, rates notice, HELP, STOP; the confirmation of an opt-out says nothing that sells.
+
+use std::collections::BTreeMap;
+
+use super::fold::words;
+use super::language::Language;
+use super::offer::{OfferKind, find_offers};
+use super::render::{RenderError, Template};
+use super::wording::{HowToStop, names_brand, says_how_to_stop};
+
+/// Which automatic text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AutomaticText {
+    /// First half of a double opt-in: asks to reply YES.
+    OptInRequest,
+    /// Sent once when a grant is confirmed.
+    Welcome,
+    /// Answer to HELP or INFO.
+    Help,
+    /// Sent once after STOP.
+    OptOutConfirmation,
+}
+
+impl AutomaticText {
+    /// All four.
+    pub const ALL: [AutomaticText; 4] = [
+        AutomaticText::OptInRequest,
+        AutomaticText::Welcome,
+        AutomaticText::Help,
+        AutomaticText::OptOutConfirmation,
+    ];
+}
+
+/// What a program tells about itself in its automatic texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramWording<'a> {
+    /// The brand's display name.
+    pub brand: &'a str,
+    /// What the program sends, as in `weekly offers`; no sentence, no final dot.
+    pub description: &'a str,
+    /// The program sends cart reminders, so every text that describes it says so (carriers require it).
+    pub covers_cart_reminders: bool,
+    /// Most messages a month; unset: "frequency varies".
+    pub messages_per_month: Option<u32>,
+    /// A telephone number, e-mail address or page where a person helps.
+    pub contact: &'a str,
+    /// Address of the terms, shown in the opt-in request.
+    pub terms_url: Option<&'a str>,
+}
+
+/// Something an automatic text has to carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum Part {
+    /// The brand's name.
+    #[error("the brand's name")]
+    Brand,
+    /// That cart reminders are sent.
+    #[error("that the program sends cart reminders")]
+    CartReminders,
+    /// How often.
+    #[error("how often messages come (\"4 msgs/month\", \"frequency varies\")")]
+    Frequency,
+    /// That rates apply.
+    #[error("\"Msg & data rates may apply\"")]
+    Rates,
+    /// The keyword HELP.
+    #[error("how to get HELP")]
+    Help,
+    /// How to stop.
+    #[error("how to STOP")]
+    Stop,
+    /// Reply YES.
+    #[error("to reply YES")]
+    Yes,
+    /// That no more messages come.
+    #[error("that no more messages follow")]
+    NoMoreMessages,
+    /// The contact.
+    #[error("the contact that helps")]
+    Contact,
+}
+
+/// Why a program's own wording of an automatic text cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AutomaticError {
+    /// The template is wrong.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A part that carriers require is missing.
+    #[error("the text does not say: {0}")]
+    Lacks(Part),
+    /// It sells, and these texts must not.
+    #[error("the text sells ({words}) at character {position}: automatic texts carry no offer")]
+    Sells {
+        /// The selling words.
+        words: String,
+        /// Where they begin, in characters from 1.
+        position: usize,
+    },
+}
+
+/// The text to send. `own` is the program's own template (placeholders `brand`, `description`, `frequency`, `contact`,
+/// `terms`); without it, ours. Either is checked for everything the kind has to carry, so a program with incomplete
+/// wording is refused when it is created and not when a person is waiting for an answer.
+pub fn automatic_text(
+    kind: AutomaticText,
+    wording: &ProgramWording<'_>,
+    language: Language,
+    own: Option<&str>,
+) -> Result<String, Vec<AutomaticError>> {
+    let template = own.unwrap_or(default_template(kind, language, wording.terms_url.is_some()));
+    let text = Template::parse(template)
+        .and_then(|t| t.render(&BTreeMap::new(), &values(wording, language)))
+        .map_err(|errors| errors.into_iter().map(AutomaticError::Render).collect::<Vec<_>>())?;
+    let mut errors: Vec<AutomaticError> = required(kind, wording)
+        .into_iter()
+        .filter(|&part| !carries(&text, part, wording))
+        .map(AutomaticError::Lacks)
+        .collect();
+    errors.extend(selling(&text, wording));
+    if errors.is_empty() { Ok(text) } else { Err(errors) }
+}
+
+fn values(wording: &ProgramWording<'_>, language: Language) -> BTreeMap<String, String> {
+    let carts = match language {
+        Language::En => "incl. cart reminders",
+        Language::Es => "incl. recordatorios de carrito",
+        Language::Fr => "y compris rappels de panier",
+    };
+    let names_carts = says_carts(wording.description);
+    let description = if wording.covers_cart_reminders && !names_carts {
+        format!("{} ({carts})", wording.description)
+    } else {
+        wording.description.to_owned()
+    };
+    let frequency = match (language, wording.messages_per_month) {
+        (Language::En, Some(1)) => "1 msg/month".to_owned(),
+        (Language::En, Some(n)) => format!("Up to {n} msgs/month"),
+        (Language::En, None) => "Msg frequency varies".to_owned(),
+        (Language::Es, Some(1)) => "1 mensaje al mes".to_owned(),
+        (Language::Es, Some(n)) => format!("Hasta {n} mensajes al mes"),
+        (Language::Es, None) => "La frecuencia varia".to_owned(),
+        (Language::Fr, Some(1)) => "1 message par mois".to_owned(),
+        (Language::Fr, Some(n)) => format!("Jusqu'à {n} messages par mois"),
+        (Language::Fr, None) => "Fréquence variable".to_owned(),
+    };
+    let terms = wording.terms_url.unwrap_or_default().to_owned();
+    let pairs = [
+        ("brand", wording.brand.to_owned()),
+        ("description", description),
+        ("frequency", frequency),
+        ("contact", wording.contact.to_owned()),
+        ("terms", terms),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Our wording. Accents outside GSM-7 are avoided, so that each text stays as short as it looks.
+fn default_template(kind: AutomaticText, language: Language, terms: bool) -> &'static str {
+    use AutomaticText::{Help, OptInRequest, OptOutConfirmation, Welcome};
+    use Language::{En, Es, Fr};
+    match (language, kind) {
+        (En, OptInRequest) if terms => {
+            "{{brand}}: Reply YES to get {{description}}. {{frequency}}. Msg & data rates may apply. Reply HELP for help, STOP to opt out. Terms: {{terms}}"
+        }
+        (En, OptInRequest) => {
+            "{{brand}}: Reply YES to get {{description}}. {{frequency}}. Msg & data rates may apply. Reply HELP for help, STOP to opt out."
+        }
+        (En, Welcome) => {
+            "{{brand}}: You are subscribed to {{description}}. {{frequency}}. Msg & data rates may apply. Reply HELP for help, STOP to opt out."
+        }
+        (En, Help) => {
+            "{{brand}}: For help with {{description}}: {{contact}}. {{frequency}}. Msg & data rates may apply. Reply STOP to opt out."
+        }
+        (En, OptOutConfirmation) => {
+            "{{brand}}: You are opted out and will get no more messages from us. Reply START to rejoin. Help: {{contact}}"
+        }
+        (Es, OptInRequest) if terms => {
+            "{{brand}}: Responde SI para recibir {{description}}. {{frequency}}. Pueden aplicarse tarifas de mensajes y datos. Responde AYUDA para ayuda, STOP para cancelar. Condiciones: {{terms}}"
+        }
+        (Es, OptInRequest) => {
+            "{{brand}}: Responde SI para recibir {{description}}. {{frequency}}. Pueden aplicarse tarifas de mensajes y datos. Responde AYUDA para ayuda, STOP para cancelar."
+        }
+        (Es, Welcome) => {
+            "{{brand}}: Te has suscrito a {{description}}. {{frequency}}. Pueden aplicarse tarifas de mensajes y datos. Responde AYUDA para ayuda, STOP para cancelar."
+        }
+        (Es, Help) => {
+            "{{brand}}: Ayuda con {{description}}: {{contact}}. {{frequency}}. Pueden aplicarse tarifas de mensajes y datos. Responde STOP para cancelar."
+        }
+        (Es, OptOutConfirmation) => {
+            "{{brand}}: Te has dado de baja y ya no te enviaremos mensajes. Responde ALTA para volver. Ayuda: {{contact}}"
+        }
+        (Fr, OptInRequest) if terms => {
+            "{{brand}} : Répondez OUI pour recevoir {{description}}. {{frequency}}. Des frais de messages et de données peuvent s'appliquer. Répondez AIDE pour l'aide, STOP pour vous désabonner. Conditions : {{terms}}"
+        }
+        (Fr, OptInRequest) => {
+            "{{brand}} : Répondez OUI pour recevoir {{description}}. {{frequency}}. Des frais de messages et de données peuvent s'appliquer. Répondez AIDE pour l'aide, STOP pour vous désabonner."
+        }
+        (Fr, Welcome) => {
+            "{{brand}} : Vous recevrez désormais {{description}}. {{frequency}}. Des frais de messages et de données peuvent s'appliquer. Répondez AIDE pour l'aide, STOP pour vous désabonner."
+        }
+        (Fr, Help) => {
+            "{{brand}} : Aide pour {{description}} : {{contact}}. {{frequency}}. Des frais de messages et de données peuvent s'appliquer. Répondez STOP pour vous désabonner."
+        }
+        (Fr, OptOutConfirmation) => {
+            "{{brand}} : Vous ne recevrez plus de messages de notre part. Répondez REPRENDRE pour revenir. Aide : {{contact}}"
+        }
+    }
+}
+
+fn required(kind: AutomaticText, wording: &ProgramWording<'_>) -> Vec<Part> {
+    let mut parts = vec![Part::Brand];
+    if wording.covers_cart_reminders && matches!(kind, AutomaticText::OptInRequest | AutomaticText::Welcome) {
+        parts.push(Part::CartReminders);
+    }
+    parts.extend_from_slice(match kind {
+        AutomaticText::OptInRequest => &[Part::Frequency, Part::Rates, Part::Help, Part::Stop, Part::Yes][..],
+        AutomaticText::Welcome => &[Part::Frequency, Part::Rates, Part::Help, Part::Stop],
+        AutomaticText::Help => &[Part::Contact],
+        AutomaticText::OptOutConfirmation => &[Part::NoMoreMessages],
+    });
+    parts
+}
+
+fn carries(text: &str, part: Part, wording: &ProgramWording<'_>) -> bool {
+    match part {
+        Part::Brand => names_brand(text, wording.brand),
+        Part::Contact => !wording.contact.trim().is_empty() && text.contains(wording.contact.trim()),
+        part => says_part(text, part),
+    }
+}
+
+/// Whether a text carries a part that is the same for everybody: consent wordings have to carry some of them too.
+/// [`Part::Brand`] and [`Part::Contact`] are the seller's own and never found here.
+pub fn says_part(text: &str, part: Part) -> bool {
+    match part {
+        Part::Brand | Part::Contact => false,
+        Part::CartReminders => says_carts(text),
+        Part::Stop => says_how_to_stop(text, HowToStop::Reply),
+        Part::Frequency => says_one_of(text, &FREQUENCY),
+        Part::Rates => says_one_of(text, &RATES),
+        Part::Help => says_one_of(text, &["help", "ayuda", "aide", "info"]),
+        Part::Yes => says_one_of(text, &["yes", "y", "si", "oui"]),
+        Part::NoMoreMessages => says_one_of(text, &NO_MORE),
+    }
+}
+
+const FREQUENCY: [&str; 19] = [
+    "frequency",
+    "recurring",
+    "msg month",
+    "msgs month",
+    "msg mo",
+    "msgs mo",
+    "messages month",
+    "per month",
+    "a month",
+    "per week",
+    "msgs week",
+    "frecuencia",
+    "al mes",
+    "por mes",
+    "por semana",
+    "frequence",
+    "par mois",
+    "par semaine",
+    "mois",
+];
+const RATES: [&str; 7] =
+    ["data rates", "message rates", "rates may apply", "tarifas", "frais", "tarifs", "cargos por mensajes"];
+const NO_MORE: [&str; 20] = [
+    "no more",
+    "opted out",
+    "unsubscribed",
+    "not receive",
+    "wont receive",
+    "no longer receive",
+    "not get",
+    "wont get",
+    "removed",
+    "ya no",
+    "no recibiras",
+    "no recibira",
+    "no mas mensajes",
+    "de baja",
+    "ne recevrez plus",
+    "desabonne",
+    "desabonnee",
+    "desinscrit",
+    "plus de messages",
+    "aucun message",
+];
+
+fn says_carts(text: &str) -> bool {
+    says_one_of(text, &["cart", "carts", "carrito", "carritos", "cesta", "panier", "paniers", "basket"])
+}
+
+fn says_one_of(text: &str, phrases: &[&str]) -> bool {
+    let said: Vec<String> = words(text).into_iter().map(|w| w.text).collect();
+    let said = format!(" {} ", said.join(" "));
+    phrases.iter().any(|phrase| said.contains(&format!(" {phrase} ")))
+}
+
+/// Selling words, apart from those by which the program describes itself and the mention of carts it has to make.
+fn selling(text: &str, wording: &ProgramWording<'_>) -> Vec<AutomaticError> {
+    let own = text.find(wording.description).map(|at| {
+        let from = text[..at].chars().count() + 1;
+        from..from + wording.description.chars().count()
+    });
+    find_offers(text)
+        .into_iter()
+        .filter(|offer| {
+            offer.kind != OfferKind::Cart && !own.as_ref().is_some_and(|r| r.contains(&offer.position))
+        })
+        .map(|offer| AutomaticError::Sells { words: offer.words, position: offer.position })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::segments::{Encoding, segment};
+    use super::*;
+
+    fn wording() -> ProgramWording<'static> {
+        ProgramWording {
+            brand: "Acme",
+            description: "weekly deals",
+            covers_cart_reminders: true,
+            messages_per_month: Some(4),
+            contact: "help@acme.example",
+            terms_url: Some("https://acme.example/terms"),
+        }
+    }
+
+    #[test]
+    fn our_texts_carry_what_they_must_in_gsm7_and_two_parts() {
+        for language in Language::ALL {
+            for kind in AutomaticText::ALL {
+                for (n, terms) in
+                    [(Some(1), None), (Some(30), Some("https://acme.example/terms")), (None, None)]
+                {
+                    let wording = ProgramWording { messages_per_month: n, terms_url: terms, ..wording() };
+                    let text = automatic_text(kind, &wording, language, None)
+                        .unwrap_or_else(|e| panic!("{language:?} {kind:?}: {e:?}"));
+                    let s = segment(&text);
+                    assert_eq!(s.encoding, Encoding::Gsm7, "{text} {:?}", s.forcing);
+                    assert!(s.parts <= 2, "{} parts: {text}", s.parts);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_request_reads_well() {
+        let text =
+            automatic_text(AutomaticText::OptInRequest, &wording(), Language::En, None).expect("complete");
+        assert_eq!(
+            text,
+            "Acme: Reply YES to get weekly deals (incl. cart reminders). Up to 4 msgs/month. Msg & data rates may apply. \
+             Reply HELP for help, STOP to opt out. Terms: https://acme.example/terms"
+        );
+    }
+
+    #[test]
+    fn own_wording_is_checked_for_every_part() {
+        let lacks = |kind, own: &str| -> Vec<AutomaticError> {
+            automatic_text(kind, &wording(), Language::En, Some(own)).expect_err("incomplete")
+        };
+        use Part::{Brand, CartReminders, Frequency, Help, NoMoreMessages, Rates, Stop, Yes};
+        let all = |parts: &[Part]| parts.iter().map(|&p| AutomaticError::Lacks(p)).collect::<Vec<_>>();
+        assert_eq!(
+            lacks(AutomaticText::OptInRequest, "Confirm?"),
+            all(&[Brand, CartReminders, Frequency, Rates, Help, Stop, Yes])
+        );
+        assert_eq!(lacks(AutomaticText::Help, "{{brand}}: no idea"), all(&[Part::Contact]));
+        assert_eq!(lacks(AutomaticText::OptOutConfirmation, "{{brand}}: bye"), all(&[NoMoreMessages]));
+        assert_eq!(
+            lacks(AutomaticText::OptOutConfirmation, "{{brand}}: no more messages. Flash sale today!"),
+            [AutomaticError::Sells { words: "flash sale".into(), position: 25 }]
+        );
+        assert!(matches!(lacks(AutomaticText::Help, "{{brnd}}")[0], AutomaticError::Render(_)));
+        let own = "{{brand}}: help at {{contact}}";
+        let text = automatic_text(AutomaticText::Help, &wording(), Language::En, Some(own));
+        assert_eq!(text.as_deref(), Ok("Acme: help at help@acme.example"));
+    }
+}

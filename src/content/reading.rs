@@ -1,0 +1,68 @@
+//! Everything a decision wants to know about a final text, read once.
+
+use crate::model::facts::ContentFacts;
+
+use super::language::Language;
+use super::links::{find_links, is_shared_shortener};
+use super::offer::find_offers;
+use super::prohibited::find_prohibited;
+use super::segments::segment;
+use super::wording::{HowToStop, asks_reply_to_buy, names_brand, says_how_to_stop};
+
+/// Reads a rendered text. `target_host` is the host its short link leads to, which the text cannot tell.
+pub fn read_text(
+    body: String,
+    brand: &str,
+    how_to_stop: HowToStop<'_>,
+    language: Option<Language>,
+    target_host: Option<String>,
+) -> ContentFacts {
+    let segmentation = segment(&body);
+    let link_hosts = distinct(find_links(&body).into_iter().map(|link| link.host));
+    let prohibited = find_prohibited(&body).into_iter().map(|hit| format!("{:?}", hit.class).to_lowercase());
+    ContentFacts {
+        encoding: segmentation.encoding,
+        segments: u32::try_from(segmentation.parts).unwrap_or(u32::MAX),
+        language: language.map(|l| l.tag().to_owned()),
+        has_brand_name: names_brand(&body, brand),
+        has_opt_out: says_how_to_stop(&body, how_to_stop),
+        shared_shorteners: link_hosts.iter().filter(|host| is_shared_shortener(host)).cloned().collect(),
+        link_hosts,
+        target_host,
+        prohibited: distinct(prohibited),
+        offer_words: distinct(find_offers(&body).into_iter().map(|offer| offer.words)),
+        asks_reply_to_buy: asks_reply_to_buy(&body),
+        body,
+    }
+}
+
+fn distinct(items: impl Iterator<Item = String>) -> Vec<String> {
+    let mut seen = Vec::new();
+    for item in items {
+        if !seen.contains(&item) {
+            seen.push(item);
+        }
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_fact_of_a_text() {
+        let body =
+            "Acme: 20% off your vapes https://bit.ly/x or acme.com, acme.com. Reply YES to order".to_owned();
+        let facts = read_text(body.clone(), "ACME", HowToStop::Reply, Some(Language::En), None);
+        assert_eq!(facts.body, body);
+        assert_eq!((facts.segments, facts.language.as_deref()), (1, Some("en")));
+        assert!(facts.has_brand_name && !facts.has_opt_out && facts.asks_reply_to_buy);
+        assert_eq!(facts.link_hosts, ["bit.ly", "acme.com"]);
+        assert_eq!(facts.shared_shorteners, ["bit.ly"]);
+        assert_eq!(
+            (facts.prohibited, facts.offer_words),
+            (vec!["tobacco".to_owned()], vec!["20 % off".to_owned()])
+        );
+    }
+}

@@ -1,0 +1,353 @@
+//! What every marketing text carries: the brand's name and how to stop. Seen when there, added when missing.
+
+use super::fold::{Word, is_apostrophe, words};
+use super::language::Language;
+use super::links::find_links;
+
+/// How a recipient can stop the texts of this sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HowToStop<'a> {
+    /// By replying: the sender can receive.
+    Reply,
+    /// By a web page: one-way senders and push.
+    Link(&'a str),
+}
+
+/// A text with what was missing added, and what that was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completed {
+    /// The text to send.
+    pub text: String,
+    /// `Brand: ` was put in front.
+    pub added_brand: bool,
+    /// The way to stop was put at the end.
+    pub added_opt_out: bool,
+}
+
+/// Adds the brand's name and the way to stop where they are missing. Applied to its own result it changes nothing.
+/// `how_to_stop` is `None` for texts that need no such wording (not marketing).
+pub fn complete(
+    body: &str,
+    brand: &str,
+    language: Language,
+    how_to_stop: Option<HowToStop<'_>>,
+) -> Completed {
+    let added_brand = !names_brand(body, brand);
+    let mut text = if added_brand { format!("{brand}: {body}") } else { body.to_owned() };
+    let missing = how_to_stop.filter(|&how| !says_how_to_stop(&text, how));
+    if let Some(how) = missing {
+        let trimmed = text.trim_end().len();
+        text.truncate(trimmed);
+        text.push(' ');
+        text.push_str(&stop_wording(language, how));
+    }
+    Completed { text, added_brand, added_opt_out: missing.is_some() }
+}
+
+/// The sentence that says how to stop; only GSM-7 characters, so that it never makes a text dearer than its length.
+pub fn stop_wording(language: Language, how: HowToStop<'_>) -> String {
+    match (language, how) {
+        (Language::En, HowToStop::Reply) => "Reply STOP to opt out".into(),
+        (Language::Es, HowToStop::Reply) => "Responde STOP para cancelar".into(),
+        (Language::Fr, HowToStop::Reply) => "Répondez STOP pour ne plus recevoir de messages".into(),
+        (Language::En, HowToStop::Link(url)) => format!("Opt out: {url}"),
+        (Language::Es, HowToStop::Link(url)) => format!("Cancelar: {url}"),
+        (Language::Fr, HowToStop::Link(url)) => format!("Se désabonner : {url}"),
+    }
+}
+
+/// Whether the text names the brand in words (a link to its domain is no name). Case, accents, punctuation and
+/// spaces do not matter: `LEVIS` names `Levi's`, `Corner Shop` names `CornerShop`.
+pub fn names_brand(text: &str, brand: &str) -> bool {
+    brand_position(text, brand).is_some()
+}
+
+/// Whether the brand is the first thing said, which is where carriers look for it.
+pub fn names_brand_first(text: &str, brand: &str) -> bool {
+    brand_position(text, brand) == Some(0)
+}
+
+/// Index of the word the brand's name begins with. Brands that are domains (`Booking.com`) are looked for in links
+/// too, those without letters (`♥`) by their signs.
+fn brand_position(text: &str, brand: &str) -> Option<usize> {
+    let name: String = words(brand).into_iter().map(|w| w.text).collect();
+    if name.is_empty() {
+        let at = text.find(brand.trim()).filter(|_| !brand.trim().is_empty())?;
+        return Some(words(&text[..at]).len());
+    }
+    let words = if find_links(brand).is_empty() { words_outside_links(text) } else { words(text) };
+    (0..words.len()).find(|&at| {
+        let mut rest = name.as_str();
+        words[at..].iter().any(|word| match rest.strip_prefix(word.text.as_str()) {
+            Some(next) => {
+                rest = next;
+                rest.is_empty()
+            }
+            None => {
+                rest = "\0";
+                false
+            }
+        })
+    })
+}
+
+fn words_outside_links(text: &str) -> Vec<Word> {
+    let starts: Vec<usize> = find_links(text).iter().map(|link| link.position).collect();
+    let mut plain = String::with_capacity(text.len());
+    let mut inside = false;
+    for (at, c) in text.chars().enumerate() {
+        inside = (inside && !c.is_whitespace()) || starts.contains(&(at + 1));
+        plain.push(if inside { ' ' } else { c });
+    }
+    words(&plain)
+}
+
+/// Whether the text says how to stop: the opt-out page's address, or a keyword told as an instruction
+/// (`Reply STOP…`, `STOP to end`, `envía BAJA`, `STOP pour arrêter`), in any of our languages.
+pub fn says_how_to_stop(text: &str, how: HowToStop<'_>) -> bool {
+    if let HowToStop::Link(url) = how {
+        return !url.is_empty() && text.contains(url);
+    }
+    let words = instruction_words(text);
+    (0..words.len()).any(|at| is_stop_instruction(&words, at))
+}
+
+/// As `words`, but `STOP=end` and `STOP2END` fall apart into their instruction.
+fn instruction_words(text: &str) -> Vec<String> {
+    let text: String = text.chars().map(|c| if is_apostrophe(c) { ' ' } else { c }).collect();
+    let text = text.replace('=', " to ");
+    let split = |word: &str| match word.strip_prefix("stop2") {
+        Some(purpose) if !purpose.is_empty() => vec!["stop".to_owned(), "to".to_owned(), purpose.to_owned()],
+        _ => vec![word.to_owned()],
+    };
+    words(&text).iter().flat_map(|w| split(&w.text)).collect()
+}
+
+const KEYWORDS: [&str; 16] = [
+    "stop",
+    "stopall",
+    "unsubscribe",
+    "cancel",
+    "end",
+    "quit",
+    "optout",
+    "unsub",
+    "revoke",
+    "baja",
+    "alto",
+    "parar",
+    "cancelar",
+    "salir",
+    "arret",
+    "stopp",
+];
+const VERBS: [&str; 26] = [
+    "reply", "text", "txt", "send", "respond", "type", "replying", "texting", "responde", "responda",
+    "envia", "envie", "manda", "mande", "escribe", "escriba", "contesta", "conteste", "repondez", "reponds",
+    "repondre", "envoyez", "envoie", "tapez", "textez", "texte",
+];
+const FILLERS: [&str; 7] = ["with", "the", "word", "con", "la", "palabra", "par"];
+const PURPOSES: [&[&str]; 25] = [
+    &["to", "opt"],
+    &["to", "end"],
+    &["to", "stop"],
+    &["to", "unsub"],
+    &["to", "unsubscribe"],
+    &["to", "cancel"],
+    &["to", "quit"],
+    &["2", "end"],
+    &["2", "stop"],
+    &["2", "opt"],
+    &["2", "quit"],
+    &["to", "leave"],
+    &["to", "optout"],
+    &["para", "cancelar"],
+    &["para", "salir"],
+    &["para", "no", "recibir"],
+    &["para", "dejar"],
+    &["para", "darte", "de", "baja"],
+    &["pour", "ne", "plus"],
+    &["pour", "se", "desabonner"],
+    &["pour", "vous", "desabonner"],
+    &["pour", "te", "desabonner"],
+    &["pour", "se", "desinscrire"],
+    &["pour", "vous", "desinscrire"],
+    &["pour", "arreter"],
+];
+
+fn is_stop_instruction(words: &[String], at: usize) -> bool {
+    if !KEYWORDS.contains(&words[at].as_str()) {
+        return false;
+    }
+    let before = words[..at].iter().rev().find(|w| !FILLERS.contains(&w.as_str()));
+    let told = before.is_some_and(|w| VERBS.contains(&w.as_str()));
+    let reads = |purpose: &&[&str]| {
+        words.len() > at + purpose.len() && purpose.iter().zip(&words[at + 1..]).all(|(p, w)| w == p)
+    };
+    // English `end` and `cancel` are ordinary words: only a verb before them makes an instruction.
+    let plain = !matches!(words[at].as_str(), "end" | "cancel" | "quit" | "salir" | "cancelar" | "parar");
+    told || plain && PURPOSES.iter().any(reads)
+}
+
+/// Whether the text asks to buy, pay or approve by replying, which carriers forbid for cart reminders (CA6).
+pub fn asks_reply_to_buy(text: &str) -> bool {
+    const BUY: [&str; 16] = [
+        "buy",
+        "order",
+        "purchase",
+        "pay",
+        "checkout",
+        "approve",
+        "comprar",
+        "pagar",
+        "pedir",
+        "ordenar",
+        "compra",
+        "acheter",
+        "payer",
+        "commander",
+        "achat",
+        "approuver",
+    ];
+    let words = instruction_words(text);
+    let is_buy = |at: usize| words.get(at).is_some_and(|w| BUY.contains(&w.as_str()));
+    let joins =
+        |at: usize| words.get(at).is_some_and(|w| matches!(w.as_str(), "to" | "para" | "pour" | "and" | "2"));
+    (0..words.len()).filter(|&at| VERBS.contains(&words[at].as_str())).any(|verb| {
+        let at = verb + 1 + words[verb + 1..].iter().take_while(|w| FILLERS.contains(&w.as_str())).count();
+        is_buy(at) || joins(at) && is_buy(at + 1) || joins(at + 1) && is_buy(at + 2)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::segments::{Encoding, segment};
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_brand_is_seen_however_it_is_spelt() {
+        for (text, brand, named, first) in [
+            ("Acme: hi", "Acme", true, true),
+            ("ACME! hi", "Acme", true, true),
+            ("Hi from acme", "Acme", true, false),
+            ("Levi’s has news", "LEVIS", true, true),
+            ("Café Olé: hola", "cafe ole", true, true),
+            ("The Corner-Shop: hi", "CornerShop", true, false),
+            ("CornerShop: hi", "Corner Shop", true, true),
+            ("hi https://acme.com/x", "Acme", false, false),
+            ("hi acme.com", "Acme", false, false),
+            ("Acmeology", "Acme", false, false),
+            ("7 Eleven: hi", "7-Eleven", true, true),
+            ("hi", "", false, false),
+            ("hi", "!!", false, false),
+            ("♥: hi", "♥", true, true),
+            ("Booking.com: hi", "Booking.com", true, true),
+        ] {
+            assert_eq!(names_brand(text, brand), named, "{text} / {brand}");
+            assert_eq!(names_brand_first(text, brand), first, "{text} / {brand}");
+        }
+    }
+
+    #[test]
+    fn opt_out_wording_is_an_instruction_not_a_word() {
+        for text in [
+            "Reply STOP to opt out",
+            "reply \"stop\" to end",
+            "Txt STOP 2 end",
+            "STOP=end",
+            "Stop2End",
+            "HELP for help, STOP to cancel",
+            "Text the word STOP",
+            "Reply END to quit",
+            "Responde STOP para cancelar",
+            "Envía BAJA para no recibir más",
+            "BAJA para darte de baja",
+            "Répondez ARRÊT",
+            "STOP pour arrêter",
+            "Envoyez STOP au 36111",
+        ] {
+            assert!(says_how_to_stop(text, HowToStop::Reply), "{text}");
+        }
+        for text in [
+            "Don't stop now",
+            "Stop by our store",
+            "Sale ends at the end of May. Cancel any time",
+            "Reply YES, then stop waiting",
+            "One stop to shop",
+            "https://x.example/stop",
+            "",
+        ] {
+            assert!(!says_how_to_stop(text, HowToStop::Reply), "{text}");
+        }
+        assert!(says_how_to_stop("Opt out: https://a.example/o/1", HowToStop::Link("https://a.example/o/1")));
+        assert!(!says_how_to_stop("Reply STOP to opt out", HowToStop::Link("https://a.example/o/1")));
+    }
+
+    #[test]
+    fn adds_only_what_is_missing() {
+        let done =
+            complete("Your cart waits https://a.example/1 ", "Acme", Language::En, Some(HowToStop::Reply));
+        assert_eq!(done.text, "Acme: Your cart waits https://a.example/1 Reply STOP to opt out");
+        assert!(done.added_brand && done.added_opt_out);
+        let french = complete(
+            "Acme : votre panier",
+            "Acme",
+            Language::Fr,
+            Some(HowToStop::Link("https://a.example/o")),
+        );
+        assert_eq!(french.text, "Acme : votre panier Se désabonner : https://a.example/o");
+        let plain = complete("Acme: order sent", "Acme", Language::Es, None);
+        assert_eq!(
+            plain,
+            Completed { text: "Acme: order sent".into(), added_brand: false, added_opt_out: false }
+        );
+    }
+
+    #[test]
+    fn our_own_wording_is_recognised_and_cheap() {
+        for language in Language::ALL {
+            for how in [HowToStop::Reply, HowToStop::Link("https://a.example/o/1")] {
+                let wording = stop_wording(language, how);
+                assert!(says_how_to_stop(&wording, how), "{wording}");
+                assert_eq!(segment(&wording).encoding, Encoding::Gsm7, "{wording}");
+            }
+        }
+    }
+
+    #[test]
+    fn buying_by_reply_is_seen() {
+        for text in [
+            "Reply YES to order",
+            "Text BUY to 72345",
+            "reply 1 to pay",
+            "Responde SI para comprar",
+            "Répondez OUI pour acheter",
+            "Reply with BUY",
+        ] {
+            assert!(asks_reply_to_buy(text), "{text}");
+        }
+        for text in [
+            "Reply STOP to opt out",
+            "Order now at acme.com. Reply STOP to end",
+            "Reply HELP or order at acme.com",
+            "We text when your order ships",
+        ] {
+            assert!(!asks_reply_to_buy(text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn completing_twice_changes_nothing(body in "[A-Za-z0-9 .,:!é/]{1,80}", brand in "[A-Z][a-z]{2,8}( [A-Z][a-z]{1,8})?", language in 0usize..3) {
+            let language = Language::ALL[language];
+            for how in [Some(HowToStop::Reply), Some(HowToStop::Link("https://a.example/o/1")), None] {
+                let once = complete(&body, &brand, language, how);
+                let twice = complete(&once.text, &brand, language, how);
+                prop_assert!(!twice.added_brand && !twice.added_opt_out, "{:?}", once);
+                prop_assert_eq!(&twice.text, &once.text);
+                prop_assert!(names_brand(&once.text, &brand) && how.is_none_or(|how| says_how_to_stop(&once.text, how)));
+            }
+        }
+    }
+}

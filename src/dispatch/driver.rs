@@ -1,0 +1,313 @@
+//! Carries the schedule out: finds what is due, asks for intents, hands over, records what came of it.
+//!
+//! A crash here loses nothing: what was due is due again, what had an intent is never sent again and is resolved by
+//! receipt, by the provider's list or by time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::schedule::{Next, Schedule, Waiting};
+use crate::ledger::rows::{DueRow, RegistryRow, ThrottleDay, keys};
+use crate::ledger::state::{State, StateError};
+use crate::model::outgoing::{ErrorClass, Message};
+use crate::model::registry::{Sender, ThrottleGroup};
+use crate::model::{ConnectionId, Instant, MessageId, Span};
+use crate::provider::{Dispatch, Failure, Handover, SharedProvider};
+use crate::store::SharedKv;
+use crate::telemetry::metrics;
+use crate::writer::ops::intent::{Intent, IntentAnswer};
+use crate::writer::ops::outcome::{RecordOutcome, Resolve, due};
+use crate::writer::{CallError, Env, WriterHandle};
+
+/// Due rows looked at in one go.
+const SCAN: usize = 1_000;
+/// Longest sleep: how soon a due message is found without being told.
+const PERIOD: Duration = Duration::from_millis(200);
+/// How long a message without an adapter for its connection waits.
+const NO_PROVIDER_SECONDS: u32 = 60;
+
+/// One connection as the dispatcher uses it.
+#[derive(Clone)]
+pub struct Carrier {
+    pub provider: SharedProvider,
+    /// Hand-overs at once.
+    pub slots: u32,
+    /// Its lanes rest: a gap in hearing is not closed yet, or an operator paused it.
+    pub paused: bool,
+}
+
+/// Adapters by connection; replaced whole when the configuration changes.
+#[derive(Default)]
+pub struct Providers(ArcSwap<HashMap<ConnectionId, Carrier>>);
+
+impl Providers {
+    /// The adapters of now.
+    pub fn all(&self) -> Arc<HashMap<ConnectionId, Carrier>> {
+        self.0.load_full()
+    }
+    /// The adapter of a connection.
+    pub fn get(&self, connection: &ConnectionId) -> Option<Carrier> {
+        self.0.load().get(connection).cloned()
+    }
+    /// Adds or replaces one.
+    pub fn put(&self, connection: ConnectionId, carrier: Carrier) {
+        self.0.rcu(|all| {
+            let mut all = (**all).clone();
+            all.insert(connection.clone(), carrier.clone());
+            all
+        });
+    }
+    /// Lets a connection's lanes rest or go on.
+    pub fn set_paused(&self, connection: &ConnectionId, paused: bool) {
+        self.0.rcu(|all| {
+            let mut all = (**all).clone();
+            if let Some(carrier) = all.get_mut(connection) {
+                carrier.paused = paused;
+            }
+            all
+        });
+    }
+}
+
+struct Shared {
+    env: Arc<Env>,
+    kv: SharedKv,
+    writer: WriterHandle,
+    providers: Arc<Providers>,
+    schedule: Mutex<Schedule>,
+    wake: Notify,
+}
+
+/// The dispatcher of one process.
+#[derive(Clone)]
+pub struct Dispatcher(Arc<Shared>);
+
+impl Dispatcher {
+    /// A dispatcher that does nothing until [`Dispatcher::run`].
+    pub fn new(env: Arc<Env>, kv: SharedKv, writer: WriterHandle, providers: Arc<Providers>) -> Dispatcher {
+        let schedule = Mutex::new(Schedule::default());
+        Dispatcher(Arc::new(Shared { env, kv, writer, providers, schedule, wake: Notify::new() }))
+    }
+
+    /// Tells it that something may be due: called when messages were committed.
+    pub fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
+    /// When a throttle group's lane is free.
+    pub fn free_at(&self, group: &str, now: Instant) -> Option<Instant> {
+        self.0.schedule.lock().free_at(group, now)
+    }
+
+    /// Works until `shutdown`; then takes nothing more up and waits for what is in hand, at most `drain`.
+    pub async fn run(&self, shutdown: CancellationToken, drain: Duration) {
+        let tasks = TaskTracker::new();
+        let mut failures = 0u32;
+        while !shutdown.is_cancelled() {
+            let pause = match self.step(&tasks) {
+                Ok(pause) => {
+                    failures = 0;
+                    pause
+                }
+                Err(e) => {
+                    failures = failures.saturating_add(1);
+                    tracing::error!(error = %e, failures, "due messages cannot be read; trying again");
+                    Duration::from_secs(u64::from(failures.min(10)))
+                }
+            };
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                () = self.0.wake.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        tasks.close();
+        if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
+            tracing::warn!(
+                "some hand-overs did not end in time; their messages stay SENDING until a receipt tells"
+            );
+        }
+    }
+
+    /// Takes up what is due and starts what may leave. Answers how long nothing new is expected.
+    fn step(&self, tasks: &TaskTracker) -> Result<Duration, StateError> {
+        let now = self.0.env.clock.now();
+        let snapshot = self.0.kv.snapshot()?;
+        let mut state = State::over(&*snapshot);
+        let mut schedule = self.0.schedule.lock();
+        for (connection, carrier) in self.0.providers.all().iter() {
+            schedule.set_connection(connection, carrier.slots, carrier.paused);
+        }
+        schedule.set_connection(&no_connection(), 4, false);
+        let overdue = take_up(&mut state, &mut schedule, now)?;
+        self.new_days(&mut state, &mut schedule, now)?;
+        let pause = loop {
+            match schedule.next(now) {
+                Next::Go(waiting) => {
+                    let this = self.clone();
+                    tasks.spawn(async move { this.hand_over(waiting).await });
+                }
+                Next::WaitUntil(at) => break at.since(now).to_std().min(PERIOD),
+                Next::Idle => break PERIOD,
+            }
+        };
+        metrics::intents_without_outcome(schedule.in_hand());
+        drop(schedule);
+        for message in overdue {
+            let this = self.clone();
+            tasks.spawn(async move { this.resolve(message).await });
+        }
+        Ok(pause)
+    }
+
+    /// Tells lanes with a daily cap what left on the present date of their zone.
+    fn new_days(
+        &self,
+        state: &mut State<'_>,
+        schedule: &mut Schedule,
+        now: Instant,
+    ) -> Result<(), StateError> {
+        let policies = self.0.env.policies();
+        for lane in schedule.lanes().filter(|lane| lane.group().parts_per_day.is_some()) {
+            let date = policies.engine.zones().local_date(&lane.group().reset_zone, now);
+            if lane.day() != date {
+                let row = state.get::<ThrottleDay>(&keys::throttle_day(&lane.group().id, &date))?;
+                lane.set_day(date, row.map_or(0, |row| row.parts));
+            }
+        }
+        Ok(())
+    }
+
+    async fn hand_over(&self, waiting: Waiting) {
+        let message = waiting.message;
+        if let Err(e) = self.attempt(&waiting).await {
+            tracing::warn!(message = %message, error = %e, "a due message was not taken up; it stays due");
+        }
+        self.0.schedule.lock().done(&message);
+        self.wake();
+    }
+
+    async fn attempt(&self, waiting: &Waiting) -> Result<(), CallError> {
+        let asked = self.0.writer.call(Intent { message: waiting.message }).await?;
+        let IntentAnswer::Go(draft) = asked.answer else { return Ok(()) };
+        let committed_at = draft.committed_at;
+        let carrier = self.0.providers.get(&draft.connection);
+        let (handover, handed_over_at) = match (carrier, Dispatch::seal(*draft, &asked.proof)) {
+            (Some(carrier), Ok(dispatch)) => {
+                let started = self.0.env.clock.now();
+                metrics::intent_to_socket(started.since(committed_at));
+                (carrier.provider.send(dispatch).await, Some(started))
+            }
+            (_, Err(_)) => (Handover::Void, None),
+            (None, _) => (no_provider(), None),
+        };
+        let handed_over_at = handed_over_at.filter(|_| !matches!(handover, Handover::Void));
+        self.record(waiting.message, handover, handed_over_at).await
+    }
+
+    /// Records an outcome. An overloaded writer is asked again: what left must not be forgotten while we live.
+    async fn record(
+        &self,
+        message: MessageId,
+        handover: Handover,
+        handed_over_at: Option<Instant>,
+    ) -> Result<(), CallError> {
+        loop {
+            let op = RecordOutcome { message, handover: handover.clone(), handed_over_at };
+            match self.0.writer.call(op).await {
+                Ok(done) => {
+                    metrics::message(done.answer);
+                    return Ok(());
+                }
+                Err(CallError::Overloaded) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Gives a silent hand-over up.
+    async fn resolve(&self, message: MessageId) {
+        match self.0.writer.call(Resolve { message }).await {
+            Ok(done) => metrics::message(done.answer),
+            Err(e) => tracing::warn!(message = %message, error = %e, "an overdue hand-over was not resolved"),
+        }
+    }
+}
+
+fn no_provider() -> Handover {
+    let failure = Failure {
+        class: ErrorClass::Retryable,
+        code: "NO_CONNECTION".to_owned(),
+        text: "no adapter is running for this connection".to_owned(),
+    };
+    Handover::NotTaken { failure, after_seconds: Some(NO_PROVIDER_SECONDS) }
+}
+
+/// Takes due messages into the schedule; answers those whose hand-over is overdue.
+pub fn take_up(
+    state: &mut State<'_>,
+    schedule: &mut Schedule,
+    now: Instant,
+) -> Result<Vec<MessageId>, StateError> {
+    let mut overdue = Vec::new();
+    for (at, id, row) in due(state, now, SCAN)? {
+        match row {
+            DueRow::Resolve => overdue.push(id),
+            DueRow::Wake if schedule.has_room() => {
+                if let Some(waiting) = waiting_of(state, &id, at)? {
+                    schedule.add(waiting, now);
+                }
+            }
+            DueRow::Wake => break,
+        }
+    }
+    Ok(overdue)
+}
+
+/// What the schedule needs to know of a due message. One whose sender is gone goes to a lane of its own: its second
+/// decision says what is wrong.
+fn waiting_of(state: &mut State<'_>, id: &MessageId, due: Instant) -> Result<Option<Waiting>, StateError> {
+    let Some(message) = state.get::<Message>(&keys::message(id))? else { return Ok(None) };
+    let spec = &message.spec;
+    let sender = match &spec.sender {
+        Some(id) => sender_of(state, id.as_str())?,
+        None => None,
+    };
+    let verdict = message.last.as_ref().unwrap_or(&message.first);
+    let ends = [verdict.send_not_after, spec.expires_at].into_iter().flatten().filter(|end| *end > due).min();
+    let nowhere = || ThrottleGroup {
+        id: String::new(),
+        milli_parts_per_second: 1_000,
+        parts_per_day: None,
+        reset_zone: "UTC".to_owned(),
+    };
+    Ok(Some(Waiting {
+        message: *id,
+        program: spec.program.clone(),
+        connection: sender.as_ref().map(|s| s.connection.clone()).unwrap_or_else(no_connection),
+        group: sender.map_or_else(nowhere, |s| s.throttle),
+        parts: spec.parts,
+        deadline: ends.unwrap_or(due + Span::days(1)),
+    }))
+}
+
+/// The connection of messages without a sender.
+pub fn no_connection() -> ConnectionId {
+    "none".parse().expect("a slug")
+}
+
+fn sender_of(state: &mut State<'_>, id: &str) -> Result<Option<Sender>, StateError> {
+    let row = state.get::<RegistryRow>(&keys::registry("sender", id))?;
+    Ok(row.and_then(|row| match &row.object {
+        crate::ledger::body::Object::Sender(sender) => Some(sender.clone()),
+        _ => None,
+    }))
+}

@@ -1,0 +1,261 @@
+//! Who is next: earliest deadline first, fair by program, within what each lane and connection can take. Pure.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::lane::{Lane, Wait};
+use crate::model::registry::ThrottleGroup;
+use crate::model::{ConnectionId, Instant, MessageId, ProgramId, Span};
+
+/// Messages kept ready at most; the rest stays in the index, where it is due.
+pub const READY_MAX: usize = 20_000;
+
+/// A message that is due.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiting {
+    pub message: MessageId,
+    pub program: ProgramId,
+    pub connection: ConnectionId,
+    pub group: ThrottleGroup,
+    pub parts: u32,
+    /// When it loses its purpose: its own end, or the end of its window as last judged.
+    pub deadline: Instant,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// By program, then deadline: each program's own earliest first.
+    programs: BTreeMap<ProgramId, BTreeMap<(Instant, MessageId), Waiting>>,
+    /// Messages each program has sent: the one with fewest goes first among equal deadlines.
+    served: HashMap<ProgramId, u64>,
+    parts: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Slots {
+    used: u32,
+    most: u32,
+    paused: bool,
+}
+
+/// What is due and what may leave.
+#[derive(Default)]
+pub struct Schedule {
+    lanes: BTreeMap<String, (Lane, Queue)>,
+    slots: HashMap<ConnectionId, Slots>,
+    known: HashSet<MessageId>,
+    in_hand: HashMap<MessageId, ConnectionId>,
+}
+
+/// What to do next.
+#[derive(Debug, PartialEq)]
+pub enum Next {
+    /// A permit is taken: ask for the intent of this message.
+    Go(Waiting),
+    /// Nothing can leave before then, as far as is known.
+    WaitUntil(Instant),
+    /// Nothing waits.
+    Idle,
+}
+
+impl Schedule {
+    /// Sets how many hand-overs a connection takes at once, and whether its lanes rest.
+    pub fn set_connection(&mut self, connection: &ConnectionId, most: u32, paused: bool) {
+        let slots = self.slots.entry(connection.clone()).or_default();
+        slots.most = most.max(1);
+        slots.paused = paused;
+    }
+
+    /// Whether there is room for more.
+    pub fn has_room(&self) -> bool {
+        self.known.len() < READY_MAX
+    }
+
+    /// Takes in a due message, once.
+    pub fn add(&mut self, waiting: Waiting, now: Instant) {
+        if !self.known.insert(waiting.message) {
+            return;
+        }
+        let id = waiting.group.id.clone();
+        let (lane, queue) =
+            self.lanes.entry(id).or_insert_with(|| (Lane::new(waiting.group.clone(), now), Queue::default()));
+        if *lane.group() != waiting.group {
+            let day = lane.day().to_owned();
+            *lane = Lane::new(waiting.group.clone(), now);
+            lane.set_day(day, 0);
+        }
+        queue.parts += u64::from(waiting.parts);
+        let program = queue.programs.entry(waiting.program.clone()).or_default();
+        program.insert((waiting.deadline, waiting.message), waiting);
+    }
+
+    /// Throttle groups and the local date each counts on, so that a new day can be told with [`Lane::set_day`].
+    pub fn lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
+        self.lanes.values_mut().map(|(lane, _)| lane)
+    }
+
+    /// The next message that may leave now. Its permit is taken: call [`Schedule::done`] when it is over.
+    pub fn next(&mut self, now: Instant) -> Next {
+        let mut wake: Option<Instant> = None;
+        let mut idle = true;
+        for (lane, queue) in self.lanes.values_mut() {
+            let Some(first) = queue.first(&self.slots) else { continue };
+            idle = false;
+            match lane.take(first.parts, now) {
+                Ok(()) => {
+                    let waiting = queue.take(&first);
+                    self.slots.entry(waiting.connection.clone()).or_default().used += 1;
+                    self.in_hand.insert(waiting.message, waiting.connection.clone());
+                    return Next::Go(waiting);
+                }
+                Err(Wait::For(span)) => wake = Some(wake.map_or(now + span, |w| w.min(now + span))),
+                Err(Wait::Tomorrow) => {
+                    wake = Some(wake.map_or(now + Span::minutes(1), |w| w.min(now + Span::minutes(1))));
+                }
+            }
+        }
+        match wake {
+            Some(at) => Next::WaitUntil(at),
+            None if idle => Next::Idle,
+            None => Next::WaitUntil(now + Span::seconds(1)),
+        }
+    }
+
+    /// The message's hand-over is over, whatever came of it: its slot is free, and it may come again when it is due.
+    pub fn done(&mut self, message: &MessageId) {
+        if let Some(connection) = self.in_hand.remove(message)
+            && let Some(slots) = self.slots.get_mut(&connection)
+        {
+            slots.used = slots.used.saturating_sub(1);
+        }
+        self.known.remove(message);
+    }
+
+    /// Hand-overs under way.
+    pub fn in_hand(&self) -> usize {
+        self.in_hand.len()
+    }
+
+    /// When a group's lane will have handed over what is ready in it.
+    pub fn free_at(&self, group: &str, now: Instant) -> Option<Instant> {
+        let (lane, queue) = self.lanes.get(group)?;
+        (queue.parts > 0).then(|| now + lane.drain_time(queue.parts))
+    }
+
+    /// Messages of a group that cannot all leave before their deadlines at the contracted rate.
+    pub fn will_miss(&self, now: Instant) -> usize {
+        let late = |(lane, queue): &(Lane, Queue)| {
+            let mut all: Vec<&Waiting> = queue.programs.values().flat_map(BTreeMap::values).collect();
+            all.sort_by_key(|w| w.deadline);
+            let mut ahead = 0;
+            all.into_iter()
+                .filter(|waiting| {
+                    ahead += u64::from(waiting.parts);
+                    now + lane.drain_time(ahead) > waiting.deadline
+                })
+                .count()
+        };
+        self.lanes.values().map(late).sum()
+    }
+}
+
+impl Queue {
+    /// The message to go first: the earliest deadline to the minute; among those, the program served least.
+    fn first(&self, slots: &HashMap<ConnectionId, Slots>) -> Option<Waiting> {
+        let open = |w: &Waiting| slots.get(&w.connection).is_some_and(|s| !s.paused && s.used < s.most);
+        let candidates = self.programs.iter().filter_map(|(program, waiting)| {
+            let first = waiting.values().find(|w| open(w))?;
+            let minute = first.deadline.as_seconds().div_euclid(60);
+            Some(((minute, self.served.get(program).copied().unwrap_or(0)), first))
+        });
+        candidates.min_by_key(|(rank, first)| (*rank, first.message)).map(|(_, first)| first.clone())
+    }
+
+    fn take(&mut self, first: &Waiting) -> Waiting {
+        *self.served.entry(first.program.clone()).or_default() += 1;
+        self.parts -= u64::from(first.parts);
+        let key = (first.deadline, first.message);
+        let mut empty = false;
+        let taken = self.programs.get_mut(&first.program).and_then(|waiting| {
+            let taken = waiting.remove(&key);
+            empty = waiting.is_empty();
+            taken
+        });
+        if empty {
+            self.programs.remove(&first.program);
+        }
+        taken.unwrap_or_else(|| first.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(n: u8, program: &str, deadline: i64) -> Waiting {
+        Waiting {
+            message: MessageId([n; 16]),
+            program: program.parse().expect("slug"),
+            connection: "c".parse().expect("slug"),
+            group: ThrottleGroup {
+                id: "g".to_owned(),
+                milli_parts_per_second: 10_000,
+                parts_per_day: None,
+                reset_zone: "UTC".to_owned(),
+            },
+            parts: 1,
+            deadline: Instant::from_seconds(deadline),
+        }
+    }
+
+    fn order(schedule: &mut Schedule, now: Instant) -> Vec<u8> {
+        let mut order = Vec::new();
+        while let Next::Go(w) = schedule.next(now) {
+            order.push(w.message.0[0]);
+            schedule.done(&w.message);
+        }
+        order
+    }
+
+    #[test]
+    fn earliest_deadline_first_then_fair_by_program() {
+        let now = Instant::from_seconds(0);
+        let mut schedule = Schedule::default();
+        schedule.set_connection(&"c".parse().expect("slug"), 10, false);
+        for (n, program, deadline) in
+            [(1, "a", 600), (2, "a", 600), (3, "a", 600), (4, "b", 600), (5, "b", 60)]
+        {
+            schedule.add(waiting(n, program, deadline), now);
+        }
+        let order = order(&mut schedule, now);
+        assert_eq!(order[0], 5, "the only one that is nearly late");
+        assert!(order.iter().position(|n| *n == 4) < Some(4), "b is not starved by a: {order:?}");
+    }
+
+    #[test]
+    fn paused_and_full_connections_hold_their_messages_back() {
+        let now = Instant::from_seconds(0);
+        let connection: ConnectionId = "c".parse().expect("slug");
+        let mut schedule = Schedule::default();
+        schedule.add(waiting(1, "a", 600), now);
+        schedule.add(waiting(2, "a", 600), now);
+        assert_eq!(schedule.next(now), Next::Idle, "an unknown connection takes nothing");
+        schedule.set_connection(&connection, 1, true);
+        assert_eq!(schedule.next(now), Next::Idle);
+        schedule.set_connection(&connection, 1, false);
+        assert!(matches!(schedule.next(now), Next::Go(_)));
+        assert_eq!(schedule.next(now), Next::Idle, "its one slot is taken");
+        schedule.done(&MessageId([1; 16]));
+        assert!(matches!(schedule.next(now), Next::Go(_)));
+    }
+
+    #[test]
+    fn a_message_is_ready_once() {
+        let now = Instant::from_seconds(0);
+        let mut schedule = Schedule::default();
+        schedule.set_connection(&"c".parse().expect("slug"), 10, false);
+        schedule.add(waiting(1, "a", 600), now);
+        schedule.add(waiting(1, "a", 600), now);
+        assert_eq!(order(&mut schedule, now), [1]);
+        assert_eq!(schedule.will_miss(now), 0);
+    }
+}

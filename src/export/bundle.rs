@@ -1,0 +1,190 @@
+//! The bundle: one tar archive that shows what happened and proves it. `docs/bundle.md` describes every byte.
+//!
+//! ```text
+//! bundle.json            format, log, what was asked
+//! checkpoint  log.vkey   the signed head everything is proved against, and its public key
+//! consistency.json       with --since: the log extends an older checkpoint
+//! disclosures/<sha256>.txt  policy/<sha256>.json
+//! entries/00000.jsonl  rows/00000.csv   and so on: at most 256 entries each
+//! index.html             for people
+//! manifest.json          counts, and size and SHA-256 of every part before it
+//! ```
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::csv::CsvRows;
+use super::page::Story;
+use super::rows::{ROWS_FORMAT, RowMaker};
+use super::run::Export;
+use super::select::{Selection, Shown};
+use super::{ExportError, page};
+use crate::ledger::body::Object;
+use crate::ledger::rows::RegistryRow;
+use crate::ledger::rows::keys;
+use crate::model::BrandId;
+use crate::store::embedded::Books;
+use crate::writer::Reader;
+
+pub mod archive;
+pub mod format;
+mod proofs;
+
+use archive::Archive;
+use format::{About, Asked, Consistency, Line, Manifest, names};
+use proofs::Proofs;
+
+/// Most entries of one part.
+pub const PART_ENTRIES: usize = 256;
+/// A part is closed early once its lines have so many bytes.
+const PART_BYTES: usize = 4 << 20;
+/// Registered wordings looked through, a bound on memory.
+const WORDINGS_MAX: usize = 1_000;
+
+/// Registered disclosure texts by their SHA-256.
+#[derive(Debug, Default)]
+pub struct Wordings(Vec<([u8; 32], String)>);
+
+impl Wordings {
+    /// Those of a brand, or of all, sorted.
+    pub fn registered(reader: &Reader, brand: Option<&BrandId>) -> Result<Wordings, ExportError> {
+        let prefix = keys::registry("disclosure", "");
+        let rows = reader.look(|cx| Ok(cx.state.scan::<RegistryRow>(&prefix, None, WORDINGS_MAX)?))?;
+        let texts = rows.iter().filter_map(|(_, row)| match &row.object {
+            Object::Disclosure(d) if brand.is_none_or(|b| *b == d.brand) => {
+                Some((d.text_sha256, d.text.clone()))
+            }
+            _ => None,
+        });
+        let mut texts: Vec<_> = texts.collect();
+        texts.sort();
+        texts.dedup();
+        Ok(Wordings(texts))
+    }
+
+    /// As rows look them up.
+    pub fn by_hash(&self) -> HashMap<[u8; 32], String> {
+        self.0.iter().cloned().collect()
+    }
+}
+
+/// Writes the bundle of a planned export; answers how many entries are in it.
+pub fn write(
+    export: &Export,
+    reader: &Reader,
+    books: &Books,
+    to: &mut impl Write,
+) -> Result<u64, ExportError> {
+    let mut archive = Archive::new(to);
+    let about = about(export, books);
+    archive.add(names::ABOUT, &format::json(&about))?;
+    archive.add(names::CHECKPOINT, export.checkpoint().note().as_bytes())?;
+    archive.add(names::KEY, format!("{}\n", books.verifier()).as_bytes())?;
+    let size = export.checkpoint().size();
+    if let Some(since) = export.request().since {
+        let proof = books.tree().consistency(since, size)?;
+        archive.add(names::CONSISTENCY, &format::json(&Consistency::from(&proof)))?;
+    }
+    let wordings = Wordings::registered(reader, export.request().brand.as_ref())?;
+    for (hash, text) in &wordings.0 {
+        archive.add(&names::disclosure(hash), text.as_bytes())?;
+    }
+    let policies = reader.env().policies();
+    let policy = policies.engine.policy();
+    archive.add(&names::policy(&policy.hash()), policy.canonical())?;
+    let mut parts = Parts {
+        archive,
+        maker: RowMaker::new(wordings.by_hash()),
+        proofs: Proofs::new(books.tree(), size, export.checkpoint().root()),
+        manifest: Manifest::new(),
+        story: Story::new(),
+        lines: Vec::new(),
+        rows: Vec::new(),
+        pending: 0,
+    };
+    export.selection().each(books, |shown| parts.add(&shown))?;
+    parts.finish(&about)
+}
+
+fn about(export: &Export, books: &Books) -> About {
+    let request = export.request();
+    About {
+        format: format::BUNDLE_FORMAT,
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        rows_format: ROWS_FORMAT,
+        origin: books.origin().to_string(),
+        tree_size: export.checkpoint().size(),
+        asked: Asked {
+            brand: request.brand.as_ref().map(|b| b.to_string()),
+            people: people(export.selection()),
+            from: request.from,
+            to: request.to,
+            since: request.since,
+        },
+    }
+}
+
+fn people(selection: &Selection) -> Vec<String> {
+    selection.people.iter().map(|s| s.to_string()).collect()
+}
+
+/// The part of the bundle that repeats.
+struct Parts<'a, W: Write> {
+    archive: Archive<W>,
+    maker: RowMaker,
+    proofs: Proofs<'a>,
+    manifest: Manifest,
+    story: Story,
+    lines: Vec<u8>,
+    rows: Vec<super::rows::Row>,
+    pending: u32,
+}
+
+impl<W: Write> Parts<'_, W> {
+    fn add(&mut self, shown: &Shown) -> Result<(), ExportError> {
+        let proof = self.proofs.inclusion(shown.index, shown.hash)?;
+        let line = Line::new(shown, proof);
+        self.lines.extend_from_slice(&format::json_line(&line));
+        let row = self.maker.row(shown.told());
+        self.manifest.count(&shown.leaf, &line);
+        self.story.tell(&row);
+        self.rows.push(row);
+        if self.rows.len() == PART_ENTRIES || self.lines.len() >= PART_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes the entries so far as one part, and their rows as another.
+    fn flush(&mut self) -> Result<(), ExportError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        self.archive.add(&names::entries(self.pending), &self.lines)?;
+        self.archive.add(&names::rows(self.pending), &table(&self.rows)?)?;
+        self.pending += 1;
+        self.lines.clear();
+        self.rows.clear();
+        Ok(())
+    }
+
+    fn finish(mut self, about: &About) -> Result<u64, ExportError> {
+        self.flush()?;
+        let page = page::render(about, &self.manifest, &self.story);
+        self.archive.add(names::PAGE, page.as_bytes())?;
+        let entries = self.manifest.entries.total;
+        self.archive.finish(self.manifest)?;
+        Ok(entries)
+    }
+}
+
+/// Rows as the table of one part.
+pub fn table(rows: &[super::rows::Row]) -> std::io::Result<Vec<u8>> {
+    let mut csv = CsvRows::new(Vec::new())?;
+    rows.iter().try_for_each(|row| csv.write(row))?;
+    csv.finish()
+}
+
+/// The hash a policy set is named by.
+pub fn policy_hash(canonical: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(b"consentry/policy/v1").chain_update(canonical).finalize().into()
+}

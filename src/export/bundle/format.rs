@@ -1,0 +1,221 @@
+//! The JSON in a bundle. Written and read by these types alone; a reader demands the very bytes they write.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::export::rows::Closed;
+use crate::export::select::Shown;
+use crate::ledger::entry::{Leaf, SELLER_CHAIN};
+use crate::ledger::tree::{ConsistencyProof, InclusionProof};
+use crate::model::Instant;
+
+/// Version of the bundle written by this release, and the newest it reads.
+pub const BUNDLE_FORMAT: u32 = 1;
+
+/// Names of the parts.
+pub mod names {
+    pub const ABOUT: &str = "bundle.json";
+    pub const CHECKPOINT: &str = "checkpoint";
+    pub const KEY: &str = "log.vkey";
+    pub const CONSISTENCY: &str = "consistency.json";
+    pub const PAGE: &str = "index.html";
+    pub const MANIFEST: &str = "manifest.json";
+
+    pub fn disclosure(sha256: &[u8; 32]) -> String {
+        format!("disclosures/{}.txt", hex::encode(sha256))
+    }
+    pub fn policy(hash: &[u8; 32]) -> String {
+        format!("policy/{}.json", hex::encode(hash))
+    }
+    pub fn entries(number: u32) -> String {
+        format!("entries/{number:05}.jsonl")
+    }
+    pub fn rows(number: u32) -> String {
+        format!("rows/{number:05}.csv")
+    }
+}
+
+/// Bytes as base64.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base64(pub Vec<u8>);
+
+impl Serialize for Base64 {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&BASE64_STANDARD.encode(&self.0))
+    }
+}
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        BASE64_STANDARD.decode(text.as_ref()).map(Base64).map_err(serde::de::Error::custom)
+    }
+}
+
+/// `bundle.json`: what this is. Claims of whoever made it, but for `origin` and `tree_size`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    pub format: u32,
+    /// Release of the program that wrote it.
+    pub release: String,
+    /// Version of the list of columns in `rows/`.
+    pub rows_format: u32,
+    pub origin: String,
+    pub tree_size: u64,
+    pub asked: Asked,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    pub brand: Option<String>,
+    /// Ids of the people asked for; empty: everybody.
+    pub people: Vec<String>,
+    pub from: Option<Instant>,
+    pub to: Option<Instant>,
+    pub since: Option<u64>,
+}
+
+/// One entry: a line of `entries/…`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    pub index: u64,
+    pub leaf: Base64,
+    /// What the leaf's seal commits to; or, in its place, why it is not shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<Opened>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
+    /// Hashes from the leaf up to the root of the checkpoint.
+    pub proof: Vec<Base64>,
+}
+
+/// An opening: `seal = SHA-256("consentry/seal/v1" ‖ r ‖ plaintext)`.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opened {
+    pub r: Base64,
+    pub plaintext: Base64,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Opened({} bytes)", self.plaintext.0.len())
+    }
+}
+
+impl Line {
+    /// The line of an entry.
+    pub fn new(shown: &Shown, proof: InclusionProof) -> Line {
+        let opening = shown.inside.as_ref().ok().map(|inside| Opened {
+            r: Base64(inside.opening.r.to_vec()),
+            plaintext: Base64(inside.opening.plaintext.clone()),
+        });
+        Line {
+            index: shown.index,
+            leaf: Base64(shown.bytes.clone()),
+            opening,
+            closed: shown.inside.as_ref().err().copied(),
+            proof: proof.hashes.iter().map(|h| Base64(h.to_vec())).collect(),
+        }
+    }
+}
+
+/// `consistency.json`: the log extends an older one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consistency {
+    pub old_size: u64,
+    pub size: u64,
+    pub proof: Vec<Base64>,
+}
+
+impl From<&ConsistencyProof> for Consistency {
+    fn from(proof: &ConsistencyProof) -> Self {
+        let hashes = proof.hashes.iter().map(|h| Base64(h.to_vec())).collect();
+        Consistency { old_size: proof.old_size, size: proof.size, proof: hashes }
+    }
+}
+
+/// How many entries of what sort.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    pub total: u64,
+    pub opened: u64,
+    pub withheld: u64,
+    pub erased: u64,
+}
+
+/// Size and hash of a part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    pub name: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// `manifest.json`: everything before it, counted and hashed. It guards against accidents; what guards against
+/// forgers is the checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    pub format: u32,
+    pub entries: Counts,
+    /// Entries by kind.
+    pub kinds: BTreeMap<String, u64>,
+    /// Index of the first and the last entry.
+    pub first: Option<u64>,
+    pub last: Option<u64>,
+    pub parts: Vec<Part>,
+}
+
+impl Manifest {
+    /// Nothing counted yet.
+    pub fn new() -> Manifest {
+        let (entries, kinds, parts) = (Counts::default(), BTreeMap::new(), Vec::new());
+        Manifest { format: BUNDLE_FORMAT, entries, kinds, first: None, last: None, parts }
+    }
+
+    /// Takes note of an entry.
+    pub fn count(&mut self, leaf: &Leaf, line: &Line) {
+        self.entries.total += 1;
+        match line.closed {
+            None => self.entries.opened += 1,
+            Some(Closed::Withheld) => self.entries.withheld += 1,
+            Some(Closed::Erased) => self.entries.erased += 1,
+        }
+        *self.kinds.entry(leaf.kind.as_str_name().to_owned()).or_default() += 1;
+        // Declarations of engines may come first, from before the period.
+        if leaf.subject != SELLER_CHAIN || self.first.is_none() {
+            self.first = Some(self.first.map_or(line.index, |first| first.min(line.index)));
+        }
+        self.last = Some(self.last.map_or(line.index, |last| last.max(line.index)));
+    }
+}
+
+impl Default for Manifest {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A document: indented, with a line end.
+pub fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(value).expect("texts and numbers always encode");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// One line.
+pub fn json_line(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec(value).expect("texts and numbers always encode");
+    bytes.push(b'\n');
+    bytes
+}

@@ -1,0 +1,196 @@
+//! One export from the question to the last byte. Equal questions under one checkpoint give equal bytes, so a stream
+//! that broke off is made again and its beginning left out; nothing is kept in between.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use super::bundle::{self, Wordings};
+use super::chunks::Chunks;
+use super::csv::CsvRows;
+use super::request::{Format, Request};
+use super::rows::{Row, RowMaker, Told};
+use super::select::{Selection, Shown};
+use super::{ExportError, jsonl};
+use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
+use crate::ledger::rows::keys;
+use crate::model::subject::Subject;
+use crate::store::embedded::Books;
+use crate::writer::Reader;
+
+/// Entries that are looked at together.
+const BATCH: usize = 256;
+
+/// A planned export.
+pub struct Export {
+    request: Request,
+    checkpoint: Arc<SignedCheckpoint>,
+    selection: Selection,
+}
+
+/// What an export came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// Bytes in all, what a resumed stream left out included.
+    pub size: u64,
+    /// SHA-256 of all of them.
+    pub sha256: [u8; 32],
+    /// Rows in all.
+    pub rows: u64,
+}
+
+impl Export {
+    /// Plans an export under the newest checkpoint: entries after it are not part of it.
+    pub fn plan(reader: &Reader, books: &Books, request: Request) -> Result<Export, ExportError> {
+        Self::under(reader, books, request, books.checkpoint())
+    }
+
+    /// Plans the same export again: under the checkpoint its id names.
+    pub fn resume(reader: &Reader, books: &Books, request: Request, id: &str) -> Result<Export, ExportError> {
+        let unknown = || ExportError::Resume("is not the id of an export of this log");
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(id).map_err(|_| unknown())?;
+        let (size, rest) = bytes.split_first_chunk::<8>().ok_or_else(unknown)?;
+        let (digest, signatures) = rest.split_first_chunk::<16>().ok_or_else(unknown)?;
+        if *digest != request.digest() {
+            return Err(ExportError::Resume("belongs to another request; everything else must be the same"));
+        }
+        let size = u64::from_be_bytes(*size);
+        let root = books.tree().root_at(size).map_err(|_| unknown())?;
+        let text = Checkpoint { origin: books.origin().to_string(), size, root }.text();
+        let signatures = std::str::from_utf8(signatures).map_err(|_| unknown())?;
+        let keys = std::slice::from_ref(books.verifier());
+        let checkpoint =
+            SignedCheckpoint::verify(&format!("{text}\n{signatures}"), keys).map_err(|_| unknown())?;
+        Self::under(reader, books, request, Arc::new(checkpoint))
+    }
+
+    fn under(
+        reader: &Reader,
+        books: &Books,
+        request: Request,
+        checkpoint: Arc<SignedCheckpoint>,
+    ) -> Result<Export, ExportError> {
+        let size = checkpoint.size();
+        if let Some(since) = request.since.filter(|since| *since > size) {
+            return Err(ExportError::Since { since, size });
+        }
+        let selection = Selection::of(reader, books, &request, size)?;
+        Ok(Export { request, checkpoint, selection })
+    }
+
+    /// What to ask with to go on: the checkpoint and the request it stands for.
+    pub fn id(&self) -> String {
+        let text = self.checkpoint.checkpoint().text();
+        let signatures = self.checkpoint.note().get(text.len() + 1..).unwrap_or_default();
+        let size = self.checkpoint.size().to_be_bytes();
+        let bytes = [size.as_slice(), &self.request.digest(), signatures.as_bytes()].concat();
+        BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// What was asked.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+    /// The checkpoint it is made under.
+    pub fn checkpoint(&self) -> &SignedCheckpoint {
+        &self.checkpoint
+    }
+    /// Which entries.
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+    /// A name for its file.
+    pub fn file_name(&self) -> String {
+        self.request.file_name(self.checkpoint.size())
+    }
+
+    /// Makes the export and delivers it from byte `offset` on, in pieces of at most 64 KiB. Takes long: not for a
+    /// runtime worker. An error of `deliver` ends it.
+    pub fn run(
+        &self,
+        reader: &Reader,
+        books: &Books,
+        offset: u64,
+        deliver: impl FnMut(Vec<u8>) -> io::Result<()>,
+    ) -> Result<Summary, ExportError> {
+        let mut chunks = Chunks::new(offset, deliver);
+        let rows = match self.request.format {
+            Format::Bundle => bundle::write(self, reader, books, &mut chunks)?,
+            Format::Csv => self.csv(reader, books, &mut chunks)?,
+            Format::Jsonl => self.jsonl(reader, books, &mut chunks)?,
+        };
+        let (size, sha256) = chunks.finish()?;
+        if offset > size {
+            Err(ExportError::Offset { offset, size })
+        } else {
+            Ok(Summary { size, sha256, rows })
+        }
+    }
+
+    fn csv(&self, reader: &Reader, books: &Books, to: &mut impl Write) -> Result<u64, ExportError> {
+        let mut csv = CsvRows::new(to)?;
+        let rows = self.rows(reader, books, |row| csv.write(row))?;
+        csv.finish()?;
+        Ok(rows)
+    }
+
+    fn jsonl(&self, reader: &Reader, books: &Books, to: &mut impl Write) -> Result<u64, ExportError> {
+        self.rows(reader, books, |row| jsonl::write(to, row))
+    }
+
+    /// Rows of everything that was asked for, with addresses from the index where the entries of the period have none.
+    fn rows(
+        &self,
+        reader: &Reader,
+        books: &Books,
+        mut write: impl FnMut(&Row) -> io::Result<()>,
+    ) -> Result<u64, ExportError> {
+        let mut maker = RowMaker::new(Wordings::registered(reader, None)?.by_hash());
+        let mut batch: Vec<Shown> = Vec::with_capacity(BATCH);
+        let mut rows = 0;
+        let mut settle = |batch: &mut Vec<Shown>| -> Result<(), ExportError> {
+            learn_addresses(reader, &mut maker, batch)?;
+            for shown in batch.drain(..) {
+                write(&maker.row(shown.told()))?;
+                rows += 1;
+            }
+            Ok(())
+        };
+        self.selection.each(books, |shown| {
+            if !matches!(shown.inside, Err(super::rows::Closed::Withheld)) {
+                batch.push(shown);
+            }
+            if batch.len() == BATCH { settle(&mut batch) } else { Ok(()) }
+        })?;
+        settle(&mut batch)?;
+        Ok(rows)
+    }
+}
+
+/// Asks the index whom the ids of a batch stand for.
+fn learn_addresses(reader: &Reader, maker: &mut RowMaker, batch: &[Shown]) -> Result<(), ExportError> {
+    let unknown = batch.iter().map(|s| s.leaf.subject).filter(|s| !maker.knows(s)).collect::<Vec<_>>();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let known = reader.look(|cx| {
+        let rows = unknown.iter().map(|id| cx.get::<Subject>(&keys::subject(id)));
+        rows.collect::<Result<Vec<_>, _>>()
+    })?;
+    for subject in known.into_iter().flatten() {
+        maker.remember(subject.id, &subject.address);
+    }
+    Ok(())
+}
+
+impl Shown {
+    /// As rows are made of it.
+    pub fn told(&self) -> Told<'_> {
+        match &self.inside {
+            Ok(inside) => Told::Whole(&inside.entry),
+            Err(closed) => Told::Public(*closed, self.index, self.hash, &self.leaf),
+        }
+    }
+}

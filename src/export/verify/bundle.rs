@@ -1,0 +1,388 @@
+//! A bundle, from first byte to last, with memory that does not grow with its entries.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use sha2::{Digest, Sha256};
+
+use super::entries::Entries;
+use super::{NO_WITNESS, Outcome, Report};
+use crate::export::bundle::archive::{ArchiveError, Parts};
+use crate::export::bundle::format::{
+    About, BUNDLE_FORMAT, Consistency, Line, Manifest, Part, json, json_line, names,
+};
+use crate::export::bundle::{policy_hash, table};
+use crate::export::page::{self, Story};
+use crate::export::rows::{ROWS_FORMAT, Row, RowMaker};
+use crate::ledger::checkpoint::{SignedCheckpoint, VerifierKey};
+use crate::ledger::tree::ConsistencyProof;
+
+/// The largest part read, in bytes; ours have about 8 MiB at most.
+const PART_MAX: u64 = 64 << 20;
+
+/// Checks a bundle. `keys` are public keys of the log from a source the verifier trusts; `since` is a checkpoint the
+/// verifier has kept, as text.
+pub fn bundle(from: impl Read, keys: &[VerifierKey], since: Option<&str>) -> Report {
+    let mut parts = Parts::new(from, PART_MAX);
+    let mut report = Report::new("bundle");
+    let since = match since.map(|note| SignedCheckpoint::verify(note, keys)).transpose() {
+        Ok(since) => since,
+        Err(e) => return report.unreadable("the checkpoint to start from", e.to_string()),
+    };
+    let mut checker = match begin(&mut parts, keys, since, &mut report) {
+        Ok(checker) => checker,
+        Err(Begin::NoBundle(why)) => return report.unreadable("bundle", why),
+        Err(Begin::Wrong) => return report.conclude(),
+    };
+    loop {
+        match parts.next_part() {
+            Ok(Some((name, content))) => checker.part(&name, content, &mut report),
+            Ok(None) => break,
+            Err(ArchiveError::Read(e)) => return report.unreadable("bundle", format!("cannot be read: {e}")),
+            Err(e) => {
+                report.fail(None, "bundle", "form", e.to_string());
+                return report.conclude();
+            }
+        }
+        if report.is_full() {
+            return report.conclude();
+        }
+    }
+    checker.end(&mut report);
+    report.conclude()
+}
+
+enum Begin {
+    /// It is something else, or of a later format.
+    NoBundle(String),
+    /// It is a bundle, and wrong.
+    Wrong,
+}
+
+/// Reads what everything else rests on: what it is, the signed head, the key.
+fn begin(
+    parts: &mut Parts<impl Read>,
+    keys: &[VerifierKey],
+    since: Option<SignedCheckpoint>,
+    report: &mut Report,
+) -> Result<Checker, Begin> {
+    let no_bundle = |why: &str| Begin::NoBundle(why.to_owned());
+    let mut seen = Vec::new();
+    let mut take = |name: &str| match parts.next_part() {
+        Ok(Some((found, content))) if found == name => {
+            seen.push(part(name, &content));
+            Ok(content)
+        }
+        Ok(_) => Err(Begin::NoBundle(format!("it does not begin as a bundle does: {name} is missing"))),
+        Err(e) => Err(Begin::NoBundle(e.to_string())),
+    };
+    let bytes = take(names::ABOUT)?;
+    let format = serde_json::from_slice::<serde_json::Value>(&bytes).ok().and_then(|v| v["format"].as_u64());
+    match format {
+        Some(n) if n > u64::from(BUNDLE_FORMAT) => {
+            return Err(Begin::NoBundle(format!(
+                "it has format {n}; this release reads up to {BUNDLE_FORMAT}"
+            )));
+        }
+        Some(1..) => {}
+        _ => return Err(no_bundle("bundle.json names no format")),
+    }
+    let about: Option<About> = strict(names::ABOUT, &bytes, report);
+    let about = about.ok_or(Begin::Wrong)?;
+    let note = take(names::CHECKPOINT)?;
+    let key = take(names::KEY)?;
+    let note = std::str::from_utf8(&note).map_err(|_| no_bundle("the checkpoint is not UTF-8"))?;
+    let head = SignedCheckpoint::verify(note, keys).map_err(|e| {
+        report.fail(None, names::CHECKPOINT, "signature", e.to_string());
+        Begin::Wrong
+    })?;
+    report.signed(&head);
+    if !keys.iter().any(|k| format!("{k}\n").as_bytes() == key) {
+        report.fail(None, names::KEY, "signature", "it is not a key you gave");
+    }
+    if (about.origin.as_str(), about.tree_size) != (head.checkpoint().origin.as_str(), head.size()) {
+        report.fail(None, names::ABOUT, "signature", "origin or tree_size are not those of the checkpoint");
+    }
+    Ok(Checker {
+        entries: Entries::new(&about),
+        comparable: about.release == env!("CARGO_PKG_VERSION") && about.rows_format == ROWS_FORMAT,
+        about,
+        head,
+        since,
+        extends: false,
+        seen,
+        stage: Stage::Texts,
+        next_part: 0,
+        wordings: HashMap::new(),
+        maker: RowMaker::default(),
+        policies: Vec::new(),
+        rows: Vec::new(),
+        manifest: Manifest::new(),
+        story: Story::new(),
+    })
+}
+
+/// How far the reading has come: parts have one order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Texts,
+    Policies,
+    Entries,
+    Rows,
+    Page,
+    Manifest,
+}
+
+struct Checker {
+    about: About,
+    head: SignedCheckpoint,
+    since: Option<SignedCheckpoint>,
+    /// The log was shown to extend `since`.
+    extends: bool,
+    entries: Entries,
+    /// Written by this release: tables and page can be made again.
+    comparable: bool,
+    seen: Vec<Part>,
+    stage: Stage,
+    next_part: u32,
+    wordings: HashMap<[u8; 32], String>,
+    maker: RowMaker,
+    policies: Vec<String>,
+    rows: Vec<Row>,
+    manifest: Manifest,
+    story: Story,
+}
+
+impl Checker {
+    /// Which stage a part belongs to, if it may come now.
+    fn stage_of(&self, name: &str) -> Option<Stage> {
+        let folder = name.split_once('/').map_or(name, |(folder, _)| folder);
+        let in_table = self.stage == Stage::Entries;
+        let stage = match folder {
+            names::CONSISTENCY if self.seen.len() == 3 => Stage::Texts,
+            "disclosures" => Stage::Texts,
+            "policy" => Stage::Policies,
+            "entries" if name == names::entries(self.next_part) && !in_table => Stage::Entries,
+            "rows" if name == names::rows(self.next_part) && in_table => Stage::Rows,
+            names::PAGE if !in_table && self.stage < Stage::Page => Stage::Page,
+            names::MANIFEST if self.stage == Stage::Page => Stage::Manifest,
+            _ => return None,
+        };
+        let next_entries = stage == Stage::Entries && self.stage == Stage::Rows;
+        (stage >= self.stage || next_entries).then_some(stage)
+    }
+
+    fn part(&mut self, name: &str, content: Vec<u8>, report: &mut Report) {
+        let Some(stage) = self.stage_of(name) else {
+            return report.fail(None, name, "form", "this part does not belong here");
+        };
+        self.stage = stage;
+        self.seen.push(part(name, &content));
+        match stage {
+            Stage::Texts if name == names::CONSISTENCY => self.consistency(&content, report),
+            Stage::Texts => self.wording(name, content, report),
+            Stage::Policies => self.policy(name, &content, report),
+            Stage::Entries => self.lines(name, &content, report),
+            Stage::Rows => self.table(name, &content, report),
+            Stage::Page => self.page(&content, report),
+            Stage::Manifest => {
+                self.seen.pop();
+                self.manifest(&content, report);
+            }
+        }
+    }
+
+    fn consistency(&mut self, content: &[u8], report: &mut Report) {
+        let Some(read) = strict::<Consistency>(names::CONSISTENCY, content, report) else { return };
+        let hashes: Result<Vec<[u8; 32]>, _> = read.proof.iter().map(|h| h.0.as_slice().try_into()).collect();
+        let Ok(hashes) = hashes else {
+            return report.fail(None, names::CONSISTENCY, "form", "a hash is not 32 bytes long");
+        };
+        let proof = ConsistencyProof { old_size: read.old_size, size: read.size, hashes };
+        let Some(since) = &self.since else { return };
+        if (proof.old_size, proof.size) != (since.size(), self.head.size()) {
+            return;
+        }
+        match proof.check(since.root(), self.head.root()) {
+            Ok(()) => self.extends = true,
+            Err(e) => {
+                let why = format!("the log does not extend the checkpoint you kept: {e}");
+                report.fail(None, names::CONSISTENCY, "consistency", why);
+            }
+        }
+    }
+
+    fn wording(&mut self, name: &str, content: Vec<u8>, report: &mut Report) {
+        let hash: [u8; 32] = Sha256::digest(&content).into();
+        match String::from_utf8(content) {
+            Ok(text) if names::disclosure(&hash) == name => {
+                self.wordings.insert(hash, text);
+            }
+            _ => report.fail(None, name, "hash", "the wording is not the one its name stands for"),
+        }
+    }
+
+    fn policy(&mut self, name: &str, content: &[u8], report: &mut Report) {
+        let hash = policy_hash(content);
+        if names::policy(&hash) == name {
+            self.policies.push(hex::encode(hash));
+        } else {
+            report.fail(None, name, "hash", "the policy set is not the one its name stands for");
+        }
+    }
+
+    fn lines(&mut self, name: &str, content: &[u8], report: &mut Report) {
+        if self.next_part == 0 {
+            self.maker = RowMaker::new(std::mem::take(&mut self.wordings));
+        }
+        if content.is_empty() {
+            report.fail(None, name, "form", "it is empty");
+        }
+        for bytes in content.split_inclusive(|b| *b == b'\n') {
+            if report.is_full() {
+                return;
+            }
+            let Some(line) = serde_json::from_slice::<Line>(bytes).ok().filter(|l| json_line(l) == bytes)
+            else {
+                let after = self.manifest.last.map(|last| format!(" after entry {last}")).unwrap_or_default();
+                report.fail(None, name, "form", format!("a line{after} is not an entry as we write it"));
+                continue;
+            };
+            if let Some(checked) = self.entries.check(&line, &self.head, &mut self.maker, report) {
+                self.manifest.count(&checked.leaf, &line);
+                self.story.tell(&checked.row);
+                self.rows.push(checked.row);
+            }
+        }
+    }
+
+    fn table(&mut self, name: &str, content: &[u8], report: &mut Report) {
+        let rows = std::mem::take(&mut self.rows);
+        self.next_part += 1;
+        if self.comparable && !table(&rows).is_ok_and(|made| made == content) {
+            report.fail(None, name, "table", "the table does not say what the entries say");
+        }
+    }
+
+    fn page(&mut self, content: &[u8], report: &mut Report) {
+        if self.comparable && page::render(&self.about, &self.manifest, &self.story).as_bytes() != content {
+            report.fail(None, names::PAGE, "page", "the page does not say what the entries say");
+        }
+    }
+
+    fn manifest(&mut self, content: &[u8], report: &mut Report) {
+        let Some(mut read) = strict::<Manifest>(names::MANIFEST, content, report) else { return };
+        let parts = std::mem::take(&mut read.parts);
+        if let Some((_, found)) = parts.iter().zip(&self.seen).find(|(a, b)| a != b) {
+            report.fail(None, &found.name, "hash", "size, SHA-256 or place differ from the manifest");
+        } else if parts.len() != self.seen.len() {
+            report.fail(None, names::MANIFEST, "count", "parts are missing or were added");
+        }
+        if read != self.manifest {
+            report.fail(None, names::MANIFEST, "count", "the counts are not those of the entries");
+        }
+    }
+
+    fn end(mut self, report: &mut Report) {
+        if self.stage != Stage::Manifest {
+            report.fail(None, names::MANIFEST, "form", "it is missing: the bundle was cut short");
+        }
+        self.entries.end(report);
+        self.older(report);
+        report.entries = self.manifest.entries.total;
+        self.say(report);
+    }
+
+    /// The checkpoint the verifier kept.
+    fn older(&mut self, report: &mut Report) {
+        let Some(since) = &self.since else { return };
+        let (old, new) = (since.size(), self.head.size());
+        let why = if since.checkpoint().origin != self.head.checkpoint().origin {
+            "the checkpoint you kept is of another log or epoch".to_owned()
+        } else if old > new {
+            format!("it covers {new} entries, the checkpoint you kept {old}: rolled back, or simply older")
+        } else if old == new && since.root() != self.head.root() {
+            "as many entries as in the one you kept, and another root: two histories were signed".to_owned()
+        } else if old == new || self.extends {
+            self.extends = true;
+            return;
+        } else {
+            if report.outcome == Outcome::Valid {
+                let why = format!("no proof from {old} entries on is in it: make it with `export --since`");
+                report.fail(None, names::CONSISTENCY, "consistency", why);
+                report.outcome = Outcome::Unreadable;
+            }
+            return;
+        };
+        report.fail(None, names::CHECKPOINT, "consistency", why);
+    }
+
+    fn say(&self, report: &mut Report) {
+        let counts = &self.manifest.entries;
+        let (origin, people) = (&self.head.checkpoint().origin, self.entries.people());
+        let first = if self.entries.from_the_first() { "first one recorded" } else { "first one shown" };
+        report.proved = vec![
+            format!(
+                "The key of {origin} signed that the log has {} entries with this root.",
+                self.head.size()
+            ),
+            format!("All {} entries shown are in that log, unchanged, at the places given.", counts.total),
+            format!("The {} entries shown open say what was sealed when they were recorded.", counts.opened),
+            format!("Of {people} people no entry is missing from the {first} to the last one shown."),
+        ];
+        let not = &mut report.not_proved;
+        if self.comparable {
+            report.proved.push("Tables and page say what the entries say.".to_owned());
+        } else {
+            not.push(format!(
+                "Tables and page: only the release that wrote them, {}, can make them again.",
+                self.about.release
+            ));
+        }
+        if let Some(since) = self.since.as_ref().filter(|_| self.extends) {
+            let line =
+                format!("The log extends the one of {} entries whose checkpoint you kept.", since.size());
+            report.proved.push(line);
+        } else {
+            let line = "That the log extends an earlier one: keep this checkpoint, and pass it with --since next time.";
+            not.push(line.to_owned());
+        }
+        not.push(NO_WITNESS.to_owned());
+        not.push("That nothing was recorded of these people after the last entry shown.".to_owned());
+        if counts.withheld + counts.erased > 0 {
+            not.push(format!(
+                "What is in {} entries that stay closed here ({} outside what was asked, {} erased).",
+                counts.withheld + counts.erased,
+                counts.withheld,
+                counts.erased
+            ));
+        }
+        let lacking = self.entries.engines().filter(|e| !self.policies.contains(&e.policy_sha256)).count();
+        if lacking > 0 {
+            not.push(format!(
+                "What {lacking} policy sets said that are named by hash and are not in the bundle."
+            ));
+        }
+        not.push("That the rules were applied rightly: decisions are shown, not made again.".to_owned());
+    }
+}
+
+fn part(name: &str, content: &[u8]) -> Part {
+    let sha256 = hex::encode(Sha256::digest(content));
+    Part { name: name.to_owned(), bytes: content.len() as u64, sha256 }
+}
+
+/// Reads JSON that must be written the one way we write it.
+fn strict<T: serde::Serialize + serde::de::DeserializeOwned>(
+    name: &str,
+    content: &[u8],
+    report: &mut Report,
+) -> Option<T> {
+    let why = match serde_json::from_slice::<T>(content) {
+        Ok(read) if json(&read) == content => return Some(read),
+        Ok(_) => "it is not written as we write it".to_owned(),
+        Err(e) => e.to_string(),
+    };
+    report.fail(None, name, "form", why);
+    None
+}

@@ -1,0 +1,179 @@
+//! A data folder: every checksum, every leaf, every chain, the root under `HEAD`; with the master key, every seal.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{NO_WITNESS, Report};
+use crate::disk::{DirLock, SharedDisk};
+use crate::entropy::SeededEntropy;
+use crate::ledger::body::Body;
+use crate::ledger::checkpoint::{SignedCheckpoint, VerifierKey};
+use crate::ledger::entry::Leaf;
+use crate::ledger::keys::{Keys, MasterKey};
+use crate::ledger::seal;
+use crate::ledger::segment::{Reader, Stored};
+use crate::ledger::verify::{ChainLink, Verified, VerifyError, verify};
+use crate::store::embedded::DataDir;
+
+const HEAD_BYTES_MAX: usize = 100_000;
+
+/// Checks the data folder `dir` of the log that `key` signs for. Changes nothing and may run beside the gateway; with
+/// `master`, the folder is taken for the time of the check, because reading keys repairs their files.
+/// `since` is a checkpoint the verifier has kept, as text.
+pub fn directory(
+    disk: &SharedDisk,
+    dir: &Path,
+    key: &VerifierKey,
+    master: Option<MasterKey>,
+    since: Option<&str>,
+) -> Report {
+    let dir = DataDir(dir.to_owned());
+    let mut report = Report::new("data directory");
+    let keys = std::slice::from_ref(key);
+    let mut checkpoints = Vec::new();
+    match since.map(|note| SignedCheckpoint::verify(note, keys)).transpose() {
+        Ok(since) => checkpoints.extend(since),
+        Err(e) => return report.unreadable("the checkpoint to start from", e.to_string()),
+    }
+    let head = match disk.read_whole(&dir.head(), HEAD_BYTES_MAX) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => {
+            return report.unreadable("HEAD", "it is missing: no data folder, or one that lost its head");
+        }
+        Err(e) => return report.unreadable("HEAD", e.to_string()),
+    };
+    match SignedCheckpoint::verify(&String::from_utf8_lossy(&head), keys) {
+        Ok(head) => {
+            report.signed(&head);
+            checkpoints.push(head);
+        }
+        Err(e) => {
+            report.fail(None, "HEAD", "signature", e.to_string());
+            return report.conclude();
+        }
+    }
+    let reader = match Reader::open(disk, &dir.ledger(), key.name(), true) {
+        Ok((reader, _)) => reader,
+        Err(e) => {
+            report.fail(None, "ledger/", "form", e.to_string());
+            return report.conclude();
+        }
+    };
+    let mut seals = match Seals::open(disk, &dir, key, master) {
+        Ok(seals) => seals,
+        Err(why) => return report.unreadable("keys/", why),
+    };
+    let entries = reader.entries(0).inspect(|stored| {
+        if let (Ok(stored), Some(seals)) = (stored, &mut seals) {
+            seals.check(stored);
+        }
+    });
+    let verified = verify(entries, &checkpoints, link);
+    for (index, why) in seals.iter().flat_map(|s| &s.wrong) {
+        report.fail(Some(*index), "sealed blob", "opening", why);
+    }
+    match verified {
+        Ok(found) => say(&mut report, &found, checkpoints.len() > 1, seals.as_ref()),
+        Err(e) => fail(&mut report, &e),
+    }
+    report.conclude()
+}
+
+/// The keys, and what opening with them came to.
+struct Seals {
+    keys: Keys,
+    opened: u64,
+    erased: u64,
+    wrong: Vec<(u64, String)>,
+    _lock: Box<dyn DirLock>,
+}
+
+impl Seals {
+    fn open(
+        disk: &SharedDisk,
+        dir: &DataDir,
+        key: &VerifierKey,
+        master: Option<MasterKey>,
+    ) -> Result<Option<Seals>, String> {
+        let Some(master) = master else { return Ok(None) };
+        let lock = disk.lock_dir(&dir.0).map_err(|e| match e.is_locked() {
+            true => {
+                "the gateway is running; stop it to check seals, or check without the master key".to_owned()
+            }
+            false => e.to_string(),
+        })?;
+        // Nothing is wrapped here, so nothing random is needed.
+        let entropy = Arc::new(SeededEntropy::new(0));
+        let keys = Keys::open(disk, &dir.keys(), key.name(), master, entropy).map_err(|e| e.to_string())?;
+        Ok(Some(Seals { keys, opened: 0, erased: 0, wrong: Vec::new(), _lock: lock }))
+    }
+
+    fn check(&mut self, stored: &Stored) {
+        let Ok(leaf) = Leaf::decode(&stored.leaf) else { return };
+        let opened = match self.keys.get(&leaf.subject) {
+            Ok(None) => {
+                self.erased += 1;
+                return;
+            }
+            Ok(Some(key)) => seal::open(&key, &leaf.seal, &stored.sealed).map_err(|e| e.to_string()),
+            Err(e) => Err(e.to_string()),
+        };
+        let read = opened.and_then(|o| Body::decode(leaf.kind, &o.plaintext).map_err(|e| e.to_string()));
+        match read {
+            Ok(_) => self.opened += 1,
+            Err(why) if self.wrong.len() < super::FAILURES_MAX => self.wrong.push((stored.index, why)),
+            Err(_) => {}
+        }
+    }
+}
+
+/// What a leaf says about its chain; refuses every form but the one.
+fn link(_: u64, leaf: &[u8]) -> Result<ChainLink, String> {
+    let leaf = Leaf::decode(leaf).map_err(|e| e.to_string())?;
+    Ok(ChainLink { subject: leaf.subject, number: leaf.number, previous: leaf.previous })
+}
+
+fn fail(report: &mut Report, error: &VerifyError) {
+    let (entry, field, check) = match error {
+        VerifyError::Ledger(_) => (None, "ledger/", "form"),
+        VerifyError::Order { expected, .. } => (Some(*expected), "ledger/", "order"),
+        VerifyError::Leaf { index, .. } => (Some(*index), "leaf", "form"),
+        VerifyError::Chain { index, .. } => (Some(*index), "leaf.number", "chain"),
+        VerifyError::OtherRoot { .. } | VerifyError::Missing { .. } => (None, "HEAD", "consistency"),
+    };
+    report.fail(entry, field, check, error.to_string());
+}
+
+fn say(report: &mut Report, found: &Verified, since: bool, seals: Option<&Seals>) {
+    let entries = found.entries;
+    report.entries = entries;
+    report.proved = vec![
+        format!("All {entries} entries are as written: checksums, form and order."),
+        format!("The chains of {} subjects have no gap.", found.subjects),
+        format!("The first {} entries are those that the key of {} signed.", report.tree_size, report.origin),
+    ];
+    if since {
+        report.proved.push("The log extends the one whose checkpoint you kept.".to_owned());
+    }
+    if entries > report.tree_size {
+        let rest = entries - report.tree_size;
+        report.not_proved.push(format!("The newest {rest} entries: no checkpoint was signed over them yet."));
+    }
+    match seals {
+        Some(seals) => {
+            report
+                .proved
+                .push(format!("{} sealed entries open to what their leaves commit to.", seals.opened));
+            if seals.erased > 0 {
+                let line = format!("What was in {} entries whose keys were destroyed.", seals.erased);
+                report.not_proved.push(line);
+            }
+        }
+        None => {
+            let line = "What is sealed: no master key was given, so no seal was opened.";
+            report.not_proved.push(line.to_owned());
+        }
+    }
+    report.not_proved.push(NO_WITNESS.to_owned());
+    report.not_proved.push("That the rules were applied rightly: decisions were not made again.".to_owned());
+}

@@ -1,0 +1,203 @@
+//! The entries of a bundle, one after another: form, place in the log, opening, place in the person's chain, engine.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sha2::{Digest, Sha256};
+
+use super::Report;
+use crate::export::bundle::format::{About, Line};
+use crate::export::rows::{Row, RowMaker, Told};
+use crate::ledger::body::{Body, EngineBody};
+use crate::ledger::checkpoint::SignedCheckpoint;
+use crate::ledger::entry::{Entry, Kind, Leaf, SELLER_CHAIN, leaf_hash};
+use crate::ledger::seal::commitment;
+use crate::ledger::tree::InclusionProof;
+use crate::model::{EntryHash, Instant, SubjectId};
+
+/// What is remembered from entry to entry: 70 bytes a person.
+pub struct Entries {
+    last_index: Option<u64>,
+    last_instant: Option<Instant>,
+    chains: HashMap<SubjectId, (u64, EntryHash)>,
+    engines: BTreeMap<[u8; 32], EngineBody>,
+    /// Engines named by leaves, with the first entry that names each.
+    judged: BTreeMap<[u8; 32], u64>,
+    /// Ids asked for.
+    people: BTreeSet<String>,
+    /// Chains must begin with their first entry.
+    whole_chains: bool,
+}
+
+/// A checked entry: what the manifest counts and what its row must say.
+pub struct Checked {
+    pub leaf: Leaf,
+    pub row: Row,
+}
+
+impl Entries {
+    /// Nothing seen yet, of a bundle that says this about itself.
+    pub fn new(about: &About) -> Entries {
+        Entries {
+            last_index: None,
+            last_instant: None,
+            chains: HashMap::new(),
+            engines: BTreeMap::new(),
+            judged: BTreeMap::new(),
+            people: about.asked.people.iter().cloned().collect(),
+            whole_chains: !about.asked.people.is_empty() || about.asked.from.is_none(),
+        }
+    }
+
+    /// People whose chains were seen.
+    pub fn people(&self) -> usize {
+        self.chains.len() - usize::from(self.chains.contains_key(&SELLER_CHAIN))
+    }
+
+    /// Engines that judged, as far as they are described.
+    pub fn engines(&self) -> impl Iterator<Item = &EngineBody> {
+        self.engines.values()
+    }
+
+    /// Whether chains begin with their first entry here.
+    pub fn from_the_first(&self) -> bool {
+        self.whole_chains
+    }
+
+    /// Checks one entry; nothing when it cannot be read.
+    pub fn check(
+        &mut self,
+        line: &Line,
+        head: &SignedCheckpoint,
+        maker: &mut RowMaker,
+        report: &mut Report,
+    ) -> Option<Checked> {
+        let index = Some(line.index);
+        if self.last_index.is_some_and(|last| line.index <= last) {
+            report.fail(
+                index,
+                "index",
+                "order",
+                "it does not come after the entry before it: moved or repeated",
+            );
+        }
+        self.last_index = index.max(self.last_index);
+        let hash = leaf_hash(&line.leaf.0);
+        included(line, hash, head, report);
+        let leaf = match Leaf::decode(&line.leaf.0) {
+            Ok(leaf) => leaf,
+            Err(e) => {
+                report.fail(index, "leaf", "form", e.to_string());
+                return None;
+            }
+        };
+        if self.last_instant.is_some_and(|last| leaf.instant < last) {
+            report.fail(index, "leaf.instant", "order", "it is earlier than that of the entry before it");
+        }
+        self.last_instant = Some(leaf.instant);
+        self.chain(line.index, &leaf, hash, report);
+        self.judged.entry(leaf.engine).or_insert(line.index);
+        let row = match open(line, &leaf, report) {
+            Some(body) => {
+                self.describe(line.index, &leaf, &body, report);
+                let entry = Entry { index: line.index, hash, leaf: leaf.clone(), body };
+                maker.row(Told::Whole(&entry))
+            }
+            None => maker.row(Told::Public(line.closed?, line.index, hash, &leaf)),
+        };
+        Some(Checked { leaf, row })
+    }
+
+    fn chain(&mut self, index: u64, leaf: &Leaf, hash: EntryHash, report: &mut Report) {
+        let last = self.chains.insert(leaf.subject, (leaf.number, hash));
+        let seller = leaf.subject == SELLER_CHAIN;
+        if !seller && !self.people.is_empty() && !self.people.contains(&leaf.subject.to_string()) {
+            report.fail(Some(index), "leaf.subject_id", "people", "it is of somebody who was not asked for");
+        }
+        let why = match last {
+            None if !seller && self.whole_chains && leaf.number != 1 => {
+                format!(
+                    "the chain begins with number {}: {} entries were left out",
+                    leaf.number,
+                    leaf.number - 1
+                )
+            }
+            None => return,
+            // Of the seller's own chain only what concerns the brand is shown.
+            Some((number, _)) if seller && leaf.number > number + 1 => return,
+            Some((number, _)) if leaf.number != number + 1 => {
+                format!("it is number {} after number {number}: entries were left out or moved", leaf.number)
+            }
+            Some((_, previous)) if leaf.previous != Some(previous) => {
+                "it does not name the entry before it in the chain".to_owned()
+            }
+            Some(_) => return,
+        };
+        report.fail(Some(index), "leaf.number", "chain", why);
+    }
+
+    fn describe(&mut self, index: u64, leaf: &Leaf, body: &Body, report: &mut Report) {
+        let Body::Engine(engine) = body else { return };
+        let bytes = serde_json::to_vec(engine).expect("strings always encode");
+        if leaf.kind == Kind::Engine && <[u8; 32]>::from(Sha256::digest(bytes)) == leaf.engine {
+            self.engines.insert(leaf.engine, engine.clone());
+        } else {
+            report.fail(Some(index), "leaf.engine", "engine", "it is not the hash of the engine described");
+        }
+    }
+
+    /// What can be told only at the end.
+    pub fn end(&self, report: &mut Report) {
+        for (engine, index) in &self.judged {
+            if !self.engines.contains_key(engine) {
+                let why = format!("no entry describes the engine {}", hex::encode(engine));
+                report.fail(Some(*index), "leaf.engine", "engine", why);
+            }
+        }
+        for id in &self.people {
+            let there = id.parse::<SubjectId>().is_ok_and(|id| self.chains.contains_key(&id));
+            if !there {
+                let why = format!("nothing of {id} is there, who was asked for");
+                report.fail(None, "bundle.json", "people", why);
+            }
+        }
+    }
+}
+
+/// Opens an entry from what the bundle gives: it must be what the leaf committed to.
+fn open(line: &Line, leaf: &Leaf, report: &mut Report) -> Option<Body> {
+    let index = Some(line.index);
+    let opening = match (&line.opening, line.closed) {
+        (Some(opening), None) => opening,
+        (None, Some(_)) => return None,
+        _ => {
+            report.fail(index, "opening", "form", "an entry is either open or closed");
+            return None;
+        }
+    };
+    let Ok(r) = <[u8; 32]>::try_from(opening.r.0.as_slice()) else {
+        report.fail(index, "opening.r", "form", "it is not 32 bytes long");
+        return None;
+    };
+    if commitment(&r, &opening.plaintext.0) != leaf.seal {
+        report.fail(index, "opening.plaintext", "opening", "it is not what the leaf's seal commits to");
+        return None;
+    }
+    match Body::decode(leaf.kind, &opening.plaintext.0) {
+        Ok(body) => Some(body),
+        Err(e) => {
+            report.fail(index, "opening.plaintext", "form", e.to_string());
+            None
+        }
+    }
+}
+
+fn included(line: &Line, hash: EntryHash, head: &SignedCheckpoint, report: &mut Report) {
+    let hashes: Result<Vec<[u8; 32]>, _> = line.proof.iter().map(|h| h.0.as_slice().try_into()).collect();
+    let Ok(hashes) = hashes else {
+        return report.fail(Some(line.index), "proof", "form", "a hash is not 32 bytes long");
+    };
+    let proof = InclusionProof { index: line.index, size: head.size(), hashes };
+    if let Err(e) = proof.check(hash, head.root()) {
+        report.fail(Some(line.index), "leaf", "inclusion", format!("it is not in the signed log: {e}"));
+    }
+}

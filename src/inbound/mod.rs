@@ -1,0 +1,16 @@
+//! What carriers and providers deliver to us: authenticate, keep raw, understand, act.
+//!
+//! [`server`] takes webhooks in and asks [`endpoint`] whether they are authentic and what they say; one operation of the
+//! writer keeps and carries out each. [`hearing`] knows which connections may have told us something we did not hear,
+//! [`reconcile`] closes such gaps from the provider's own list, and until then nothing leaves through them.
+
+pub mod endpoint;
+pub mod event;
+pub mod form;
+pub mod hearing;
+mod quarantine;
+pub mod reconcile;
+pub mod reply;
+pub mod server;
+pub mod signature;
+pub mod twilio;

@@ -1,0 +1,226 @@
+//! What a person's reply means: deterministic, explainable, versioned. No model, no chance, no clock.
+//!
+//! A reply is normalised (`normalise`), then judged in this order; the first that speaks decides:
+//!
+//! 1. a phone's report of a reaction (`Liked “…STOP…”`) quotes us, the person said nothing;
+//! 2. the whole message is a listed word (`keywords`): opt-outs of **every** language for everyone, START, HELP and
+//!    YES only in the person's languages;
+//! 3. the rules of each language (`pack`): strong words anywhere (`stop`), phrases (`take me off`), weak words inside a
+//!    sentence (`cancel my appointment`), minus the words a guard explains (`bus stop`, `can't stop laughing`);
+//! 4. anything else is `Other`.
+//!
+//! A false opt-out costs a sale and can be reversed by an officer; a missed one costs a person's trust and a statutory
+//! penalty. So where a rule is in doubt it says [`ReplyClass::Uncertain`], which suppresses marketing until a person
+//! has looked.
+
+mod keywords;
+mod lexicon;
+mod normalise;
+mod pack;
+mod pattern;
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use keywords::{Keyword, Keywords};
+use lexicon::Lexicon;
+use normalise::{Words, squeezed, without_homoglyphs, without_leet};
+use pack::{Hit, Kind, Pack};
+
+/// What a reply asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ReplyClass {
+    /// No more messages.
+    OptOut,
+    /// START, UNSTOP, JOIN: the person's own act that reopens.
+    OptIn,
+    /// HELP, INFO.
+    Help,
+    /// The number is not, or no longer, the customer's: revokes every grant on it. Also an opt-out, never confirmed.
+    WrongNumber,
+    /// May be an opt-out: suppress marketing until a person has looked.
+    Uncertain,
+    /// YES, Y: means something only while an opt-in request waits for it; the caller knows.
+    Yes,
+    /// None of these.
+    Other,
+}
+
+impl ReplyClass {
+    /// Whether marketing to the number stops at once.
+    pub const fn stops(self) -> bool {
+        matches!(self, ReplyClass::OptOut | ReplyClass::WrongNumber)
+    }
+}
+
+/// A reply's meaning and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// What it asks for.
+    pub class: ReplyClass,
+    /// The rule that decided, as `keyword.en.stop`, `en.take-off`, `reaction` or `none`.
+    pub rule: &'static str,
+    /// The version of rules and lists, see [`version`].
+    pub version: &'static str,
+    /// The language of the rule, as a BCP 47 tag; `None` if no rule decided.
+    pub language: Option<&'static str>,
+}
+
+const KEYWORD_LIST: &str = include_str!("../../policies/lists/reply_keywords.tsv");
+const RULE_FILES: [&str; 3] = [
+    include_str!("../../policies/lists/replies/en.txt"),
+    include_str!("../../policies/lists/replies/es.txt"),
+    include_str!("../../policies/lists/replies/fr.txt"),
+];
+
+/// Counts changes of the code that reads the files; the files themselves are hashed.
+const ENGINE: &str = "replies/1";
+
+static KEYWORDS: LazyLock<Keywords> =
+    LazyLock::new(|| Keywords::parse(KEYWORD_LIST).expect("the list is read by a test before every release"));
+static RULES: LazyLock<Rules> = LazyLock::new(|| {
+    Rules::parse(RULE_FILES).expect("the rule files are read by a test before every release")
+});
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let mut hash = Sha256::new();
+    std::iter::once(KEYWORD_LIST).chain(RULE_FILES).for_each(|file| hash.update(file));
+    format!("{ENGINE}+{}", hex::encode(&hash.finalize()[..6]))
+});
+
+/// The rules of all languages and the words they know.
+struct Rules {
+    lexicon: Lexicon,
+    packs: Vec<Pack>,
+    /// Words around a keyword that change nothing, in any language.
+    fillers: HashSet<String>,
+}
+
+impl Rules {
+    fn parse(files: [&'static str; 3]) -> Result<Rules, String> {
+        let mut lexicon = Lexicon::default();
+        let packs =
+            files.into_iter().map(|file| Pack::parse(file, &mut lexicon)).collect::<Result<Vec<_>, _>>()?;
+        lexicon.finish();
+        let fillers = packs.iter().flat_map(|pack| pack.fillers.iter().cloned()).collect();
+        Ok(Rules { lexicon, packs, fillers })
+    }
+}
+
+/// The version of everything that decides here: changes when a rule, a list or the code that reads them does.
+pub fn version() -> &'static str {
+    &VERSION
+}
+
+/// Reads a reply. `languages` are the person's and the program's, as BCP 47 tags; English is always among them.
+/// Never fails: any text, of any length, has a reading.
+pub fn classify(text: &str, languages: &[&str]) -> Reading {
+    let primary = |tag: &'_ str| tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+    let languages: Vec<String> = languages.iter().map(|tag| primary(tag)).chain(["en".to_owned()]).collect();
+    let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
+    if is_reaction(text) {
+        return reading(ReplyClass::Other, "reaction", None);
+    }
+    let words = Words::of(text);
+    if words.0.is_empty() && text.contains('🛑') {
+        return reading(ReplyClass::OptOut, "keyword.stop-sign", None);
+    }
+    match whole(&words, &languages).or_else(|| KEYWORDS.anywhere(&words.spaced())) {
+        Some(keyword) => reading(keyword.class, &keyword.rule, Some(keyword.language)),
+        None => by_rules(&words.0, &languages),
+    }
+}
+
+fn reading(class: ReplyClass, rule: &'static str, language: Option<&'static str>) -> Reading {
+    Reading { class, rule, version: version(), language }
+}
+
+/// The whole message as a listed word: as it is, without courtesies, said once instead of thrice, without spaces.
+fn whole(words: &Words, languages: &[&str]) -> Option<&'static Keyword> {
+    let keywords: &'static Keywords = &KEYWORDS;
+    let find = |words: &[String]| {
+        keywords.whole(&words.join(" "), languages).or_else(|| {
+            let short = words.iter().map(String::len).sum::<usize>() <= 24;
+            short.then(|| keywords.whole(&words.concat(), languages)).flatten()
+        })
+    };
+    let mut bare: &[String] = &words.0;
+    while let [first, rest @ ..] = bare
+        && is_filler(first)
+    {
+        bare = rest;
+    }
+    while let [rest @ .., last] = bare
+        && is_filler(last)
+    {
+        bare = rest;
+    }
+    if bare.len() > 1 && bare.iter().all(|word| *word == bare[0]) {
+        bare = &bare[..1];
+    }
+    let disguised = |word: &String| {
+        let plain = without_homoglyphs(word);
+        [without_leet(&plain, 'i'), without_leet(&plain, 'l'), squeezed(&plain, 2, 1), squeezed(&plain, 1, 1)]
+            .iter()
+            .filter(|form| *form != word && form.chars().count() >= 3)
+            .find_map(|form| keywords.whole(form, languages))
+    };
+    find(&words.0).or_else(|| find(bare)).or_else(|| match bare {
+        [word] => disguised(word),
+        _ => None,
+    })
+}
+
+fn is_filler(word: &str) -> bool {
+    RULES.fillers.contains(word)
+}
+
+fn by_rules(words: &[String], languages: &[&str]) -> Reading {
+    let read = RULES.lexicon.read(words);
+    let hits: Vec<Hit> = RULES.packs.iter().flat_map(|pack| pack.hits(&read)).collect();
+    let under = |hit: &Hit, kind: Kind| {
+        hits.iter().any(|g| g.kind == kind && g.words.0 < hit.words.1 && hit.words.0 < g.words.1)
+    };
+    let counts = |hit: &&Hit| match hit.kind {
+        Kind::Guard | Kind::Excuse => false,
+        Kind::OptIn | Kind::Yes | Kind::Help => languages.contains(&hit.language) && !under(hit, Kind::Guard),
+        Kind::Uncertain => !under(hit, Kind::Guard) && !under(hit, Kind::Excuse),
+        Kind::OptOut | Kind::WrongNumber => !under(hit, Kind::Guard),
+    };
+    // Of equal weight, the first in the text and the longest, so that the rule named is the one a reader would name.
+    let weight = |hit: &&Hit| (hit.kind, std::cmp::Reverse(hit.words.0), hit.words.1);
+    match hits.iter().filter(counts).max_by_key(weight) {
+        Some(hit) => reading(class_of(hit.kind), hit.rule, Some(hit.language)),
+        None => reading(ReplyClass::Other, "none", None),
+    }
+}
+
+fn class_of(kind: Kind) -> ReplyClass {
+    match kind {
+        Kind::Guard | Kind::Excuse => ReplyClass::Other,
+        Kind::OptIn => ReplyClass::OptIn,
+        Kind::Yes => ReplyClass::Yes,
+        Kind::Help => ReplyClass::Help,
+        Kind::Uncertain => ReplyClass::Uncertain,
+        Kind::OptOut => ReplyClass::OptOut,
+        Kind::WrongNumber => ReplyClass::WrongNumber,
+    }
+}
+
+/// A phone tells the sender of a reaction by quoting the message: an opening word, then a long quotation to the end.
+fn is_reaction(text: &str) -> bool {
+    const QUOTED_MIN: usize = 12;
+    let text = text.trim();
+    let Some((before, quoted)) = text.split_once(['“', '"', '«', '„']) else { return false };
+    let closed = quoted.ends_with(['”', '"', '»', '“']) && quoted.chars().count() > QUOTED_MIN;
+    closed && {
+        let opening = Words::of(before).0;
+        RULES.packs.iter().flat_map(|pack| &pack.reactions).any(|reaction| *reaction == opening)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! One language's rules: a file of words, groups and patterns, compiled once and asked about a reply.
+
+use std::collections::{HashMap, HashSet};
+
+use super::lexicon::{Lexicon, WordId};
+use super::normalise::folded;
+use super::pattern::{Groups, Pattern};
+
+/// What a rule of a file says about a reply that matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// These words mean something harmless here: no other rule may rest on them.
+    Guard,
+    /// As a guard, but only against `Uncertain`: the words name a thing, yet a clear opt-out beside them stands.
+    Excuse,
+    OptIn,
+    Yes,
+    Help,
+    Uncertain,
+    OptOut,
+    WrongNumber,
+}
+
+impl Kind {
+    fn parse(name: &str) -> Option<Kind> {
+        Some(match name {
+            "guard" => Kind::Guard,
+            "excuse" => Kind::Excuse,
+            "opt-in" => Kind::OptIn,
+            "yes" => Kind::Yes,
+            "help" => Kind::Help,
+            "uncertain" => Kind::Uncertain,
+            "opt-out" => Kind::OptOut,
+            "wrong-number" => Kind::WrongNumber,
+            _ => return None,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Rule {
+    kind: Kind,
+    id: &'static str,
+    pattern: Pattern,
+}
+
+/// A rule that matched, and the words of the reply it rests on.
+#[derive(Debug, Clone)]
+pub(super) struct Hit {
+    pub kind: Kind,
+    pub rule: &'static str,
+    pub language: &'static str,
+    /// Half-open range of words of the reply.
+    pub words: (usize, usize),
+}
+
+/// The rules of one language.
+#[derive(Debug, Default)]
+pub(super) struct Pack {
+    pub language: &'static str,
+    /// Words around a keyword that change nothing: `please`, `gracias`.
+    pub fillers: HashSet<String>,
+    /// Openings of a phone's own report of a reaction: `liked`, `le gusto`.
+    pub reactions: Vec<Vec<String>>,
+    /// What a word stands for here, by number; none: itself.
+    aliases: HashMap<WordId, Vec<WordId>>,
+    rules: Vec<Rule>,
+    /// Rules by the number of a word they can begin with.
+    starting_with: Vec<Vec<usize>>,
+    /// Rules that can begin with any word, but only at the beginning of the reply.
+    at_start: Vec<usize>,
+}
+
+impl Pack {
+    /// Compiles a rule file, adding its words to the lexicon; the error names the line.
+    pub fn parse(file: &'static str, lexicon: &mut Lexicon) -> Result<Pack, String> {
+        let mut pack = Pack::default();
+        let mut groups = Groups::new();
+        for (number, line) in file.lines().enumerate().map(|(n, line)| (n + 1, line.trim())) {
+            let read = match line.strip_prefix("! ") {
+                Some(setting) => pack.setting(setting, &mut groups, lexicon),
+                None if line.is_empty() || line.starts_with('#') => Ok(()),
+                None => pack.rule(line, &groups, lexicon),
+            };
+            read.map_err(|problem| format!("line {number}: {problem}"))?;
+        }
+        if pack.language.is_empty() { Err("no language".into()) } else { Ok(pack) }
+    }
+
+    fn setting(
+        &mut self,
+        line: &'static str,
+        groups: &mut Groups,
+        lexicon: &mut Lexicon,
+    ) -> Result<(), String> {
+        let (name, rest) = line.split_once(' ').ok_or("a setting without value")?;
+        match name {
+            "language" => self.language = rest.trim(),
+            "filler" => self.fillers.extend(rest.split_whitespace().map(folded)),
+            "reaction" => self.reactions.push(rest.split_whitespace().map(folded).collect()),
+            "glue" => rest.split_whitespace().for_each(|word| lexicon.add_glue(word)),
+            "fuzzy" => rest.split_whitespace().for_each(|word| lexicon.add_fuzzy(word)),
+            "alias" => {
+                let (words, meaning) = rest.split_once('=').ok_or("an alias needs a =")?;
+                let meaning: Vec<WordId> = meaning.split_whitespace().map(|w| lexicon.add(w)).collect();
+                let words = words.split_whitespace().map(|w| lexicon.add(w));
+                self.aliases.extend(words.map(|word| (word, meaning.clone())));
+            }
+            "group" => {
+                let (name, pattern) = rest.split_once('=').ok_or("a group needs a =")?;
+                let pattern = Pattern::parse(pattern, groups, lexicon)?;
+                groups.insert(name.trim().to_owned(), pattern);
+            }
+            other => return Err(format!("unknown setting {other:?}")),
+        }
+        Ok(())
+    }
+
+    fn rule(&mut self, line: &'static str, groups: &Groups, lexicon: &mut Lexicon) -> Result<(), String> {
+        let (head, pattern) = line.split_once(':').ok_or("a rule needs a :")?;
+        let (kind, id) = head.split_once(' ').ok_or("a rule needs a kind and an id")?;
+        let kind = Kind::parse(kind).ok_or(format!("unknown kind {kind:?}"))?;
+        let pattern = Pattern::parse(pattern, groups, lexicon)?;
+        match pattern.first_words() {
+            Some(first) if !first.is_empty() => {
+                self.starting_with.resize(self.starting_with.len().max(lexicon.len() + 1), Vec::new());
+                for word in first {
+                    self.starting_with[usize::from(word)].push(self.rules.len());
+                }
+            }
+            None if pattern.is_anchored() => self.at_start.push(self.rules.len()),
+            _ => return Err("a pattern must begin with a word or with ^".into()),
+        }
+        self.rules.push(Rule { kind, id: id.trim(), pattern });
+        Ok(())
+    }
+
+    /// Every rule that matches somewhere in the reply, as the lexicon read it.
+    pub fn hits(&self, reply: &[(WordId, usize)]) -> Vec<Hit> {
+        let (words, places) = self.expanded(reply);
+        let mut hits = Vec::new();
+        for (at, word) in words.iter().enumerate() {
+            let anywhere = self.starting_with.get(usize::from(*word)).into_iter().flatten();
+            let here = anywhere.chain(self.at_start.iter().filter(|_| at == 0));
+            for rule in here.map(|&rule| &self.rules[rule]) {
+                let Some(end) = rule.pattern.match_at(&words, at) else { continue };
+                let words = (places[at], places[end.max(at + 1) - 1] + 1);
+                hits.push(Hit { kind: rule.kind, rule: rule.id, language: self.language, words });
+            }
+        }
+        hits
+    }
+
+    /// The reply with this language's aliases written out, and for each word its place in the reply.
+    fn expanded(&self, reply: &[(WordId, usize)]) -> (Vec<WordId>, Vec<usize>) {
+        let mut words = Vec::with_capacity(reply.len() + 4);
+        let mut places = Vec::with_capacity(reply.len() + 4);
+        for (word, place) in reply {
+            match self.aliases.get(word) {
+                Some(meaning) => words.extend(meaning),
+                None => words.push(*word),
+            }
+            places.resize(words.len(), *place);
+        }
+        (words, places)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "! language xx\n! alias dont = do not\nopt-out xx.stop: stop\nguard xx.keep: do not stop\n\
+                        opt-out xx.any: ^ _ me";
+
+    #[test]
+    fn hits_point_at_the_words_as_typed() {
+        let mut lexicon = Lexicon::default();
+        let pack = Pack::parse(FILE, &mut lexicon).expect("a good file");
+        lexicon.finish();
+        let hits = |text: &str| {
+            let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+            pack.hits(&lexicon.read(&words)).iter().map(|h| (h.rule, h.words)).collect::<Vec<_>>()
+        };
+        assert_eq!(hits("dont stop"), [("xx.keep", (0, 2)), ("xx.stop", (1, 2))]);
+        assert_eq!(hits("tell me"), [("xx.any", (0, 2))]);
+        assert_eq!(hits("and tell me"), []);
+    }
+
+    #[test]
+    fn mistakes_in_a_file_name_their_line() {
+        for (file, problem) in [
+            ("! language xx\nopt-out xx.a: a (", "line 2: a ( is never closed"),
+            ("! language xx\nmaybe xx.a: a", "line 2: unknown kind \"maybe\""),
+            ("! language xx\nguard xx.a: ... a", "line 2: a pattern must begin with a word or with ^"),
+            ("! colour red", "line 1: unknown setting \"colour\""),
+            ("guard xx.a: a", "no language"),
+        ] {
+            assert_eq!(Pack::parse(file, &mut Lexicon::default()).err().as_deref(), Some(problem), "{file}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+use super::*;
+
+#[test]
+fn lists_and_rule_files_are_sound() {
+    assert_eq!(Keywords::parse(KEYWORD_LIST).err(), None);
+    assert_eq!(Rules::parse(RULE_FILES).err(), None);
+}
+
+const CORPUS: [(&str, &str); 3] = [
+    ("en", include_str!("../../../tests/corpus/replies/en.tsv")),
+    ("es", include_str!("../../../tests/corpus/replies/es.tsv")),
+    ("fr", include_str!("../../../tests/corpus/replies/fr.tsv")),
+];
+
+/// Replies of one language and set, right and wrong.
+#[derive(Default)]
+struct Score {
+    stops: usize,
+    caught: usize,
+    unsure_stops: usize,
+    others: usize,
+    false_stops: usize,
+    unsure_others: usize,
+}
+
+impl Score {
+    fn of(language: &str, file: &str, wanted: &str, misses: &mut Vec<String>) -> Score {
+        let mut score = Score::default();
+        for line in crate::content::fold::data_lines(file) {
+            let fields: Vec<&str> = line.splitn(3, '\t').collect();
+            let [set, label, text] = fields[..] else { panic!("three fields: {line}") };
+            if set != wanted && !wanted.is_empty() {
+                continue;
+            }
+            let reading = classify(&text.replace("\\n", "\n"), &[language]);
+            let (stops, unsure) = (reading.class.stops(), reading.class == ReplyClass::Uncertain);
+            let right = match label {
+                "out" | "wrong" => {
+                    score.stops += 1;
+                    score.caught += usize::from(stops);
+                    score.unsure_stops += usize::from(unsure);
+                    stops
+                }
+                "other" => {
+                    score.others += 1;
+                    score.false_stops += usize::from(stops);
+                    score.unsure_others += usize::from(unsure);
+                    !stops
+                }
+                _ => panic!("a label: {line}"),
+            };
+            if !right || unsure {
+                misses.push(format!(
+                    "{language} {set} {label}: {text:?} -> {:?} by {}",
+                    reading.class, reading.rule
+                ));
+            }
+        }
+        score
+    }
+
+    fn recall(&self) -> f64 {
+        self.caught as f64 / self.stops as f64
+    }
+
+    fn false_rate(&self) -> f64 {
+        self.false_stops as f64 / self.others as f64
+    }
+}
+
+#[test]
+fn the_corpus_is_read_as_its_writers_meant_it() {
+    let mut misses = Vec::new();
+    let mut failed = false;
+    for (language, file) in CORPUS {
+        let least = if language == "en" { 0.99 } else { 0.97 };
+        for set in ["held", "dev", "probe", ""] {
+            let mut ignored = Vec::new();
+            let s = Score::of(language, file, set, if set.is_empty() { &mut misses } else { &mut ignored });
+            println!(
+                "{language} {:5} opt-outs {:3}: recall {:.4} ({} more uncertain); others {:3}: false {:.4} ({} uncertain)",
+                if set.is_empty() { "all" } else { set },
+                s.stops,
+                s.recall(),
+                s.unsure_stops,
+                s.others,
+                s.false_rate(),
+                s.unsure_others,
+            );
+            failed |= set.is_empty() && (s.recall() < least || s.false_rate() > 0.01);
+        }
+    }
+    misses.iter().for_each(|miss| println!("{miss}"));
+    assert!(!failed, "recall or precision of the corpus fell, see above");
+}
+
+fn read(text: &str, languages: &[&str]) -> String {
+    let reading = classify(text, languages);
+    format!("{:?} {}", reading.class, reading.rule)
+}
+
+#[test]
+fn exact_words_of_every_language_stop_for_everyone() {
+    for line in crate::content::fold::data_lines(KEYWORD_LIST) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        if fields[1] == "opt-out" {
+            for text in [
+                fields[2].to_owned(),
+                format!(" {}!! ", fields[2].to_lowercase()),
+                format!("{} please", fields[2]),
+            ] {
+                assert!(classify(&text, &["en"]).class.stops(), "{text}: {}", read(&text, &["en"]));
+            }
+        }
+    }
+}
+
+#[test]
+fn start_help_and_yes_are_words_of_the_persons_languages() {
+    for (text, languages, expected) in [
+        ("START", &[][..], "OptIn keyword.en.start"),
+        ("Unstop", &["en-US"], "OptIn keyword.en.unstop"),
+        ("sign me back up please", &[], "OptIn en.sign-up"),
+        ("ALTA", &["es-MX"], "OptIn keyword.es.alta"),
+        ("ALTA", &["en"], "Other none"),
+        ("REPRENDRE", &["fr_CA"], "OptIn keyword.fr.reprendre"),
+        ("HELP", &[], "Help keyword.en.help"),
+        ("info please", &[], "Help keyword.en.info"),
+        ("I need help with my order", &[], "Help en.need-help"),
+        ("Ayuda", &["es"], "Help keyword.es.ayuda"),
+        ("Ayuda", &["en"], "Other none"),
+        ("AIDE", &["fr"], "Help keyword.fr.aide"),
+        ("Yes", &[], "Yes keyword.en.yes"),
+        ("y", &[], "Yes keyword.en.y"),
+        ("YES!!! please", &[], "Yes keyword.en.yes"),
+        ("yes i agree", &[], "Yes en.yes"),
+        ("Sí", &["es"], "Yes keyword.es.si"),
+        ("oui svp", &["fr"], "Yes keyword.fr.oui"),
+        ("yes stop", &[], "OptOut en.stop"),
+        ("start sending them to my friend", &[], "Other none"),
+        ("I want to start a return", &[], "Other none"),
+        ("start, no wait, STOP", &[], "OptOut en.stop"),
+        ("help me stop these texts", &[], "OptOut en.stop"),
+    ] {
+        assert_eq!(read(text, languages), expected, "{text} {languages:?}");
+    }
+}
+
+#[test]
+fn weak_words_inside_a_sentence_wait_for_a_person() {
+    for (text, expected) in [
+        ("CANCEL", "OptOut keyword.en.cancel"),
+        ("cancel my 3 pm appointment", "Uncertain en.cancel"),
+        ("please cancel my order", "Other none"),
+        ("cancel my texts", "OptOut en.cancel-texts"),
+        ("END", "OptOut keyword.en.end"),
+        ("ends in May?", "Other none"),
+        ("i want this to end someday", "OptOut en.want-end"),
+        ("it will all end badly", "Uncertain en.end"),
+        ("QUIT", "OptOut keyword.en.quit"),
+        ("I quit my job", "Other none"),
+        ("fuck you", "Uncertain en.fuck"),
+        ("is this a scam", "Uncertain en.scam"),
+        ("TD", "OptOut keyword.zh-hans.td"),
+        ("TD bank gift card?", "Other none"),
+        ("R", "OptOut keyword.zh-hans.r"),
+        ("off", "OptOut keyword.en.off"),
+        ("how much off", "Other none"),
+    ] {
+        assert_eq!(read(text, &["en"]), expected, "{text}");
+    }
+}
+
+#[test]
+fn the_named_traps_of_the_brief() {
+    for text in [
+        "can't stop laughing",
+        "stop by the store",
+        "bus stop",
+        "non-stop",
+        "nonstop",
+        "non stop deals",
+        "I'll stop by",
+        "please don't stop",
+        "the zipper stopped working",
+        "one-stop shop",
+    ] {
+        assert_eq!(classify(text, &["en"]).class, ReplyClass::Other, "{text}: {}", read(text, &["en"]));
+    }
+    for text in [
+        "please leave me alone",
+        "take me off this list",
+        "no more texts",
+        "quit texting me",
+        "ya no me manden mensajes",
+        "ne m'envoyez plus rien",
+        "STOOOP",
+        "s t o p",
+        "st0p",
+        "STOP please",
+        "can't stop laughing but stop texting me",
+    ] {
+        assert_eq!(classify(text, &["en"]).class, ReplyClass::OptOut, "{text}: {}", read(text, &["en"]));
+    }
+}
+
+#[test]
+fn a_wrong_number_outweighs_and_never_hides_a_stop() {
+    for (text, expected) in [
+        ("wrong number", "WrongNumber en.wrong-number"),
+        ("You have the wrong number, stop", "WrongNumber en.wrong-number"),
+        ("wrong # bro", "WrongNumber en.wrong-number"),
+        ("Número equivocado", "WrongNumber es.equivocado"),
+        ("vous avez le mauvais numéro", "WrongNumber fr.mauvais-numero"),
+        ("wrong number of socks in the box", "Other none"),
+        ("this is not Sarah", "Uncertain en.not-that-person"),
+        ("this is not working", "Other none"),
+        ("no one here by that name", "WrongNumber en.nobody-here"),
+    ] {
+        assert_eq!(read(text, &["en", "es", "fr"]), expected, "{text}");
+    }
+}
+
+#[test]
+fn readings_name_their_version() {
+    let reading = classify("stop", &[]);
+    assert_eq!((reading.version, reading.language), (version(), Some("en")));
+    assert!(version().starts_with("replies/1+") && version().len() == 22, "{}", version());
+    assert_eq!(
+        classify("hello", &[]),
+        Reading { class: ReplyClass::Other, rule: "none", version: version(), language: None }
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_has_a_reading(text in proptest::prelude::any::<String>()) {
+        let first = classify(&text, &["es", "zz", ""]);
+        proptest::prop_assert_eq!(first, classify(&text, &["es", "zz", ""]));
+    }
+
+    /// However STOP is decorated, it stops.
+    #[test]
+    fn stop_alone_always_stops(before in "[ .,!\"'*~_\u{1f600}-\u{1f64f}]{0,8}", after in "[ .,!?\"'*~_\u{1f600}-\u{1f64f}]{0,8}", upper in proptest::prelude::any::<bool>()) {
+        let word = if upper { "STOP" } else { "stop" };
+        let text = format!("{before}{word}{after}");
+        proptest::prop_assert!(classify(&text, &[]).class.stops(), "{}", text);
+    }
+}
+
+#[test]
+fn a_very_long_text_is_read_at_both_ends() {
+    let padding = "lovely shoes ".repeat(2_000);
+    assert_eq!(classify(&format!("stop {padding}"), &[]).class, ReplyClass::OptOut);
+    assert_eq!(classify(&format!("{padding} unsubscribe"), &[]).class, ReplyClass::OptOut);
+    assert_eq!(classify(&padding, &[]).class, ReplyClass::Other);
+}

@@ -1,0 +1,308 @@
+//! What entries do to a message: accepted, sent, held on, final; and to what it holds on to.
+
+use super::person::{merge_hints, put_touch, subject_by_id};
+use super::{FoldError, missing, put_subject, shop, subject_of};
+use crate::ledger::body::{
+    CancelledBody, DecisionBody, IntentBody, OutcomeBody, ReceiptBody, RedecisionBody,
+};
+use crate::ledger::entry::Entry;
+use crate::ledger::rows::{DueRow, ParkedReceipt, ProviderIdRow, ThrottleDay, keys};
+use crate::ledger::state::State;
+use crate::model::facts::AutomaticKind;
+use crate::model::message::{MessageState, Touch};
+use crate::model::outgoing::{Message, MessageSpec};
+use crate::model::subject::{OpenMessage, PendingOptIn, SentAutomatic, Subject, bounds};
+use crate::model::{Instant, MessageId};
+
+/// Whether a message in this state stands in the table of what is due.
+pub fn is_due_row_needed(state: MessageState) -> bool {
+    state.is_waiting() || state == MessageState::Sending
+}
+
+pub(super) fn decision(state: &mut State<'_>, entry: &Entry, body: &DecisionBody) -> Result<(), FoldError> {
+    let spec = &body.message;
+    let at = entry.leaf.instant;
+    let message = Message {
+        spec: spec.clone(),
+        request_sha256: body.request_sha256,
+        accepted_at: at,
+        state: body.state,
+        changed_at: at,
+        first: body.verdict.clone(),
+        last: None,
+        due: body.due,
+        intent_at: None,
+        not_after: None,
+        sent_at: None,
+        delivered_at: None,
+        sent_text: String::new(),
+        provider_ids: Vec::new(),
+        parts_delivered: Vec::new(),
+        error: None,
+        voided_intents: 0,
+        entry: entry.index,
+    };
+    let mut subject = subject_of(state, entry)?;
+    merge_hints(&mut subject, &body.hints);
+    if body.state.is_waiting() {
+        open(&mut subject, &message, body.due.unwrap_or(at));
+        shop::link_of_message(state, spec, at);
+        shop::reserve_coupon(state, entry, spec)?;
+        shop::cart_waits(state, entry, spec)?;
+    }
+    put_subject(state, subject);
+    put_due(state, &message);
+    state.put(keys::message(&spec.id), message);
+    Ok(())
+}
+
+fn touch_of(spec: &MessageSpec, state: MessageState, at: Instant) -> Touch {
+    Touch {
+        message: Some(spec.id),
+        at,
+        medium: spec.channel.into(),
+        brand: spec.brand.clone(),
+        program: Some(spec.program.clone()),
+        category: spec.category,
+        cart: spec.cart.clone(),
+        subject_matter: Some(spec.subject_matter.clone()),
+        parts: spec.parts,
+        state,
+        external: false,
+    }
+}
+
+/// The message joins what is open for the person; an opt-in request also waits for its YES.
+fn open(subject: &mut Subject, message: &Message, due: Instant) {
+    let spec = &message.spec;
+    subject.open.push(OpenMessage {
+        id: spec.id,
+        automatic: spec.automatic.is_some(),
+        touch: touch_of(spec, message.state, due),
+    });
+    if let (Some(automatic), Some(sender)) = (&spec.automatic, &spec.sender)
+        && automatic.kind == AutomaticKind::OptInRequest
+    {
+        subject.pending.retain(|p| !p.programs.contains(&spec.program));
+        if subject.pending.len() >= bounds::PENDING {
+            subject.pending.remove(0);
+        }
+        subject.pending.push(PendingOptIn {
+            programs: vec![spec.program.clone()],
+            channel: spec.channel,
+            sender: sender.clone(),
+            message: spec.id,
+            captured_at: automatic.trigger,
+            requested_at: message.accepted_at,
+        });
+    }
+}
+
+pub(super) fn intent(state: &mut State<'_>, entry: &Entry, body: &IntentBody) -> Result<(), FoldError> {
+    let mut message = message_of(state, entry, &body.message)?;
+    let at = entry.leaf.instant;
+    unput_due(state, &message);
+    set(&mut message, MessageState::Sending, at);
+    message.last = Some(body.verdict.clone());
+    message.intent_at = Some(at);
+    message.not_after = Some(body.not_after);
+    message.sent_text = body.text.clone();
+    message.due = Some(body.resolve_by);
+    let mut subject = subject_of(state, entry)?;
+    subject.open.retain(|o| o.id != body.message);
+    match &message.spec.automatic {
+        Some(automatic) => {
+            let sent = SentAutomatic { kind: automatic.kind, trigger: automatic.trigger, at };
+            if subject.automatic.len() >= bounds::AUTOMATIC {
+                subject.automatic.remove(0);
+            }
+            subject.automatic.push(sent);
+        }
+        None => put_touch(&mut subject, touch_of(&message.spec, MessageState::Sending, at), at),
+    }
+    let program = message.spec.program.clone();
+    subject.last_senders.retain(|(p, _)| *p != program);
+    subject.last_senders.push((program, body.sender.clone()));
+    if subject.last_senders.len() > bounds::CONSENTS {
+        subject.last_senders.remove(0);
+    }
+    put_subject(state, subject);
+    let key = keys::throttle_day(&body.throttle.0, &body.throttle.1);
+    let parts = state.get::<ThrottleDay>(&key)?.map_or(0, |day| day.parts);
+    state.put(key, ThrottleDay { parts: parts + u64::from(message.spec.parts) });
+    shop::issue_coupon(state, entry, &message.spec, body.coupon_expires_at)?;
+    shop::cart_leaves(state, &message.spec, at)?;
+    put(state, message);
+    Ok(())
+}
+
+pub(super) fn redecision(
+    state: &mut State<'_>,
+    entry: &Entry,
+    body: &RedecisionBody,
+) -> Result<(), FoldError> {
+    let mut message = message_of(state, entry, &body.message)?;
+    let at = entry.leaf.instant;
+    unput_due(state, &message);
+    set(&mut message, body.state, at);
+    message.last = Some(body.verdict.clone());
+    message.due = body.due;
+    let mut subject = subject_of(state, entry)?;
+    if body.state.is_waiting() {
+        for open in subject.open.iter_mut().filter(|o| o.id == body.message) {
+            open.touch.state = body.state;
+            open.touch.at = body.due.unwrap_or(at);
+        }
+        put_subject(state, subject);
+    } else {
+        release(state, entry, subject, &message)?;
+    }
+    put(state, message);
+    Ok(())
+}
+
+pub(super) fn cancelled(state: &mut State<'_>, entry: &Entry, body: &CancelledBody) -> Result<(), FoldError> {
+    let mut message = message_of(state, entry, &body.message)?;
+    unput_due(state, &message);
+    set(&mut message, MessageState::Cancelled, entry.leaf.instant);
+    message.due = None;
+    let subject = subject_of(state, entry)?;
+    release(state, entry, subject, &message)?;
+    put(state, message);
+    Ok(())
+}
+
+/// A message that never left gives back its coupon and its place.
+fn release(
+    state: &mut State<'_>,
+    entry: &Entry,
+    mut subject: Subject,
+    message: &Message,
+) -> Result<(), FoldError> {
+    subject.open.retain(|o| o.id != message.spec.id);
+    subject.pending.retain(|p| p.message != message.spec.id);
+    put_subject(state, subject);
+    shop::return_coupon(state, entry, &message.spec)?;
+    shop::cart_no_longer_waits(state, &message.spec)
+}
+
+pub(super) fn outcome(state: &mut State<'_>, entry: &Entry, body: &OutcomeBody) -> Result<(), FoldError> {
+    let mut message = message_of(state, entry, &body.message)?;
+    let at = entry.leaf.instant;
+    unput_due(state, &message);
+    set(&mut message, body.state, at);
+    message.error = body.error.clone();
+    message.due = body.due;
+    let mut subject = subject_of(state, entry)?;
+    match body.state {
+        MessageState::Queued => {
+            // The intent was void: nothing left. The message waits again and is decided afresh.
+            message.voided_intents += 1;
+            subject.touches.retain(|t| t.message != Some(body.message));
+            let trigger = message.spec.automatic.as_ref().map(|a| (a.kind, a.trigger));
+            subject.automatic.retain(|s| Some((s.kind, s.trigger)) != trigger);
+            subject.open.push(OpenMessage {
+                id: body.message,
+                automatic: message.spec.automatic.is_some(),
+                touch: touch_of(&message.spec, MessageState::Queued, body.due.unwrap_or(at)),
+            });
+            put_subject(state, subject);
+            shop::hold_coupon_again(state, entry, &message.spec)?;
+            shop::cart_waits(state, entry, &message.spec)?;
+            shop::cart_learns(state, &message.spec, body.state)?;
+        }
+        MessageState::Sent => {
+            message.sent_at = body.handed_over_at.or(Some(at));
+            message.provider_ids = body.provider_ids.clone();
+            set_touch(&mut subject, &body.message, MessageState::Sent);
+            put_subject(state, subject);
+            shop::cart_learns(state, &message.spec, body.state)?;
+            if let Some(connection) = &message.spec.connection {
+                for id in &body.provider_ids {
+                    let row = ProviderIdRow { message: body.message, at };
+                    state.put(keys::provider_id(connection, id), row);
+                }
+            }
+        }
+        _ => {
+            set_touch(&mut subject, &body.message, body.state);
+            put_subject(state, subject);
+            shop::cart_learns(state, &message.spec, body.state)?;
+            if !body.state.reached_out() {
+                shop::return_coupon(state, entry, &message.spec)?;
+            }
+        }
+    }
+    put(state, message);
+    Ok(())
+}
+
+fn set_touch(subject: &mut Subject, id: &MessageId, to: MessageState) {
+    for touch in subject.touches.iter_mut().filter(|t| t.message.as_ref() == Some(id)) {
+        touch.state = to;
+    }
+}
+
+pub(super) fn receipt(state: &mut State<'_>, entry: &Entry, body: &ReceiptBody) -> Result<(), FoldError> {
+    let Some(id) = &body.message else {
+        let row = ParkedReceipt { state: body.state, at: entry.leaf.instant, entry: entry.index };
+        state.put(keys::parked(&body.connection, &body.provider_id), row);
+        return Ok(());
+    };
+    state.delete(keys::parked(&body.connection, &body.provider_id));
+    let mut message = message_of(state, entry, id)?;
+    let at = entry.leaf.instant;
+    unput_due(state, &message);
+    if !body.provider_id.is_empty() && !message.provider_ids.contains(&body.provider_id) {
+        message.provider_ids.push(body.provider_id.clone());
+        let row = ProviderIdRow { message: *id, at };
+        state.put(keys::provider_id(&body.connection, &body.provider_id), row);
+    }
+    let arrived = body.part_delivered || body.state == MessageState::Delivered;
+    if arrived && !message.parts_delivered.contains(&body.provider_id) {
+        message.parts_delivered.push(body.provider_id.clone());
+    }
+    set(&mut message, body.state, at);
+    message.due = None;
+    message.error = body.error.clone();
+    message.sent_at = message.sent_at.or(message.intent_at);
+    if body.state == MessageState::Delivered {
+        message.delivered_at = body.carrier_at.or(Some(at));
+    }
+    let mut subject = subject_by_id(state, entry, &message.spec.subject)?;
+    set_touch(&mut subject, id, body.state);
+    put_subject(state, subject);
+    shop::cart_learns(state, &message.spec, body.state)?;
+    put(state, message);
+    Ok(())
+}
+
+fn message_of(state: &mut State<'_>, entry: &Entry, id: &MessageId) -> Result<Message, FoldError> {
+    state
+        .get::<Message>(&keys::message(id))?
+        .map(|m| (*m).clone())
+        .ok_or_else(|| missing(entry, "its message"))
+}
+
+fn set(message: &mut Message, to: MessageState, at: Instant) {
+    message.state = to;
+    message.changed_at = at;
+}
+
+fn put(state: &mut State<'_>, message: Message) {
+    put_due(state, &message);
+    state.put(keys::message(&message.spec.id), message);
+}
+
+fn put_due(state: &mut State<'_>, message: &Message) {
+    if let Some(due) = message.due.filter(|_| is_due_row_needed(message.state)) {
+        let row = if message.state == MessageState::Sending { DueRow::Resolve } else { DueRow::Wake };
+        state.put(keys::due(due, &message.spec.id), row);
+    }
+}
+
+fn unput_due(state: &mut State<'_>, message: &Message) {
+    if let Some(due) = message.due.filter(|_| is_due_row_needed(message.state)) {
+        state.delete(keys::due(due, &message.spec.id));
+    }
+}

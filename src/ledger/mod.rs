@@ -1,0 +1,30 @@
+//! The ledger: what is recorded, how it is sealed, hashed, signed, kept on disk and folded into state.
+//!
+//! | file | owns |
+//! |---|---|
+//! | [`entry`], [`body`], [`rows`] | leaves and bodies: what one fact says, and the state rows it touches |
+//! | [`seal`], [`keys`] | commitments and encryption of personal data, and the keys whose loss erases it |
+//! | [`fold`], [`state`] | the single way facts become state |
+//! | [`segment`] | leaves and sealed blobs on disk: the one fsync of a commit, and recovery |
+//! | [`tree`] | RFC 6962 hashing, roots, inclusion and consistency proofs |
+//! | [`checkpoint`], [`head`] | signed tree heads, and the one that was signed last |
+//! | [`verify`] | the check of a whole ledger from its bytes |
+
+mod error;
+mod frame;
+mod walk;
+
+pub mod body;
+pub mod checkpoint;
+pub mod entry;
+pub mod fold;
+pub mod head;
+pub mod keys;
+pub mod rows;
+pub mod seal;
+pub mod segment;
+pub mod state;
+pub mod tree;
+pub mod verify;
+
+pub use error::{LedgerError, LedgerResult};

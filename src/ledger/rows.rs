@@ -1,0 +1,293 @@
+//! Tables of the index: which row types there are and how their keys are made. One letter a table.
+
+use serde::{Deserialize, Serialize};
+
+use super::state::{Row, key, sized};
+use crate::model::cart::{Cart, Coupon, CouponPool, Link};
+use crate::model::outgoing::Message;
+use crate::model::subject::Subject;
+use crate::model::{
+    BrandId, CartId, ConnectionId, CustomerId, EntryHash, Instant, LinkCode, MessageId, MessageState, PoolId,
+    SubjectId,
+};
+
+use super::body::Object;
+
+/// Shape of the rows; another number in an index means it is rebuilt from the ledger.
+pub const SCHEMA_VERSION: u32 = 2;
+
+/// Link from a keyed address to its subject; survives erasure as a suppression.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AddressRow {
+    pub subject: Option<SubjectId>,
+    pub suppressed: bool,
+}
+
+/// Subjects of one customer, at most 8.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CustomerRow {
+    pub subjects: Vec<SubjectId>,
+}
+
+/// Head of the seller's own chain.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SellerChain {
+    pub length: u64,
+    pub last: EntryHash,
+}
+
+/// What is due and when: the key holds the instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DueRow {
+    /// A held or queued message wakes.
+    Wake,
+    /// A message in hand-over is given up as unknown.
+    Resolve,
+}
+
+/// Which message a provider's id belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProviderIdRow {
+    pub message: MessageId,
+    pub at: Instant,
+}
+
+/// A receipt that matched nothing yet; kept 24 hours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ParkedReceipt {
+    pub state: MessageState,
+    pub at: Instant,
+    pub entry: u64,
+}
+
+/// A free code of an imported pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FreeCode {
+    pub code: String,
+}
+
+/// An object an operator set up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegistryRow {
+    pub object: Object,
+    pub created_at: Instant,
+    pub updated_at: Instant,
+}
+
+/// A request that was answered: where the answer stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperationRow {
+    pub request_sha256: [u8; 32],
+    pub entry: u64,
+}
+
+/// Tree index of one entry of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainRow {
+    pub index: u64,
+}
+
+/// What we know of a connection's hearing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeardRow {
+    /// Every inbound message and opt-out up to this instant is known.
+    pub until: Instant,
+    pub how: String,
+}
+
+/// An inbound text that was taken in: a duplicate finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboundRow {
+    pub index: u64,
+}
+
+/// A text that came in, in the order of arrival: what a list of them reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboundTextRow {
+    pub subject: SubjectId,
+    pub at: Instant,
+    /// An officer has to look, or had to.
+    pub review: bool,
+    /// Index of the entry in which the officer decided.
+    pub resolved: Option<u64>,
+}
+
+/// A text that waits for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewRow {
+    pub subject: SubjectId,
+    pub at: Instant,
+}
+
+/// An engine that wrote entries: where its descriptor stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineRow {
+    pub index: u64,
+}
+
+/// Key of raw webhook bodies of one day: its subject id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawDayRow {
+    pub subject: SubjectId,
+    /// Entries of its chain so far, and the hash of the last.
+    pub length: u64,
+    pub last: EntryHash,
+}
+
+/// Parts that left through a throttle group on one local date of its cap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThrottleDay {
+    pub parts: u64,
+}
+
+macro_rules! tables {
+    ($($table:literal $row:ty,)*) => { $(impl Row for $row { const TABLE: u8 = $table; })* };
+}
+
+tables! {
+    b'a' AddressRow,
+    b'c' Cart,
+    b'd' DueRow,
+    b'e' EngineRow,
+    b'f' FreeCode,
+    b'h' HeardRow,
+    b'i' OperationRow,
+    b'k' CustomerRow,
+    b'l' Link,
+    b'm' Message,
+    b'n' InboundRow,
+    b'o' CouponPool,
+    b'p' ProviderIdRow,
+    b'r' RegistryRow,
+    b's' Subject,
+    b't' InboundTextRow,
+    b'S' SellerChain,
+    b't' ThrottleDay,
+    b'u' Coupon,
+    b'v' ReviewRow,
+    b'w' ParkedReceipt,
+    b'x' ChainRow,
+    b'y' RawDayRow,
+}
+
+/// Keys, one function a table.
+pub mod keys {
+    use super::*;
+
+    /// By keyed address.
+    pub fn address(hmac: &[u8; 32]) -> Vec<u8> {
+        key::<AddressRow>(&[hmac])
+    }
+    /// By subject.
+    pub fn subject(id: &SubjectId) -> Vec<u8> {
+        key::<Subject>(&[&id.0])
+    }
+    /// By customer.
+    pub fn customer(id: &CustomerId) -> Vec<u8> {
+        key::<CustomerRow>(&[id.as_str().as_bytes()])
+    }
+    /// By message.
+    pub fn message(id: &MessageId) -> Vec<u8> {
+        key::<Message>(&[&id.0])
+    }
+    /// By brand and cart.
+    pub fn cart(brand: &BrandId, cart: &CartId) -> Vec<u8> {
+        key::<Cart>(&[&sized(brand.as_str()), cart.as_str().as_bytes()])
+    }
+    /// By code.
+    pub fn link(code: &LinkCode) -> Vec<u8> {
+        key::<Link>(&[code.as_str().as_bytes()])
+    }
+    /// By brand and pool.
+    pub fn pool(brand: &BrandId, pool: &PoolId) -> Vec<u8> {
+        key::<CouponPool>(&[&sized(brand.as_str()), pool.as_str().as_bytes()])
+    }
+    /// Every free code of a pool; with a slot, one of them.
+    pub fn free_code(brand: &BrandId, pool: &PoolId, slot: u64) -> Vec<u8> {
+        key::<FreeCode>(&[&sized(brand.as_str()), &sized(pool.as_str()), &slot.to_be_bytes()])
+    }
+    /// By brand and code, as the shop writes it in capitals.
+    pub fn coupon(brand: &BrandId, code: &str) -> Vec<u8> {
+        key::<Coupon>(&[&sized(brand.as_str()), code.to_uppercase().as_bytes()])
+    }
+    /// The seller's chain.
+    pub fn seller_chain() -> Vec<u8> {
+        key::<SellerChain>(&[])
+    }
+    /// What is due: everything before an instant comes first.
+    pub fn due(at: Instant, message: &MessageId) -> Vec<u8> {
+        key::<DueRow>(&[&due_prefix(at), &message.0])
+    }
+    /// Reads a due key back.
+    pub fn read_due(key: &[u8]) -> Option<(Instant, MessageId)> {
+        let at: [u8; 8] = key.get(1..9)?.try_into().ok()?;
+        let message = MessageId::try_from(key.get(9..)?).ok()?;
+        Some((Instant::from_micros((u64::from_be_bytes(at) ^ (1 << 63)) as i64), message))
+    }
+    fn due_prefix(at: Instant) -> [u8; 8] {
+        (at.as_micros() as u64 ^ (1 << 63)).to_be_bytes()
+    }
+    /// By connection and the provider's id.
+    pub fn provider_id(connection: &ConnectionId, id: &str) -> Vec<u8> {
+        key::<ProviderIdRow>(&[&sized(connection.as_str()), id.as_bytes()])
+    }
+    /// By connection and the provider's id, for receipts that matched nothing.
+    pub fn parked(connection: &ConnectionId, id: &str) -> Vec<u8> {
+        key::<ParkedReceipt>(&[&sized(connection.as_str()), id.as_bytes()])
+    }
+    /// By connection and the provider's id of an inbound text.
+    pub fn inbound(connection: &ConnectionId, id: &str) -> Vec<u8> {
+        key::<InboundRow>(&[&sized(connection.as_str()), id.as_bytes()])
+    }
+    /// By type (`brand`, `program`, …) and id; `""` as id gives the prefix of a type.
+    pub fn registry(kind: &str, id: &str) -> Vec<u8> {
+        key::<RegistryRow>(&[&sized(kind), id.as_bytes()])
+    }
+    /// By operation.
+    pub fn operation(id: &MessageId) -> Vec<u8> {
+        key::<OperationRow>(&[&id.0])
+    }
+    /// By chain and number.
+    pub fn chain(subject: &SubjectId, number: u64) -> Vec<u8> {
+        key::<ChainRow>(&[&subject.0, &number.to_be_bytes()])
+    }
+    /// By connection.
+    pub fn heard(connection: &ConnectionId) -> Vec<u8> {
+        key::<HeardRow>(&[connection.as_str().as_bytes()])
+    }
+    /// By index of the inbound entry; oldest first.
+    pub fn inbound_text(index: u64) -> Vec<u8> {
+        key::<InboundTextRow>(&[&index.to_be_bytes()])
+    }
+    /// By index of the inbound entry; oldest first.
+    pub fn review(index: u64) -> Vec<u8> {
+        key::<ReviewRow>(&[&index.to_be_bytes()])
+    }
+    /// By engine hash.
+    pub fn engine(hash: &[u8; 32]) -> Vec<u8> {
+        key::<EngineRow>(&[hash])
+    }
+    /// By throttle group and local date.
+    pub fn throttle_day(group: &str, date: &str) -> Vec<u8> {
+        key::<ThrottleDay>(&[&sized(group), date.as_bytes()])
+    }
+    /// By day since the epoch.
+    pub fn raw_day(day: i64) -> Vec<u8> {
+        key::<RawDayRow>(&[&(day as u64 ^ (1 << 63)).to_be_bytes()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn due_keys_sort_by_instant_and_read_back() {
+        let id = MessageId([9; 16]);
+        let at = |n| Instant::from_micros(n);
+        for pair in [(-5, 3), (0, 1), (1, i64::MAX)] {
+            assert!(keys::due(at(pair.0), &id) < keys::due(at(pair.1), &id), "{pair:?}");
+            assert_eq!(keys::read_due(&keys::due(at(pair.1), &id)), Some((at(pair.1), id)));
+        }
+    }
+}

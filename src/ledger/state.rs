@@ -1,0 +1,180 @@
+//! Rows of the index as typed values, read through an overlay that remembers what one batch changed.
+//!
+//! Everything here can be thrown away and folded again from the ledger, so rows are `postcard`: compact, and
+//! free to change shape between releases (the index's schema number then forces a rebuild).
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::store::{KeyRange, KvError, KvRead, Order};
+
+/// Why state could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The engine failed.
+    #[error(transparent)]
+    Store(#[from] KvError),
+    /// A row does not decode: the index was written by something else. `consentry rebuild` makes it anew.
+    #[error("a row of table '{table}' does not decode; run `consentry rebuild`: {reason}")]
+    Damaged { table: char, reason: postcard::Error },
+}
+
+/// A row of one table of the index.
+pub trait Row: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// First byte of its keys.
+    const TABLE: u8;
+}
+
+type Shared = Arc<dyn Any + Send + Sync>;
+
+struct Slot {
+    value: Option<Shared>,
+    /// Set when the row was changed: how to write it down.
+    encode: Option<fn(&Shared) -> Vec<u8>>,
+    dirty: bool,
+}
+
+/// The index as one batch sees it: a base that does not move, and the batch's own changes on top.
+pub struct State<'a> {
+    base: &'a dyn KvRead,
+    slots: BTreeMap<Vec<u8>, Slot>,
+}
+
+/// One change of the index: a key and its new bytes, or none to delete it.
+pub type Change = (Vec<u8>, Option<Vec<u8>>);
+
+fn encode_row<R: Row>(row: &Shared) -> Vec<u8> {
+    let row = row.downcast_ref::<R>().expect("a slot holds the row type it was put with");
+    postcard::to_stdvec(row).expect("rows hold nothing that postcard cannot write")
+}
+
+fn decode_row<R: Row>(bytes: &[u8]) -> Result<R, StateError> {
+    postcard::from_bytes(bytes).map_err(|reason| StateError::Damaged { table: R::TABLE as char, reason })
+}
+
+/// A key: the table, then the parts. Parts of variable length carry their length, so that no two rows share a key.
+pub fn key<R: Row>(parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|p| p.len() + 1).sum::<usize>());
+    key.push(R::TABLE);
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+/// A text as part of a key that other parts follow: its length in one byte, then the text (at most 255 bytes).
+pub fn sized(text: &str) -> Vec<u8> {
+    let bytes = &text.as_bytes()[..text.len().min(255)];
+    let mut part = Vec::with_capacity(1 + bytes.len());
+    part.push(bytes.len() as u8);
+    part.extend_from_slice(bytes);
+    part
+}
+
+impl<'a> State<'a> {
+    /// State as `base` has it, unchanged so far.
+    pub fn over(base: &'a dyn KvRead) -> Self {
+        Self { base, slots: BTreeMap::new() }
+    }
+
+    /// The row under `key`, if there is one.
+    pub fn get<R: Row>(&mut self, key: &[u8]) -> Result<Option<Arc<R>>, StateError> {
+        debug_assert_eq!(key.first(), Some(&R::TABLE));
+        if let Some(slot) = self.slots.get(key) {
+            return Ok(slot.value.clone().map(|v| v.downcast::<R>().expect("one row type a table")));
+        }
+        let value = match self.base.get(key)? {
+            Some(bytes) => Some(Arc::new(decode_row::<R>(&bytes)?)),
+            None => None,
+        };
+        let shared = value.clone().map(|v| v as Shared);
+        self.slots.insert(key.to_vec(), Slot { value: shared, encode: None, dirty: false });
+        Ok(value)
+    }
+
+    /// Puts a row. Only the fold calls this: state changes by entries and by nothing else.
+    pub fn put<R: Row>(&mut self, key: Vec<u8>, row: impl Into<Arc<R>>) {
+        debug_assert_eq!(key.first(), Some(&R::TABLE));
+        let row: Arc<R> = row.into();
+        self.slots.insert(key, Slot { value: Some(row), encode: Some(encode_row::<R>), dirty: true });
+    }
+
+    /// Deletes a row.
+    pub fn delete(&mut self, key: Vec<u8>) {
+        self.slots.insert(key, Slot { value: None, encode: None, dirty: true });
+    }
+
+    /// Rows whose keys start with `prefix`, in key order, at most `limit`, from `after` (exclusive) on.
+    pub fn scan<R: Row>(
+        &mut self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Arc<R>)>, StateError> {
+        let changed: Vec<Vec<u8>> = self
+            .slots
+            .range(prefix.to_vec()..)
+            .take_while(|(k, _)| k.starts_with(prefix))
+            .filter(|(k, s)| s.dirty && after.is_none_or(|a| k.as_slice() > a))
+            .map(|(k, _)| k.clone())
+            .collect();
+        let mut range = KeyRange::prefix(prefix);
+        if let Some(after) = after {
+            range = range.after(after);
+        }
+        let mut keys: Vec<Vec<u8>> = self
+            .base
+            .scan(&range, Order::Forward, limit + changed.len())?
+            .into_iter()
+            .map(|(k, _)| k)
+            .collect();
+        keys.extend(changed);
+        keys.sort_unstable();
+        keys.dedup();
+        let mut rows = Vec::new();
+        for key in keys {
+            if rows.len() == limit {
+                break;
+            }
+            if let Some(row) = self.get::<R>(&key)? {
+                rows.push((key, row));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Rows whose keys start with `prefix` against key order, at most `limit`, from `before` (exclusive) down. Reads the
+    /// base alone: for those who look and never change.
+    pub fn scan_back<R: Row>(
+        &self,
+        prefix: &[u8],
+        before: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Arc<R>)>, StateError> {
+        let mut range = KeyRange::prefix(prefix);
+        if let Some(before) = before {
+            range = range.before(before);
+        }
+        let rows = self.base.scan(&range, Order::Reverse, limit)?;
+        rows.into_iter().map(|(key, bytes)| Ok((key, Arc::new(decode_row::<R>(&bytes)?)))).collect()
+    }
+
+    /// What this batch changed, in key order.
+    pub fn into_changes(self) -> Vec<Change> {
+        self.slots
+            .into_iter()
+            .filter(|(_, slot)| slot.dirty)
+            .map(|(key, slot)| {
+                let bytes = match (slot.value, slot.encode) {
+                    (Some(value), Some(encode)) => Some(encode(&value)),
+                    _ => None,
+                };
+                (key, bytes)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,251 @@
+//! Consent and its opposite: what a person agreed to, on what basis, and what they refused.
+//!
+//! Stored rows keep variants by position: new variants go to the end, none is removed.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{BrandId, ProgramId, SenderId};
+use super::instant::Instant;
+
+/// How a message reaches a person through this gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// A text message to a phone number.
+    Sms,
+    /// A notification to one app installation or browser.
+    Push,
+}
+
+/// What a program is for; fixed by an operator, never by a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    /// Advertises or wins back; cart reminders are marketing (FCC, CTIA).
+    Marketing,
+    /// About something the person bought or asked for.
+    Transactional,
+    /// Answers to what the person wrote first.
+    Conversational,
+}
+
+/// Where a consent stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentState {
+    /// In force.
+    Granted,
+    /// Evidence is good; the person's own confirmation is awaited.
+    PendingConfirmation,
+    /// Evidence was refused; kept with its reasons.
+    Refused,
+    /// Taken back, or void because the number changed hands.
+    Revoked,
+    /// Ran out.
+    Expired,
+}
+
+/// On what ground a message may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// Signed written agreement naming seller and number (47 CFR 64.1200(f)(9)).
+    ExpressWritten,
+    /// Clear agreement, not in the written form.
+    Express,
+    /// Own similar goods after a sale, with a refusal offered (ePrivacy 13(2)).
+    SoftOptIn,
+    /// CASL: an existing business relationship through a purchase.
+    ImpliedPurchase,
+    /// CASL: an existing business relationship through an inquiry.
+    ImpliedInquiry,
+}
+
+/// How complete the evidence behind a consent is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grade {
+    /// Wording, act and time are all kept.
+    Full,
+    /// Somebody vouches for it; the wording is not kept. Counts only where the brand accepts it.
+    Attested,
+}
+
+/// Where the person agreed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// A form on a web page.
+    WebForm,
+    /// A box of its own in a checkout.
+    CheckoutCheckbox,
+    /// A keyword texted in by the person.
+    Keyword,
+    /// A signed sheet.
+    Paper,
+    /// Spoken and recorded.
+    Voice,
+    /// A switch inside the app, not the system's own prompt alone.
+    AppPermission,
+    /// At a till.
+    PointOfSale,
+    /// Brought over from another system.
+    Imported,
+    /// Nobody said.
+    Unstated,
+}
+
+/// What the person did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// Ticked an empty box.
+    Ticked,
+    /// Typed their number for this purpose.
+    Typed,
+    /// Replied by text.
+    Replied,
+    /// Signed.
+    Signed,
+    /// Said yes.
+    Spoken,
+    /// Turned a switch on.
+    Switched,
+}
+
+/// How a second, confirming step was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DoubleOptIn {
+    /// There was none.
+    None,
+    /// A reply by text from the number itself: the only kind carriers take for cart reminders.
+    ByText,
+    /// A link or code on the web.
+    ByWeb,
+    /// Inside the app.
+    InApp,
+}
+
+/// One grant (or refusal) for one program and channel at one address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// The purpose agreed to.
+    pub program: ProgramId,
+    /// The brand it was given to.
+    pub brand: BrandId,
+    /// The channel agreed to.
+    pub channel: Channel,
+    /// Where it stands.
+    pub state: ConsentState,
+    /// The ground.
+    pub basis: Basis,
+    /// When the relationship behind an implied basis began (last purchase, inquiry); unset: `captured_at`.
+    pub basis_date: Option<Instant>,
+    /// How complete the evidence is.
+    pub grade: Grade,
+    /// Where it was given.
+    pub method: Method,
+    /// What the person did, where it is known.
+    pub act: Option<Act>,
+    /// When the person acted.
+    pub captured_at: Instant,
+    /// When we wrote it down.
+    pub recorded_at: Instant,
+    /// When the person confirmed; unset while that is pending or not asked for.
+    pub confirmed_at: Option<Instant>,
+    /// How the person confirmed.
+    pub double_opt_in: DoubleOptIn,
+    /// The wording shown, and the confirming text, named cart reminders.
+    pub covers_cart: bool,
+    /// Separate agreement to messages at night (Korea).
+    pub night: bool,
+    /// When it runs out by itself.
+    pub expires_at: Option<Instant>,
+    /// The sender the person dealt with, for keyword and text opt-ins.
+    pub sender: Option<SenderId>,
+}
+
+/// How far an opt-out reaches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptOutScope {
+    /// Everything from this seller, informational texts too.
+    All,
+    /// All marketing of this seller.
+    Marketing,
+    /// One brand.
+    Brand(BrandId),
+    /// One program.
+    Program(ProgramId),
+    /// One channel.
+    Channel(Channel),
+}
+
+/// How an opt-out came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptOutSource {
+    /// The person replied by text.
+    SmsReply,
+    /// The provider or network told us.
+    Provider,
+    /// By phone call.
+    PhoneCall,
+    /// By e-mail.
+    Email,
+    /// On a web page or through an opt-out link.
+    Web,
+    /// In a shop.
+    InStore,
+    /// By letter.
+    Letter,
+    /// In the app, or by the system's own switch.
+    App,
+    /// An officer wrote it.
+    Operator,
+}
+
+/// One refusal by the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OptOut {
+    /// How far it reaches.
+    pub scope: OptOutScope,
+    /// The person named this scope themselves, as when they answer the question after a STOP.
+    /// A narrow scope nobody named may count as wider (47 CFR 64.1200(a)(10)).
+    pub scope_named: bool,
+    /// How it came in.
+    pub source: OptOutSource,
+    /// When it reached us or whoever took it; it holds from this instant.
+    pub received_at: Instant,
+    /// When we wrote it down.
+    pub recorded_at: Instant,
+    /// The sender it was sent to, when by text.
+    pub sender: Option<SenderId>,
+    /// When the person's own act, or an officer, undid it.
+    pub lifted_at: Option<Instant>,
+    /// Programs the person reopened by their own act, each on the channel they acted on, while it goes on for all
+    /// others; sorted.
+    pub lifted_for: Vec<(ProgramId, Channel)>,
+}
+
+impl OptOut {
+    /// Whether it still holds at that instant. One recorded with a later receipt time holds at once: nobody waits for a STOP.
+    pub fn holds_at(&self, at: Instant) -> bool {
+        self.lifted_at.is_none_or(|lifted| at < lifted)
+    }
+
+    /// Whether it forbids a message of that brand, program, category and channel.
+    pub fn covers(&self, brand: &BrandId, program: &ProgramId, category: Category, channel: Channel) -> bool {
+        if self.lifted_for.iter().any(|(p, c)| p == program && *c == channel) {
+            return false;
+        }
+        match &self.scope {
+            OptOutScope::All => true,
+            OptOutScope::Marketing => category == Category::Marketing,
+            OptOutScope::Brand(b) => b == brand,
+            OptOutScope::Program(p) => p == program,
+            OptOutScope::Channel(c) => *c == channel,
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What operators set up: seller, brands, programs, senders, connections, disclosures, templates, API keys.
+
+use serde::{Deserialize, Serialize};
+
+use super::consent::{Category, Channel};
+pub use super::facts::{Answers, BrandProfile, SenderKind};
+use super::ids::{BrandId, ConnectionId, DisclosureId, ProgramId, SellerId, SenderId, TemplateId};
+use super::instant::Instant;
+
+/// A legal entity: owner of one log, its keys and its API keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Seller {
+    pub id: SellerId,
+    /// Name as registered, shown in evidence.
+    pub legal_name: String,
+    /// Host that names the log's origin, as in `gw.shop.example`.
+    pub host: String,
+    /// Postal address (Canada's CASL and others want it in evidence and messages).
+    pub postal_address: String,
+}
+
+/// A name shown to shoppers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Brand {
+    pub id: BrandId,
+    /// Name that opens each message.
+    pub display_name: String,
+    /// Host of short links, dedicated to this brand, as in `go.shop.example`.
+    pub short_domain: String,
+    /// Hosts a link may lead to; subdomains are included.
+    pub target_domains: Vec<String>,
+    /// Where unknown and expired links lead; empty: a plain page of ours.
+    pub fallback_url: String,
+    /// What a HELP answer names: toll-free number, e-mail address or URL.
+    pub support_contact: String,
+    /// BCP 47 language of texts where the person's is unknown.
+    pub locale: String,
+    /// Whether imported consents without wording may grant.
+    pub accepts_attested: bool,
+    /// What this brand tightens; a brand never loosens.
+    pub profile: BrandProfile,
+}
+
+/// A purpose people consent to. Its category decides which rules apply and is never a caller's to choose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Program {
+    pub id: ProgramId,
+    pub brand: BrandId,
+    /// Name in texts, as in `cart reminders`.
+    pub name: String,
+    pub category: Category,
+    pub channels: Vec<Channel>,
+    /// Senders of this program; the first is the default.
+    pub senders: Vec<SenderId>,
+    /// Ask for a YES by text before consent counts.
+    pub double_opt_in: bool,
+    /// The opt-in texts name cart reminders (US carriers demand it for cart texts).
+    pub covers_cart_reminders: bool,
+    /// Words that opt in when texted to a sender of this program.
+    pub keywords: Vec<Keyword>,
+    /// Own wording for automatic texts; empty strings: the built-in wording.
+    pub texts: ProgramTexts,
+    pub terms_url: String,
+    pub privacy_url: String,
+    /// How often, as the opt-in texts say it: `up to 4 msgs/month`.
+    pub frequency: String,
+    /// What caps count together (Florida counts by subject matter); default: the program's id.
+    pub subject_matter: String,
+    pub active: bool,
+}
+
+/// A word that opts in by text, and the wording people saw next to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Keyword {
+    /// Compared after normalisation.
+    pub word: String,
+    /// The call to action that carried the word.
+    pub disclosure: DisclosureId,
+}
+
+/// Own wording for the four automatic texts of a program.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProgramTexts {
+    pub opt_in_request: String,
+    pub welcome: String,
+    pub opt_out_confirmation: String,
+    pub help: String,
+}
+
+/// A number, short code or id that messages come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sender {
+    pub id: SenderId,
+    pub kind: SenderKind,
+    /// The number in E.164, the short code's digits or the letters, as the provider wants it.
+    pub address: String,
+    /// ISO 3166 alpha-2 country whose people it may text.
+    pub country: String,
+    pub connection: ConnectionId,
+    /// Brands it may speak for; empty: every brand of the seller.
+    pub brands: Vec<BrandId>,
+    /// 10DLC campaign, toll-free verification or short code lease is in force.
+    pub registered: bool,
+    pub paused: bool,
+    pub answers: Answers,
+    pub throttle: ThrottleGroup,
+}
+
+/// The unit that is leased for sending; senders that share one share its rate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThrottleGroup {
+    /// Name; default: the sender's id.
+    pub id: String,
+    /// Parts per 1,000 seconds (1,250 = 1.25/s).
+    pub milli_parts_per_second: u64,
+    /// Parts a day; none: no cap.
+    pub parts_per_day: Option<u64>,
+    /// IANA zone whose midnight starts a new day of the cap.
+    pub reset_zone: String,
+}
+
+/// One provider account or bind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Connection {
+    pub id: ConnectionId,
+    /// Which adapter: `sandbox`, `twilio`.
+    pub provider: String,
+    /// Plain settings of the adapter, sorted by name.
+    pub settings: Vec<(String, String)>,
+    /// Secrets by reference (`env:NAME`, `file:PATH`), never by value, sorted by name.
+    pub secrets: Vec<(String, String)>,
+    /// URL exactly as the provider was given it, without the path's token check: signatures cover it.
+    pub public_url: String,
+    /// SHA-256 of the token in the webhook path.
+    pub token_sha256: [u8; 32],
+    pub validity: Validity,
+    pub reconcile: Reconcile,
+    /// Messages in hand-over at once.
+    pub slots: u32,
+}
+
+/// Whether the provider takes a deadline with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Validity {
+    /// It does, within these seconds.
+    Native { min_seconds: u32, max_seconds: u32 },
+    /// It does not; its own queue may hold a message this many seconds.
+    None { queue_seconds: u32 },
+}
+
+/// How a gap in hearing is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reconcile {
+    /// The provider's own list is pulled.
+    List,
+    /// There is none: an operator confirms, with a reason.
+    Operator,
+}
+
+/// A registered consent wording; checked once, when registered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Disclosure {
+    pub id: DisclosureId,
+    pub version: String,
+    pub brand: BrandId,
+    pub program: ProgramId,
+    pub locale: String,
+    pub text: String,
+    pub control: Control,
+    pub control_default: ControlDefault,
+    pub condition_of_purchase: bool,
+    pub separate_from_terms: bool,
+    pub e_sign_text: String,
+    pub url: String,
+    /// SHA-256 of the page's snapshot; empty when none was given.
+    pub snapshot_sha256: Vec<u8>,
+    pub approved_by: String,
+    /// SHA-256 of `text`.
+    pub text_sha256: [u8; 32],
+    pub registered_at: Instant,
+    /// Codes of failed checks; empty: accepted. Refused wording is kept, and refuses every consent that names it.
+    pub refusals: Vec<String>,
+}
+
+/// What the person acted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Control {
+    Checkbox,
+    Button,
+    Keyword,
+    Paper,
+    Voice,
+    AppSwitch,
+}
+
+/// How the control stood before the person acted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ControlDefault {
+    Unchecked,
+    Prechecked,
+    None,
+}
+
+/// A stored message body.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Template {
+    pub id: TemplateId,
+    pub brand: BrandId,
+    pub program: Option<ProgramId>,
+    pub locale: String,
+    pub body: String,
+}
+
+/// What a caller may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Role {
+    Sender,
+    ConsentWriter,
+    Auditor,
+    Admin,
+}
+
+/// A caller's key, without its secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// The part of `csk_<id>_<secret>` that names it.
+    pub id: String,
+    pub label: String,
+    /// SHA-256 of the 256-bit secret; two while a rotation is under way.
+    pub secret_sha256: Vec<[u8; 32]>,
+    pub roles: Vec<Role>,
+    /// Brands it is narrowed to; empty: all of the seller.
+    pub brands: Vec<BrandId>,
+    pub created_at: Instant,
+    pub expires_at: Option<Instant>,
+    pub revoked_at: Option<Instant>,
+}

@@ -1,0 +1,146 @@
+//! Whole or not at all; every problem at once; canonical form; dates.
+
+use super::file::OnStale;
+use super::{Problem, compile, embedded, from_canonical};
+use crate::model::{Instant, Jurisdiction};
+
+const PACK: &str = "version = \"t1\"\non_stale = \"warn\"\nnote = \"test\"\n";
+
+fn rule(id: &str, kind: &str, value: &str) -> String {
+    format!(
+        "id = \"{id}\"\nkind = \"{kind}\"\njurisdiction = \"any\"\nlayer = \"house\"\nchannels = [\"sms\"]\n\
+         categories = [\"marketing\"]\ncitation = \"test\"\nsources = []\neffective_from = \"2026-01-01\"\n\
+         confidence = \"high\"\nship_vs_law = \"no_law\"\nnote = \"test\"\nlast_verified = \"2026-01-01\"\n\
+         review_by = \"2027-01-01\"\n{value}\n"
+    )
+}
+
+fn problems(files: &[(&str, String)]) -> Vec<String> {
+    let files = files.iter().map(|(path, text)| (*path, text.as_bytes()));
+    compile(files).expect_err("there are problems").iter().map(Problem::to_string).collect()
+}
+
+#[test]
+fn the_packs_of_this_release_compile() {
+    let set = embedded::load().unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert!(set.rules().len() > 80, "{set:?}");
+    let us = &set.places()[&"us".parse::<Jurisdiction>().expect("a country")];
+    assert_eq!(us.regions.len(), 56, "50 states, DC, 5 territories");
+}
+
+#[test]
+fn all_problems_at_once_and_no_set() {
+    let found = problems(&[
+        ("pack.toml", PACK.to_owned()),
+        ("house/a.toml", rule("house/b", "segments", "[value]\nat_most = 0")),
+        ("house/c.toml", rule("house/c", "nonsense", "")),
+        ("house/d.toml", rule("house/d", "hours", "[value]\nweek = {}")),
+        (
+            "house/e.toml",
+            rule(
+                "house/e",
+                "cap",
+                "[value]\nat_most = 3\nhours = 24\nmedia = []\nby = \"recipient\"\nmore = 1",
+            ),
+        ),
+    ]);
+    for wanted in [
+        "house/a.toml: id: must be the file's path without .toml",
+        "house/a.toml: value: at_most must be at least 1",
+        "house/c.toml: kind: no kind of rule is called \"nonsense\"",
+        "house/d.toml: value: missing field `mon`",
+        "house/e.toml: value: unknown field `more`, expected one of `at_most`, `hours`, `media`, `by`",
+    ] {
+        assert!(found.iter().any(|p| p == wanted), "{wanted} is not in {found:#?}");
+    }
+}
+
+#[test]
+fn unknown_keys_bad_dates_and_wrong_places_are_named() {
+    let found = problems(&[
+        ("pack.toml", PACK.to_owned()),
+        ("house/a.toml", rule("house/a", "segments", "[value]\nat_most = 1").replace("note =", "notes =")),
+        (
+            "house/b.toml",
+            rule("house/b", "segments", "[value]\nat_most = 1").replace("2027-01-01", "2027-02-30"),
+        ),
+        ("readme.md", "hello".to_owned()),
+    ]);
+    assert!(
+        found.iter().any(|p| p.starts_with("house/a.toml: line 12: unknown field `notes`")),
+        "{found:#?}"
+    );
+    assert!(found.iter().any(|p| p.starts_with("house/b.toml: line 14: ")), "{found:#?}");
+    assert!(found.iter().any(|p| p == "readme.md: only .toml files belong here"), "{found:#?}");
+    let found = problems(&[
+        ("pack.toml", PACK.to_owned()),
+        (
+            "us/a.toml",
+            rule("us/a", "segments", "[value]\nat_most = 1")
+                .replace("\"any\"", "\"us\"")
+                .replace("house", "law"),
+        ),
+    ]);
+    assert!(
+        found.iter().any(|p| p == "us/a.toml: jurisdiction: no jurisdiction.toml describes it"),
+        "{found:#?}"
+    );
+    assert!(found.iter().any(|p| p.starts_with("us/a.toml: sources: at least one")), "{found:#?}");
+    assert!(problems(&[]).contains(&"pack.toml: missing: it names the set's version".to_owned()));
+}
+
+#[test]
+fn a_country_without_hours_or_consent_is_no_pack() {
+    let place = "jurisdiction = \"xx\"\nname = \"X\"\nzones = [\"Etc/UTC\"]\nsources = [\"https://x.example\"]\n\
+                 confidence = \"low\"\nlast_verified = \"2026-01-01\"\n";
+    let found = problems(&[("pack.toml", PACK.to_owned()), ("xx/jurisdiction.toml", place.to_owned())]);
+    assert_eq!(
+        found,
+        [
+            "xx/jurisdiction.toml: no rule of kind consent in this country's folder",
+            "xx/jurisdiction.toml: no rule of kind hours in this country's folder"
+        ]
+    );
+}
+
+#[test]
+fn the_canonical_form_is_the_set() {
+    let set = embedded::load().expect("compiles");
+    let again = from_canonical(set.canonical()).expect("what was written");
+    assert_eq!((again.hash(), again.canonical()), (set.hash(), set.canonical()));
+    assert_eq!(again.rules(), set.rules());
+    let with_comment =
+        embedded::files().map(|(path, bytes)| (path, [b"# comment\n".as_slice(), bytes].concat()));
+    assert_eq!(compile(with_comment).expect("compiles").hash(), set.hash(), "comments do not count");
+    let other = embedded::files().map(|(path, bytes)| {
+        let text = String::from_utf8_lossy(bytes).replace("at_most = 3", "at_most = 2");
+        (path, text)
+    });
+    assert_ne!(compile(other).expect("compiles").hash(), set.hash(), "values do");
+}
+
+#[test]
+fn dates_reach_round_the_earth() {
+    let set = embedded::load().expect("compiles");
+    let rule = set.rule("us/revocation").expect("shipped");
+    let at = |text: &str| Instant::parse(text).expect("RFC 3339");
+    assert!(!rule.in_force(at("2027-01-30T09:59:59Z")) && rule.in_force(at("2027-01-30T10:00:00Z")));
+    assert_eq!(set.on_stale(), OnStale::Warn);
+    assert_eq!(set.rule("nowhere/at_all"), None);
+}
+
+#[test]
+fn shows_what_an_officer_asks() {
+    let set = embedded::load().expect("compiles");
+    let florida = super::show::show(&set, Some("us/fl"));
+    for wanted in [
+        "us/fl/quiet_hours [hours]",
+        "Fla. Stat. 501.616(6)",
+        "stricter than the law",
+        "America/New_York",
+        "us/fl/cap",
+    ] {
+        assert!(florida.contains(wanted), "{wanted} is not in\n{florida}");
+    }
+    assert!(!florida.contains("us/ga"));
+}

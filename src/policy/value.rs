@@ -1,0 +1,400 @@
+//! What each kind of rule says. One struct a kind; a rule that says nothing more than "this is required" has none.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::consent::{Basis, DoubleOptIn, OptOutScope, OptOutSource};
+use crate::model::facts::{AutomaticKind, CheckKind};
+use crate::model::hours::{DayHours, WeekHours};
+use crate::model::message::Medium;
+use crate::model::phone::NumberKind;
+use crate::model::{Instant, ZoneName};
+
+/// The value of a rule, by its `kind`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `hours`: when marketing may leave.
+    Hours(Hours),
+    /// `calendar`: days without, or with other, hours.
+    Calendar(super::calendar::Calendar),
+    /// `ban`: a dated stop of everything of these categories.
+    Ban(Ban),
+    /// `cap`: most messages to one person in a rolling time.
+    Cap(Cap),
+    /// `cart_cap`: most messages about one cart.
+    CartCap(CartCap),
+    /// `cart_spacing`: least time between two messages about one cart.
+    CartSpacing(Wait),
+    /// `cart_age`: longest time after the cart was abandoned.
+    CartAge(Wait),
+    /// `touch_spacing`: least time after the person was reached by another medium.
+    TouchSpacing(TouchSpacing),
+    /// `consent`: what kind of consent is needed.
+    Consent(ConsentNeed),
+    /// `revocation`: how far an opt-out reaches whose scope nobody named.
+    Revocation(Revocation),
+    /// `automatic`: the limits of an automatic text.
+    Automatic(AutomaticLimits),
+    /// `number`: lines that cannot be texted.
+    Number(NumberNeed),
+    /// `number_check`: an answer about the number that is needed or matters.
+    NumberCheck(CheckNeed),
+    /// `sender`: what a sender must be.
+    Sender(SenderNeed),
+    /// `content`: what a text must or must not be.
+    Content(ContentNeed),
+    /// `prohibited`: classes of content not carried.
+    Prohibited(Classes),
+    /// `segments`: most parts of one text.
+    Segments(AtMost),
+    /// `category`: signs that a message is marketing whatever its program says.
+    Category(MarketingSigns),
+}
+
+/// When sending is permitted, on a wall clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hours {
+    /// The hours of each weekday.
+    pub week: WeekHours,
+    /// The calendar whose days have other hours, by the id of its rule.
+    #[serde(default)]
+    pub calendar: Option<String>,
+    /// The hours on those days, on top of the weekday's own.
+    #[serde(default)]
+    pub holidays: Option<DayHours>,
+    /// The clock the law names, when it is not the person's.
+    #[serde(default)]
+    pub clock: Option<ZoneName>,
+    /// A person's own stated hours replace these. Only house rules may say so.
+    #[serde(default)]
+    pub person_may_widen: bool,
+}
+
+/// A dated ban: an emergency or a proclaimed day of silence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ban {
+    /// When it began.
+    #[serde(with = "instant_text")]
+    pub from: Instant,
+    /// When it ends; a ban without an end is renewed by hand.
+    #[serde(with = "instant_text")]
+    pub to: Instant,
+    /// What was declared, and by whom.
+    pub reason: String,
+}
+
+/// What a cap counts by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CountBy {
+    /// All messages of the seller to the person.
+    Recipient,
+    /// Those about the same matter.
+    SubjectMatter,
+}
+
+/// Most messages in a rolling time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cap {
+    /// How many, at least 1.
+    pub at_most: u32,
+    /// Within how many hours, at most 720.
+    pub hours: u32,
+    /// What counts.
+    pub media: Vec<Medium>,
+    /// Counted by whom or what.
+    pub by: CountBy,
+}
+
+/// Most messages about one cart, ever.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CartCap {
+    /// How many, at least 1.
+    pub at_most: u32,
+    /// What counts.
+    pub media: Vec<Medium>,
+}
+
+/// A length of time in hours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wait {
+    /// How many, 1 to 720.
+    pub hours: u32,
+}
+
+/// Time to leave a person alone after they were reached some other way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TouchSpacing {
+    /// How many minutes, 1 to 43,200.
+    pub minutes: u32,
+    /// What counts as having been reached; the message's own medium never does.
+    pub media: Vec<Medium>,
+}
+
+/// How long a basis carries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BasisLife {
+    /// The basis.
+    pub basis: Basis,
+    /// Days it carries after its date; absent: until taken back.
+    #[serde(default)]
+    pub days: Option<u32>,
+}
+
+/// What kind of consent is needed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentNeed {
+    /// Any of these will do.
+    pub any_of: Vec<BasisLife>,
+    /// The second step must have been one of these; empty: none is asked for.
+    #[serde(default)]
+    pub double_opt_in: Vec<DoubleOptIn>,
+    /// The wording must have named cart reminders.
+    #[serde(default)]
+    pub names_carts: bool,
+}
+
+/// How far an opt-out reaches whose scope the person did not name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revocation {
+    /// It counts as this.
+    pub counts_as: OptOutScope,
+    /// When it came in one of these ways.
+    pub sources: Vec<OptOutSource>,
+}
+
+/// Hours of an automatic text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AutomaticHours {
+    /// The program's window.
+    Window,
+    /// Any hour: it answers the person.
+    Any,
+    /// Any hour when the person's own text called for it, else the window.
+    AnyIfKeyword,
+}
+
+/// The limits of one automatic text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutomaticLimits {
+    /// Which text.
+    pub text: AutomaticKind,
+    /// Not later than this after what called for it.
+    pub within_minutes: u32,
+    /// Not again before this; absent: never again for the same cause.
+    #[serde(default)]
+    pub repeat_minutes: Option<u32>,
+    /// When.
+    pub hours: AutomaticHours,
+    /// A grant must have been in force.
+    #[serde(default)]
+    pub needs_grant: bool,
+    /// No words of price or offer.
+    #[serde(default)]
+    pub no_offer: bool,
+}
+
+/// Lines that cannot be texted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NumberNeed {
+    /// Kinds refused.
+    pub refuse: Vec<NumberKind>,
+}
+
+/// What a missing or old answer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IfMissing {
+    /// Nothing.
+    Ignore,
+    /// A note in the verdict.
+    Note,
+    /// Hold until there is an answer.
+    Hold,
+}
+
+/// An answer about the number that matters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckNeed {
+    /// What was asked.
+    pub check: CheckKind,
+    /// How many days an answer carries, 1 to 3,650.
+    pub days: u32,
+    /// What a missing or older answer does.
+    pub if_missing: IfMissing,
+    /// Bases of consent that make a "yes" harmless.
+    #[serde(default)]
+    pub lifted_by: Vec<Basis>,
+}
+
+/// What a sender must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SenderDuty {
+    /// Registered with whoever must know it.
+    Registered,
+    /// Of, or permitted to reach, the person's country.
+    ReachesCountry,
+    /// Something else: kinds named by the rule are not carried at all.
+    Unsupported,
+}
+
+/// A duty of senders.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SenderNeed {
+    /// Which.
+    pub require: SenderDuty,
+}
+
+/// What a text must or must not be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContentDuty {
+    /// Say who sends it.
+    BrandName,
+    /// Say how to stop.
+    OptOutWording,
+    /// No public shortener.
+    NoSharedShortener,
+    /// Links only to the brand's own domains.
+    OwnDomains,
+    /// Nothing that is bought, paid or approved by replying.
+    NoReplyToBuy,
+}
+
+/// A duty of content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContentNeed {
+    /// Which.
+    pub require: ContentDuty,
+}
+
+/// Classes of content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Classes {
+    /// As `content/` names them.
+    pub classes: Vec<String>,
+}
+
+/// A plain upper limit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AtMost {
+    /// At least 1.
+    pub at_most: u32,
+}
+
+/// Signs of marketing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarketingSigns {
+    /// A cart is attached.
+    pub cart: bool,
+    /// A coupon pool is attached.
+    pub coupon: bool,
+    /// The text holds words of price or offer.
+    pub offer_words: bool,
+}
+
+impl Value {
+    /// Reads the value of a rule of that kind. The error names the field.
+    pub fn read(kind: &str, value: &serde_json::Value) -> Result<Value, String> {
+        fn get<T: serde::de::DeserializeOwned>(value: &serde_json::Value) -> Result<T, String> {
+            T::deserialize(value).map_err(|e| format!("value: {e}"))
+        }
+        Ok(match kind {
+            "hours" => Value::Hours(get(value)?),
+            "calendar" => Value::Calendar(get(value)?),
+            "ban" => Value::Ban(get(value)?),
+            "cap" => Value::Cap(get(value)?),
+            "cart_cap" => Value::CartCap(get(value)?),
+            "cart_spacing" => Value::CartSpacing(get(value)?),
+            "cart_age" => Value::CartAge(get(value)?),
+            "touch_spacing" => Value::TouchSpacing(get(value)?),
+            "consent" => Value::Consent(get(value)?),
+            "revocation" => Value::Revocation(get(value)?),
+            "automatic" => Value::Automatic(get(value)?),
+            "number" => Value::Number(get(value)?),
+            "number_check" => Value::NumberCheck(get(value)?),
+            "sender" => Value::Sender(get(value)?),
+            "content" => Value::Content(get(value)?),
+            "prohibited" => Value::Prohibited(get(value)?),
+            "segments" => Value::Segments(get(value)?),
+            "category" => Value::Category(get(value)?),
+            other => return Err(format!("kind: no kind of rule is called {other:?}")),
+        })
+    }
+
+    /// What is wrong with the value itself, whatever else the set holds.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut check = |good: bool, problem: &str| {
+            if !good {
+                problems.push(format!("value: {problem}"));
+            }
+        };
+        let hours = |h: u32| (1..=720).contains(&h);
+        match self {
+            Value::Hours(v) => {
+                check(v.calendar.is_some() == v.holidays.is_some(), "calendar and holidays go together");
+                check(v.week.days().iter().any(|d| !d.is_none()), "no hour of the week is left");
+            }
+            Value::Calendar(v) => check(!v.days.is_empty(), "days is empty"),
+            Value::Ban(v) => check(v.from < v.to, "to must be after from"),
+            Value::Cap(v) => {
+                check(v.at_most >= 1, "at_most must be at least 1");
+                check(hours(v.hours), "hours must be 1 to 720");
+                check(!v.media.is_empty(), "media is empty");
+            }
+            Value::CartCap(v) => {
+                check(v.at_most >= 1, "at_most must be at least 1");
+                check(!v.media.is_empty(), "media is empty");
+            }
+            Value::CartSpacing(v) | Value::CartAge(v) => check(hours(v.hours), "hours must be 1 to 720"),
+            Value::TouchSpacing(v) => {
+                check((1..=43_200).contains(&v.minutes), "minutes must be 1 to 43200");
+                check(!v.media.is_empty(), "media is empty");
+            }
+            Value::Consent(v) => check(!v.any_of.is_empty(), "any_of is empty"),
+            Value::Revocation(v) => check(!v.sources.is_empty(), "sources is empty"),
+            Value::Automatic(v) => {
+                check((1..=43_200).contains(&v.within_minutes), "within_minutes must be 1 to 43200")
+            }
+            Value::Number(v) => check(!v.refuse.is_empty(), "refuse is empty"),
+            Value::NumberCheck(v) => check((1..=3_650).contains(&v.days), "days must be 1 to 3650"),
+            Value::Prohibited(v) => check(!v.classes.is_empty(), "classes is empty"),
+            Value::Segments(v) => check(v.at_most >= 1, "at_most must be at least 1"),
+            Value::Category(v) => check(v.cart || v.coupon || v.offer_words, "no sign is named"),
+            Value::Sender(_) | Value::Content(_) => {}
+        }
+        problems
+    }
+}
+
+mod instant_text {
+    //! Instants as RFC 3339 text.
+    use crate::model::Instant;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(at: &Instant, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&at.to_string())
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Instant, D::Error> {
+        Instant::parse(&String::deserialize(from)?).map_err(serde::de::Error::custom)
+    }
+}

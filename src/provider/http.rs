@@ -1,0 +1,228 @@
+//! The one outbound HTTP client: TLS, connection reuse, deadlines, answer size caps, refusal of private addresses.
+
+mod address;
+mod body;
+mod error;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Limited};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+pub use address::AddressRule;
+use address::GuardedResolver;
+use body::{Begin, WatchedBody};
+pub use error::{HttpError, NotSent, Unclear};
+
+/// Bounds of the client.
+#[derive(Debug, Clone)]
+pub struct HttpLimits {
+    /// Longest wait for a connection, TLS included.
+    pub connect: Duration,
+    /// Most bytes of an answer's body; what is longer is an error, never cut.
+    pub answer_max: usize,
+    /// Idle connections kept per host.
+    pub idle_per_host: usize,
+    /// Which addresses may be called.
+    pub addresses: AddressRule,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            answer_max: 1 << 20,
+            idle_per_host: 32,
+            addresses: AddressRule::PublicOnly,
+        }
+    }
+}
+
+/// One request. Its `Debug` shows method and host only: paths, headers and bodies carry secrets and phone numbers.
+#[derive(Clone)]
+pub struct Outgoing {
+    /// The method.
+    pub method: Method,
+    /// The absolute address, `http` or `https`.
+    pub uri: Uri,
+    /// Headers as sent; `Host` and `Content-Length` are added.
+    pub headers: HeaderMap,
+    /// The body, empty for none.
+    pub body: Bytes,
+}
+
+impl Outgoing {
+    /// A request without body.
+    pub fn get(uri: Uri) -> Self {
+        Self { method: Method::GET, uri, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+    /// A request with a body of `content_type`.
+    pub fn post(uri: Uri, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let post = Self { method: Method::POST, uri, headers: HeaderMap::new(), body: body.into() };
+        post.header(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type))
+    }
+    /// Sets a header.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.uri.host().unwrap_or("?"))
+    }
+}
+
+/// One answer. Its `Debug` shows the status and the body's length only.
+#[derive(Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The `Retry-After` header when it gives seconds (RFC 9110, section 10.2.3), at most a day.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds: u64 = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds.min(86_400)))
+    }
+    /// The media type without parameters, in lower case; empty when absent.
+    pub fn content_type(&self) -> String {
+        let value = self.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes)", self.status.as_u16(), self.body.len())
+    }
+}
+
+/// A client shared by all adapters; clones share its connections. Redirects are not followed.
+#[derive(Clone)]
+pub struct HttpClient {
+    inner: Client<HttpsConnector<HttpConnector<GuardedResolver>>, WatchedBody>,
+    limits: Arc<HttpLimits>,
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl HttpClient {
+    /// A client that trusts the web's usual certificate authorities.
+    pub fn new(limits: HttpLimits) -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring speaks TLS 1.2 and 1.3")
+            .with_webpki_roots()
+            .with_no_client_auth();
+        Self::with_tls(limits, tls)
+    }
+
+    /// A client with its own trust or client certificate; ALPN is set here.
+    pub fn with_tls(limits: HttpLimits, tls: rustls::ClientConfig) -> Self {
+        let mut tcp = HttpConnector::new_with_resolver(GuardedResolver::new(limits.addresses));
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(limits.connect));
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(tcp);
+        let inner = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(limits.idle_per_host)
+            .build(connector);
+        Self { inner, limits: Arc::new(limits) }
+    }
+
+    /// Sends one request and reads the whole answer within `deadline`.
+    ///
+    /// The error says whether the request may have reached the peer: [`HttpError::NotSent`] is certain, everything
+    /// else counts as "may have been sent".
+    pub async fn send(&self, request: Outgoing, deadline: Duration) -> Result<Answer, HttpError> {
+        self.send_if(request, deadline, deadline, || true).await
+    }
+
+    /// Like [`HttpClient::send`], for a request that must leave soon or never: it is withdrawn when it is not begun
+    /// within `begin_within`, or when `may_begin`, asked in the very step that writes it, says no.
+    pub async fn send_if(
+        &self,
+        request: Outgoing,
+        begin_within: Duration,
+        deadline: Duration,
+        may_begin: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Result<Answer, HttpError> {
+        let host = request.uri.host().unwrap_or_default().to_owned();
+        let not_sent = |why| HttpError::NotSent { host: host.clone(), why };
+        self.limits.addresses.check_uri(&request.uri).map_err(not_sent)?;
+        let begin = Begin::new(Box::new(may_begin));
+        let request = into_hyper(request, begin.clone()).map_err(|e| not_sent(NotSent::Malformed(e)))?;
+        let started = tokio::time::Instant::now();
+        let mut exchange = std::pin::pin!(self.exchange(request, &begin, &host));
+        if let Ok(result) = tokio::time::timeout(begin_within, exchange.as_mut()).await {
+            return result;
+        }
+        if begin.withdraw() {
+            return Err(not_sent(NotSent::Deadline(begin_within)));
+        }
+        match tokio::time::timeout_at(started + deadline, exchange).await {
+            Ok(result) => result,
+            Err(_) => Err(HttpError::unclear(&host, None, Unclear::Deadline(deadline))),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<WatchedBody>,
+        begin: &Begin,
+        host: &str,
+    ) -> Result<Answer, HttpError> {
+        let answer = self.inner.request(request).await.map_err(|e| error::classify(host, begin, &e))?;
+        let (head, body) = answer.into_parts();
+        let unclear = |why| HttpError::unclear(host, Some(head.status), why);
+        let max = self.limits.answer_max;
+        match Limited::new(body, max).collect().await {
+            Ok(body) => {
+                Ok(Answer { status: head.status, headers: head.headers.clone(), body: body.to_bytes() })
+            }
+            Err(e) if e.is::<http_body_util::LengthLimitError>() => Err(unclear(Unclear::AnswerTooLong(max))),
+            Err(_) => Err(unclear(Unclear::AnswerCut)),
+        }
+    }
+}
+
+fn into_hyper(request: Outgoing, begin: Begin) -> Result<Request<WatchedBody>, http::Error> {
+    let mut built = Request::builder()
+        .method(request.method)
+        .uri(request.uri)
+        .body(WatchedBody::new(request.body, begin))?;
+    *built.headers_mut() = request.headers;
+    built.headers_mut().entry(http::header::USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
+    Ok(built)
+}
+
+const AGENT: &str = concat!("consentry/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,41 @@
+//! Who carries messages: the port, and one adapter a vendor.
+//!
+//! A provider takes only a sealed [`Dispatch`], which only a committed intent makes: by type there is no other way out.
+
+mod dispatch;
+pub mod http;
+pub mod sandbox;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub use dispatch::{Dispatch, Failure, Handover, IntentDraft, NotDurable};
+
+use crate::inbound::event::InboundEvent;
+use crate::model::{Instant, MessageId};
+
+/// A future a trait object can answer with.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A shared provider.
+pub type SharedProvider = Arc<dyn Provider>;
+
+/// Why a provider's list could not be pulled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the provider's list could not be pulled: {0}")]
+pub struct ReconcileError(pub String);
+
+/// One account at one provider.
+pub trait Provider: Send + Sync + 'static {
+    /// Hands a message over. Checks [`Dispatch::is_valid_at`] right before the first byte is written and answers
+    /// [`Handover::Void`] when it no longer is. Never sends twice, never hangs: every wait has a deadline.
+    fn send(&self, dispatch: Dispatch) -> BoxFuture<'_, Handover>;
+
+    /// Everything the provider holds that people said, and what became of messages, since an instant. Duplicates are
+    /// harmless. A provider without such a list answers an error that says so.
+    fn reconcile(&self, since: Instant) -> BoxFuture<'_, Result<Vec<InboundEvent>, ReconcileError>>;
+
+    /// What became of one message by our reference, where the provider can tell; none: it does not know it (yet).
+    fn look_up(&self, message: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>>;
+}

@@ -1,0 +1,345 @@
+//! One data folder: ledger, keys, tree, `HEAD` and the disposable index of one process.
+//!
+//! | in the folder | what | durability |
+//! |---|---|---|
+//! | `ledger/` | leaves and sealed blobs | truth |
+//! | `keys/` | one data key a subject | truth; short-lived backups |
+//! | `HEAD` | last signed checkpoint | guards against rollback |
+//! | `log.key` | signs checkpoints | secret; see the key table in `docs/` |
+//! | `tree/` | Merkle hashes | disposable |
+//! | `index/` | rows folded from the ledger | disposable |
+//!
+//! Opening is recovery: whatever a crash left is cut, hashed and folded by the code every commit uses.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::disk::{DirLock, DiskError, Reserve, SharedDisk, Space};
+use crate::entropy::SharedEntropy;
+use crate::ledger::LedgerError;
+use crate::ledger::body::Body;
+use crate::ledger::checkpoint::{LogKey, Origin, SignedCheckpoint, VerifierKey};
+use crate::ledger::entry::{Entry, Leaf, leaf_hash};
+use crate::ledger::head::{Head, HeadError, create_key, load_key};
+use crate::ledger::keys::{Keys, MasterKey};
+use crate::ledger::seal::{self, DataKey, KeySource};
+use crate::ledger::segment::{NewEntry, Reader, Recovery, SegmentOptions, Segments, Stored, log_id};
+use crate::ledger::tree::{Tree, TreeReader};
+use crate::model::{EntryHash, Instant, Span, SubjectId};
+use crate::writer::{EntrySource, Log, PendingEntry, Recorded};
+
+/// Least time between two checkpoints.
+const CHECKPOINT_EVERY: Span = Span::seconds(1);
+/// Space kept back so that an opt-out can still be written on a full volume.
+const RESERVE_BYTES: u64 = 256 << 20;
+
+/// Why a data folder did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process works on it.
+    #[error("{} is in use by another consentry process", path.display())]
+    InUse { path: PathBuf },
+    /// The ledger or the keys are damaged or unreadable.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The ledger is not the one `HEAD` was signed over.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// There are entries but no key to sign their checkpoints.
+    #[error("{} is missing, and the ledger has entries: restore it, or open a new epoch with `consentry recover`", path.display())]
+    LogKeyMissing { path: PathBuf },
+    /// The newest entry does not decode.
+    #[error("the newest entry does not decode: {0}")]
+    Entry(String),
+}
+
+/// How a data folder is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct EmbeddedOptions {
+    pub segments: SegmentOptions,
+    /// Hold space back; off in simulation and short-lived sandboxes.
+    pub reserve: bool,
+}
+
+impl Default for EmbeddedOptions {
+    fn default() -> Self {
+        EmbeddedOptions { segments: SegmentOptions::default(), reserve: true }
+    }
+}
+
+/// Names of things in a data folder.
+#[derive(Debug, Clone)]
+pub struct DataDir(pub PathBuf);
+
+impl DataDir {
+    /// Leaves and blobs.
+    pub fn ledger(&self) -> PathBuf {
+        self.0.join("ledger")
+    }
+    /// Data keys.
+    pub fn keys(&self) -> PathBuf {
+        self.0.join("keys")
+    }
+    /// Merkle hashes.
+    pub fn tree(&self) -> PathBuf {
+        self.0.join("tree")
+    }
+    /// Folded rows.
+    pub fn index(&self) -> PathBuf {
+        self.0.join("index")
+    }
+    /// The last signed checkpoint.
+    pub fn head(&self) -> PathBuf {
+        self.0.join("HEAD")
+    }
+    /// The key that signs checkpoints.
+    pub fn log_key(&self) -> PathBuf {
+        self.0.join("log.key")
+    }
+    /// Space held back.
+    pub fn reserve(&self) -> PathBuf {
+        self.0.join("reserve")
+    }
+}
+
+/// The writing end: what [`crate::writer::Core`] makes entries durable with.
+pub struct EmbeddedLog {
+    disk: SharedDisk,
+    dir: DataDir,
+    segments: Segments,
+    tree: Tree,
+    head: Head,
+    key: LogKey,
+    keys: Arc<Keys>,
+    newest: Arc<ArcSwap<SignedCheckpoint>>,
+    last_instant: Option<Instant>,
+    signed_at: Instant,
+    reserve: Option<Reserve>,
+    _lock: Box<dyn DirLock>,
+}
+
+/// The reading end, for any thread: entries, proofs, the newest checkpoint.
+#[derive(Clone)]
+pub struct Books {
+    reader: Reader,
+    tree: TreeReader,
+    keys: Arc<Keys>,
+    newest: Arc<ArcSwap<SignedCheckpoint>>,
+    verifier: VerifierKey,
+    origin: Origin,
+}
+
+/// What opening found and did.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    pub recovery: Recovery,
+    /// Entries whose hashes had to be made again.
+    pub rehashed: u64,
+}
+
+impl EmbeddedLog {
+    /// Opens the data folder `dir` of the log `origin`, or starts it.
+    pub fn open(
+        disk: &SharedDisk,
+        dir: &Path,
+        origin: &Origin,
+        master: MasterKey,
+        entropy: &SharedEntropy,
+        options: EmbeddedOptions,
+    ) -> Result<(EmbeddedLog, Books, Opened), OpenError> {
+        let dir = DataDir(dir.to_owned());
+        disk.create_dir(&dir.0)?;
+        let lock = disk.lock_dir(&dir.0).map_err(|e| match e.is_locked() {
+            true => OpenError::InUse { path: dir.0.clone() },
+            false => OpenError::Disk(e),
+        })?;
+        let (segments, recovery) = Segments::open(disk, &dir.ledger(), origin.as_str(), options.segments)?;
+        let reader = segments.reader();
+        let (tree, rehashed) = Tree::open(disk, &dir.tree(), log_id(origin.as_str()), &reader)?;
+        let key = match load_key(disk, &dir.log_key(), origin)? {
+            Some(key) => key,
+            None if !segments.is_empty() => {
+                return Err(OpenError::LogKeyMissing { path: dir.log_key() });
+            }
+            None => create_key(disk, &dir.log_key(), origin, &**entropy)?,
+        };
+        let head = Head::open(disk, &dir.head(), &key, &tree.reader())?;
+        let keys = Arc::new(Keys::open(disk, &dir.keys(), origin.as_str(), master, entropy.clone())?);
+        let last_instant = match reader.len().checked_sub(1) {
+            Some(last) => reader.get(last)?.map(|stored| Leaf::decode(&stored.leaf)).transpose(),
+            None => Ok(None),
+        };
+        let last_instant =
+            last_instant.map_err(|e| OpenError::Entry(e.to_string()))?.map(|leaf| leaf.instant);
+        let reserve = options.reserve.then(|| Reserve::new(disk.clone(), &dir.reserve(), RESERVE_BYTES));
+        if let Some(reserve) = &reserve
+            && let Err(e) = reserve.hold()
+        {
+            tracing::warn!(error = %e, "no space could be held back for opt-outs on a full volume");
+        }
+        let newest = Arc::new(ArcSwap::from_pointee(head.newest().clone()));
+        let books = Books {
+            reader,
+            tree: tree.reader(),
+            keys: keys.clone(),
+            newest: newest.clone(),
+            verifier: key.verifier().clone(),
+            origin: origin.clone(),
+        };
+        let log = EmbeddedLog {
+            disk: disk.clone(),
+            dir,
+            segments,
+            tree,
+            head,
+            key,
+            keys,
+            newest,
+            last_instant,
+            signed_at: Instant::EPOCH,
+            reserve,
+            _lock: lock,
+        };
+        Ok((log, books, Opened { recovery, rehashed }))
+    }
+
+    /// The key that checkpoints verify with.
+    pub fn verifier_key(&self) -> String {
+        self.key.verifier().as_str().to_owned()
+    }
+
+    /// Room left on the volume.
+    pub fn space(&self) -> Result<Space, DiskError> {
+        self.disk.space(&self.dir.0)
+    }
+
+    fn sign(&mut self) -> Result<(), String> {
+        let (size, root) = (self.tree.size(), self.tree.root());
+        let signed = self.head.advance(&self.key, size, root).map_err(|e| e.to_string())?;
+        self.newest.store(Arc::new(signed.clone()));
+        Ok(())
+    }
+
+    /// Gives the space held back to whoever still has to write.
+    fn make_room(&mut self) {
+        if let Some(reserve) = self.reserve.take() {
+            match reserve.release() {
+                Ok(()) => {
+                    tracing::error!("the volume is full: the reserve was given up so that opt-outs still fit")
+                }
+                Err(e) => {
+                    tracing::error!(error = %e, "the volume is full and the reserve cannot be given up")
+                }
+            }
+        }
+    }
+}
+
+impl Log for EmbeddedLog {
+    fn size(&self) -> u64 {
+        self.segments.len()
+    }
+
+    fn last_instant(&self) -> Option<Instant> {
+        self.last_instant
+    }
+
+    fn append(&mut self, keys: &[(SubjectId, DataKey)], entries: &[PendingEntry]) -> Result<(), String> {
+        // A crash after this line leaves keys that seal nothing.
+        self.keys.add(keys).map_err(|e| e.to_string())?;
+        let batch: Vec<NewEntry<'_>> =
+            entries.iter().map(|e| NewEntry { leaf: &e.leaf, sealed: &e.blob }).collect();
+        if let Err(e) = self.segments.append(&batch) {
+            if !e.is_full() {
+                return Err(e.to_string());
+            }
+            self.make_room();
+            self.segments.append(&batch).map_err(|e| e.to_string())?;
+        }
+        // From here on the batch is durable; the tree can always be made again from it.
+        let hashes: Vec<EntryHash> = entries.iter().map(|e| e.entry.hash).collect();
+        self.tree.append(&hashes).map_err(|e| e.to_string())?;
+        self.last_instant = entries.last().map(|e| e.entry.leaf.instant).or(self.last_instant);
+        Ok(())
+    }
+
+    fn tick(&mut self, now: Instant) -> Result<(), String> {
+        let due = now.since(self.signed_at) >= CHECKPOINT_EVERY;
+        if due && self.tree.size() > self.head.newest().size() {
+            self.sign()?;
+            self.signed_at = now;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        self.sign()?;
+        self.tree.mark().map_err(|e| e.to_string())
+    }
+}
+
+impl Books {
+    /// The newest signed checkpoint.
+    pub fn checkpoint(&self) -> Arc<SignedCheckpoint> {
+        self.newest.load_full()
+    }
+    /// Proofs.
+    pub fn tree(&self) -> &TreeReader {
+        &self.tree
+    }
+    /// Stored bytes, as they are.
+    pub fn stored(&self) -> &Reader {
+        &self.reader
+    }
+    /// Data keys.
+    pub fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+    /// The public key that checkpoints verify with.
+    pub fn verifier(&self) -> &VerifierKey {
+        &self.verifier
+    }
+    /// The log's name.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Opens a stored entry.
+    pub fn open(&self, stored: &Stored) -> Result<Recorded, String> {
+        let leaf = Leaf::decode(&stored.leaf).map_err(|e| format!("entry {}: {e}", stored.index))?;
+        let Some(key) = self.data_key(&leaf.subject)? else {
+            return Ok(Recorded::Erased { index: stored.index, leaf });
+        };
+        let opened = seal::open(&key, &leaf.seal, &stored.sealed)
+            .map_err(|e| format!("entry {}: {e}", stored.index))?;
+        let body =
+            Body::decode(leaf.kind, &opened.plaintext).map_err(|e| format!("entry {}: {e}", stored.index))?;
+        Ok(Recorded::Open(Entry { index: stored.index, hash: leaf_hash(&stored.leaf), leaf, body }))
+    }
+}
+
+impl KeySource for Books {
+    fn data_key(&self, subject: &SubjectId) -> Result<Option<DataKey>, String> {
+        self.keys.get(subject).map_err(|e| e.to_string())
+    }
+}
+
+impl EntrySource for Books {
+    fn size(&self) -> u64 {
+        self.reader.len()
+    }
+
+    fn read(&self, from: u64, limit: usize) -> Result<Vec<Recorded>, String> {
+        if limit == 1 {
+            let stored = self.reader.get(from).map_err(|e| e.to_string())?;
+            return stored.iter().map(|s| self.open(s)).collect();
+        }
+        let stored = self.reader.entries(from).take(limit);
+        stored.map(|s| s.map_err(|e| e.to_string()).and_then(|s| self.open(&s))).collect()
+    }
+}

@@ -1,0 +1,114 @@
+//! What every operation may use besides state: policy, zones, secrets, randomness.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use secrecy::{ExposeSecret, SecretBox};
+use sha2::{Digest, Sha256};
+
+use crate::clock::SharedClock;
+use crate::decide::{Engine, RULES_VERSION};
+use crate::entropy::SharedEntropy;
+use crate::ledger::body::EngineBody;
+use crate::ledger::fold::Fold;
+use crate::model::phone::PHONE_DATA;
+use crate::model::{Instant, MessageId, PoolId, SellerId};
+
+/// The policy in force and the zone data it is judged with, swapped together and whole.
+#[derive(Clone)]
+pub struct Policies {
+    /// Judges.
+    pub engine: Engine,
+    /// What it is made of, in words: the content of an `ENGINE` entry.
+    pub described: EngineBody,
+    /// What stands in each entry as `engine`: SHA-256 of the description.
+    pub engine_hash: [u8; 32],
+}
+
+impl Policies {
+    /// Names an engine.
+    pub fn new(engine: Engine) -> Policies {
+        let described = EngineBody {
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            rules: RULES_VERSION.to_string(),
+            policy_version: engine.policy().version().to_owned(),
+            policy_sha256: hex::encode(engine.policy().hash()),
+            time_zones: engine.zones().version().to_owned(),
+            phone_numbers: PHONE_DATA.to_owned(),
+            replies: String::new(),
+        };
+        let bytes = serde_json::to_vec(&described).expect("strings always encode");
+        Policies { engine, described, engine_hash: Sha256::digest(bytes).into() }
+    }
+}
+
+/// The surroundings of the writer and of everyone who judges without writing.
+pub struct Env {
+    pub seller: SellerId,
+    pub fold: Fold,
+    pub clock: SharedClock,
+    pub entropy: SharedEntropy,
+    policies: ArcSwap<Policies>,
+    coupon_key: SecretBox<[u8; 32]>,
+    lanes: ArcSwapOption<LaneTimes>,
+}
+
+/// Tells when a throttle group's lane is free.
+pub type LaneTimes = Box<dyn Fn(&str, Instant) -> Option<Instant> + Send + Sync>;
+
+impl Env {
+    /// Surroundings with the given policies and secrets.
+    pub fn new(
+        seller: SellerId,
+        pepper: [u8; 32],
+        coupon_key: [u8; 32],
+        policies: Policies,
+        clock: SharedClock,
+        entropy: SharedEntropy,
+    ) -> Env {
+        Env {
+            seller,
+            fold: Fold::new(pepper),
+            clock,
+            entropy,
+            policies: ArcSwap::from_pointee(policies),
+            coupon_key: SecretBox::new(Box::new(coupon_key)),
+            lanes: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Lets acceptance know what stands before a message in its lane.
+    pub fn set_lanes(&self, lanes: LaneTimes) {
+        self.lanes.store(Some(Arc::new(lanes)));
+    }
+
+    /// When a throttle group's lane is free; none: at once.
+    pub fn lane_free_at(&self, group: &str, now: Instant) -> Option<Instant> {
+        self.lanes.load().as_ref().and_then(|lanes| lanes(group, now))
+    }
+
+    /// The policies in force now.
+    pub fn policies(&self) -> Arc<Policies> {
+        self.policies.load_full()
+    }
+
+    /// Puts other policies in force, whole.
+    pub fn set_policies(&self, policies: Policies) {
+        self.policies.store(Arc::new(policies));
+    }
+
+    /// The generated code of a message in a pool: 10 characters that tell nothing about the next (keyed hash).
+    pub fn generated_code(&self, pool: &PoolId, prefix: &str, message: &MessageId) -> String {
+        use hmac::Mac;
+        // Crockford's alphabet: no I, L, O or U to mistype.
+        const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+        let mut mac = <hmac::Hmac<Sha256> as Mac>::new_from_slice(self.coupon_key.expose_secret())
+            .expect("HMAC takes keys of any length");
+        mac.update(&[pool.as_str().len() as u8]);
+        mac.update(pool.as_str().as_bytes());
+        mac.update(&message.0);
+        let hash = mac.finalize().into_bytes();
+        let tail: String = hash[..10].iter().map(|b| LETTERS[usize::from(b & 31)] as char).collect();
+        format!("{prefix}{tail}")
+    }
+}

@@ -1,0 +1,207 @@
+//! The second decision: made in the same commit as the intent, so that nothing can come between them.
+
+use super::send::{
+    channel_name, codes, facts_for, final_text, outcome_name, request_of, state_hashes, wake_at,
+};
+use crate::decide::decide;
+use crate::ledger::body::{Body, IntentBody, RedecisionBody, StateHash};
+use crate::ledger::rows::keys;
+use crate::model::cart::Cart;
+use crate::model::facts::{Facts, Phase};
+use crate::model::outgoing::{Message, MessageSpec};
+use crate::model::registry::{Sender, Validity};
+use crate::model::{Code, Instant, MessageId, MessageState, Outcome, Span, Verdict};
+use crate::provider::IntentDraft;
+use crate::writer::{Cx, Op, OpError, Priority, about_message};
+
+/// An intent that did not reach the socket this long after its commit is void (pitfall 6).
+pub const INTENT_LIFE: Span = Span::seconds(2);
+/// Least time before a window's end at which a message is still handed over: the carrier needs some of it.
+const MARGIN_MIN: Span = Span::seconds(60);
+/// How long after its validity a hand-over without word counts as unknown.
+const RESOLVE_AFTER: Span = Span::hours(72);
+
+/// Asks whether a due message may leave now. The lane holds a permit already.
+pub struct Intent {
+    pub message: MessageId,
+}
+
+/// What became of the question.
+#[derive(Debug)]
+pub enum IntentAnswer {
+    /// It may leave: seal it with the proof that comes with this answer.
+    Go(Box<IntentDraft>),
+    /// Not now.
+    Held { until: Instant },
+    /// Never: refused, cancelled or expired at the second decision.
+    Ended(MessageState),
+    /// It was not waiting: already in hand-over or final, or not due yet.
+    NotWaiting,
+}
+
+impl Op for Intent {
+    type Answer = IntentAnswer;
+    const PRIORITY: Priority = Priority::Intent;
+
+    fn run(self, cx: &mut Cx<'_>) -> Result<IntentAnswer, OpError> {
+        let Some(message) = cx.get::<Message>(&keys::message(&self.message))? else {
+            return Err(OpError::NotFound { what: "message", id: self.message.to_string() });
+        };
+        let early = message.due.is_none_or(|due| due > cx.now);
+        if !message.state.is_waiting() || early {
+            return Ok(IntentAnswer::NotWaiting);
+        }
+        let spec = &message.spec;
+        let subject = cx.subject(&spec.subject)?;
+        let cart = match &spec.cart {
+            Some(id) => cx.get::<Cart>(&keys::cart(&spec.brand, id))?,
+            None => None,
+        };
+        let hashes = state_hashes(cx, &subject)?;
+        let facts = facts_for(cx, spec, &subject, cart.as_deref(), &[], None, cx.now)?;
+        let sender = match &spec.sender {
+            Some(id) => cx.sender(id.as_str())?,
+            None => None,
+        };
+        let (verdict, not_after) = judge(cx, spec, &facts, sender.as_ref())?;
+        match (verdict.outcome, sender) {
+            (Outcome::Admit, Some(sender)) => go(cx, &message, hashes, verdict, &sender, not_after),
+            _ => stay(cx, &message, hashes, verdict),
+        }
+    }
+}
+
+/// The verdict of this instant; where the window ends too soon for the provider, the verdict of that end.
+fn judge(
+    cx: &mut Cx<'_>,
+    spec: &MessageSpec,
+    facts: &Facts,
+    sender: Option<&Sender>,
+) -> Result<(Verdict, Instant), OpError> {
+    let request = request_of(spec, Phase::Dispatch);
+    let verdict = decide(&cx.policies.engine, facts, &request, cx.now);
+    let Some(end) = verdict.send_not_after.filter(|_| verdict.outcome == Outcome::Admit) else {
+        return Ok((verdict, cx.now));
+    };
+    let margin = match sender {
+        Some(sender) => margin_of(cx, sender)?,
+        None => MARGIN_MIN,
+    };
+    let not_after = if spec.automatic.is_some() { end } else { end - margin };
+    if cx.now <= not_after {
+        return Ok((verdict, not_after.min(cx.now + INTENT_LIFE)));
+    }
+    let after = decide(&cx.policies.engine, facts, &request, end + Span::seconds(3));
+    Ok((if after.outcome == Outcome::Admit { verdict } else { after }, end))
+}
+
+/// How long before the end of its window a message has to be handed over on this sender's connection.
+fn margin_of(cx: &mut Cx<'_>, sender: &Sender) -> Result<Span, OpError> {
+    let connection = cx.connection(sender.connection.as_str())?;
+    let seconds = match connection.map(|c| c.validity) {
+        Some(Validity::Native { min_seconds, .. }) => min_seconds,
+        Some(Validity::None { queue_seconds }) => queue_seconds,
+        None => 0,
+    };
+    Ok(Span::seconds(i64::from(seconds)).max(MARGIN_MIN))
+}
+
+fn go(
+    cx: &mut Cx<'_>,
+    message: &Message,
+    state_hashes: Vec<StateHash>,
+    verdict: Verdict,
+    sender: &Sender,
+    not_after: Instant,
+) -> Result<IntentAnswer, OpError> {
+    let spec = &message.spec;
+    let subject = cx.subject(&spec.subject)?;
+    let coupon_expires_at = super::coupon::expires_at(cx, &spec.brand, spec.coupon.as_ref(), cx.now)?;
+    let text = final_text(cx, spec, &subject, coupon_expires_at)?;
+    let deliver_by = deliver_by(cx, sender, &verdict)?;
+    let mut public =
+        about_message(&spec.id, spec.program.as_str(), channel_name(spec.channel), outcome_name(&verdict));
+    public.codes = codes(&verdict);
+    let date = cx.policies.engine.zones().local_date(&sender.throttle.reset_zone, cx.now);
+    let body = IntentBody {
+        message: spec.id,
+        state_hashes,
+        verdict,
+        text: text.clone(),
+        sender: sender.id.clone(),
+        connection: sender.connection.clone(),
+        to: spec.to.clone(),
+        coupon_expires_at,
+        not_after,
+        resolve_by: deliver_by.unwrap_or(cx.now) + RESOLVE_AFTER,
+        throttle: (sender.throttle.id.clone(), date),
+    };
+    let entry = cx.emit(spec.subject, Some(&spec.brand), public, Body::Intent(Box::new(body)))?;
+    Ok(IntentAnswer::Go(Box::new(IntentDraft {
+        message: spec.id,
+        entry,
+        channel: spec.channel,
+        connection: sender.connection.clone(),
+        from: sender.address.clone(),
+        to: spec.to.clone(),
+        text,
+        parts: spec.parts,
+        committed_at: cx.now,
+        not_after,
+        deliver_by,
+    })))
+}
+
+/// The deadline the provider is told, where it takes one: the window's end, within what the provider allows.
+fn deliver_by(cx: &mut Cx<'_>, sender: &Sender, verdict: &Verdict) -> Result<Option<Instant>, OpError> {
+    let connection = cx.connection(sender.connection.as_str())?;
+    let Some(Validity::Native { min_seconds, max_seconds }) = connection.map(|c| c.validity) else {
+        return Ok(None);
+    };
+    let least = cx.now + Span::seconds(i64::from(min_seconds));
+    let most = cx.now + Span::seconds(i64::from(max_seconds));
+    Ok(Some(verdict.send_not_after.unwrap_or(most).min(most).max(least)))
+}
+
+fn stay(
+    cx: &mut Cx<'_>,
+    message: &Message,
+    state_hashes: Vec<StateHash>,
+    verdict: Verdict,
+) -> Result<IntentAnswer, OpError> {
+    let spec = &message.spec;
+    let (state, due) = match verdict.outcome {
+        Outcome::Refuse => (ended_as(&verdict), None),
+        Outcome::Hold => (MessageState::Held, Some(wake_at(&verdict, spec, cx.now))),
+        // Admitted, but there is no sender any more: it waits for an operator, not for ever.
+        Outcome::Admit => (MessageState::Held, Some(cx.now + Span::minutes(5))),
+    };
+    let mut public =
+        about_message(&spec.id, spec.program.as_str(), channel_name(spec.channel), outcome_name(&verdict));
+    public.codes = codes(&verdict);
+    let body = RedecisionBody { message: spec.id, state_hashes, verdict, state, due };
+    cx.emit(spec.subject, Some(&spec.brand), public, Body::Redecision(Box::new(body)))?;
+    Ok(match due {
+        Some(until) => IntentAnswer::Held { until },
+        None => IntentAnswer::Ended(state),
+    })
+}
+
+/// What a refusal at the second decision means for the message: the person or the shop withdrew it, its time ran out, or
+/// it is no longer lawful.
+fn ended_as(verdict: &Verdict) -> MessageState {
+    let any = |codes: &[Code]| codes.iter().any(|code| verdict.has(code));
+    if any(&[Code::OptedOut, Code::CartClosed, Code::Suppressed]) {
+        MessageState::Cancelled
+    } else if any(&[
+        Code::MessageExpired,
+        Code::NoLegalWindow,
+        Code::CartStale,
+        Code::AutomaticTextLate,
+        Code::SenderBacklog,
+    ]) {
+        MessageState::Expired
+    } else {
+        MessageState::Refused
+    }
+}

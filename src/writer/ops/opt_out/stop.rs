@@ -1,0 +1,200 @@
+//! An opt-out on its way into the ledger: one entry an address, and the names of what it stops and what it cannot stop.
+
+use std::sync::Arc;
+
+use super::{OptOutAnswer, scope_name};
+use crate::ledger::body::{Body, Operation, OptOutBody};
+use crate::ledger::entry::Public;
+use crate::ledger::rows::keys;
+use crate::model::cart::{Coupon, CouponPool, CouponState, OnOptOut};
+use crate::model::consent::OptOut;
+use crate::model::facts::AutomaticKind;
+use crate::model::message::{Medium, Touch};
+use crate::model::outgoing::Message;
+use crate::model::subject::{Address, OpenMessage, Subject};
+use crate::model::{
+    BrandId, Category, Channel, CustomerId, Instant, MessageId, MessageState, OptOutScope, OptOutSource,
+    SenderId, Span, SubjectId,
+};
+use crate::writer::{Cx, OpError};
+
+/// How long a message without a final word may still be on its way.
+const IN_FLIGHT: Span = Span::hours(72);
+
+/// A wish to hear no more.
+pub(in crate::writer::ops) struct Stop {
+    pub brand: Option<BrandId>,
+    pub scope: OptOutScope,
+    pub scope_named: bool,
+    pub source: OptOutSource,
+    pub text: String,
+    pub received_at: Instant,
+    pub sender: Option<SenderId>,
+    pub customer: Option<CustomerId>,
+    pub operation: Option<Operation>,
+    pub actor: String,
+}
+
+/// Writes a wish to the given subjects and to every push installation in their reach: the app must not go on where the
+/// phone said STOP. The first entry names everything it stops; a crash before the commit leaves none of them.
+pub(in crate::writer::ops) fn stop(
+    cx: &mut Cx<'_>,
+    subjects: &[SubjectId],
+    wish: Stop,
+) -> Result<OptOutAnswer, OpError> {
+    let (members, written) = members_of(cx, subjects)?;
+    let opt_out = OptOut {
+        scope: wish.scope,
+        scope_named: wish.scope_named,
+        source: wish.source,
+        received_at: wish.received_at,
+        recorded_at: cx.name_of_opt_out(&written)?,
+        sender: wish.sender,
+        lifted_at: None,
+        lifted_for: Vec::new(),
+    };
+    let found = what_it_meets(cx, &members, &opt_out)?;
+    let public = Public { outcome: scope_name(&opt_out.scope).to_owned(), ..Public::default() };
+    let mut first = OptOutBody {
+        opt_out,
+        text: wish.text,
+        customer: wish.customer,
+        cancelled: found.cancelled,
+        in_flight: found.in_flight,
+        voided: found.voided,
+        operation: wish.operation,
+        actor: wish.actor,
+    };
+    let mut answer = None;
+    for id in written {
+        let index = cx.emit(id, wish.brand.as_ref(), public.clone(), Body::OptOut(first.clone()))?;
+        if answer.is_none() {
+            let entry =
+                cx.entry(index)?.ok_or_else(|| OpError::Fatal("an entry just made is gone".to_owned()))?;
+            answer = Some(OptOutAnswer::of(&entry, false)?);
+            // The other addresses carry the wish alone: what it stops is named, and coupons voided, once.
+            (first.operation, first.cancelled, first.in_flight) = (None, Vec::new(), Vec::new());
+            first.voided = Vec::new();
+        }
+    }
+    answer.ok_or_else(|| OpError::Fatal("an opt-out without an address".to_owned()))
+}
+
+type Members = Vec<Arc<Subject>>;
+
+/// Everybody in the reach of the subjects, and those among them that the opt-out is written to.
+fn members_of(cx: &mut Cx<'_>, subjects: &[SubjectId]) -> Result<(Members, Vec<SubjectId>), OpError> {
+    let mut members: Members = Vec::new();
+    let mut written = subjects.to_vec();
+    for id in subjects {
+        let subject = cx.subject(id)?;
+        for member in cx.reach(&subject)? {
+            if matches!(member.address, Address::Device { .. }) && !written.contains(&member.id) {
+                written.push(member.id);
+            }
+            if members.iter().all(|m| m.id != member.id) {
+                members.push(member);
+            }
+        }
+    }
+    Ok((members, written))
+}
+
+/// The `recorded_at` an opt-out of these subjects will get in this commit.
+pub(in crate::writer::ops) fn name_for(cx: &mut Cx<'_>, subjects: &[SubjectId]) -> Result<Instant, OpError> {
+    let (_, written) = members_of(cx, subjects)?;
+    cx.name_of_opt_out(&written)
+}
+
+/// What an opt-out finds on its way.
+#[derive(Default)]
+struct Met {
+    cancelled: Vec<MessageId>,
+    in_flight: Vec<MessageId>,
+    voided: Vec<(BrandId, String)>,
+}
+
+fn what_it_meets(cx: &mut Cx<'_>, members: &Members, opt_out: &OptOut) -> Result<Met, OpError> {
+    let mut met = Met::default();
+    let since = cx.now - IN_FLIGHT;
+    for member in members {
+        for open in &member.open {
+            if stops(opt_out, &open.touch) && dies(cx, open)? {
+                met.cancelled.push(open.id);
+            }
+        }
+        for touch in member.touches.iter().filter(|t| !t.external && stops(opt_out, t)) {
+            let Some(message) = touch.message else { continue };
+            if matches!(touch.state, MessageState::Sending | MessageState::Sent) && touch.at >= since {
+                met.in_flight.push(message);
+            }
+            if let Some(coupon) = coupon_to_void(cx, &message)? {
+                met.voided.push(coupon);
+            }
+        }
+    }
+    Ok(met)
+}
+
+fn stops(opt_out: &OptOut, touch: &Touch) -> bool {
+    let channel = if touch.medium == Medium::Push { Channel::Push } else { Channel::Sms };
+    match &touch.program {
+        Some(program) => opt_out.covers(&touch.brand, program, touch.category, channel),
+        None => opt_out.scope == OptOutScope::All,
+    }
+}
+
+/// A HELP answer and the confirmation of an earlier STOP still go out; everything else that waits dies.
+fn dies(cx: &mut Cx<'_>, open: &OpenMessage) -> Result<bool, OpError> {
+    if !open.automatic {
+        return Ok(true);
+    }
+    let message = cx.get::<Message>(&keys::message(&open.id))?;
+    let kind = message.and_then(|m| m.spec.automatic.as_ref().map(|a| a.kind));
+    Ok(!matches!(kind, Some(AutomaticKind::Help | AutomaticKind::OptOutConfirmation)))
+}
+
+/// The unused code a message brought, where its pool says that an opt-out ends it. Codes of messages that still wait
+/// return to their pool when those die.
+fn coupon_to_void(cx: &mut Cx<'_>, message: &MessageId) -> Result<Option<(BrandId, String)>, OpError> {
+    let Some(message) = cx.get::<Message>(&keys::message(message))? else { return Ok(None) };
+    let spec = &message.spec;
+    let Some((pool, code)) = spec.coupon.as_ref().and_then(|c| Some((&c.pool, c.code.as_ref()?))) else {
+        return Ok(None);
+    };
+    let pool = cx.get::<CouponPool>(&keys::pool(&spec.brand, pool))?;
+    let coupon = cx.get::<Coupon>(&keys::coupon(&spec.brand, code))?;
+    let void = pool.is_some_and(|p| p.on_opt_out == OnOptOut::Void)
+        && coupon.is_some_and(|c| c.state == CouponState::Issued && c.message == Some(spec.id));
+    Ok(void.then(|| (spec.brand.clone(), code.clone())))
+}
+
+impl Stop {
+    /// STOP as a text says it, or as the provider says it for the person: everything.
+    pub fn by_text(text: &str, received_at: Instant, sender: Option<SenderId>, source: OptOutSource) -> Stop {
+        Stop {
+            brand: None,
+            scope: OptOutScope::All,
+            scope_named: false,
+            source,
+            text: text.to_owned(),
+            received_at,
+            sender,
+            customer: None,
+            operation: None,
+            actor: "gateway".to_owned(),
+        }
+    }
+}
+
+/// Whether any text to a person is permitted by a grant in force: what the shelter of the confirmation rests on.
+pub(in crate::writer::ops) fn has_grant(subject: &Subject, now: Instant) -> bool {
+    subject.consents.iter().any(|c| {
+        let in_force = crate::writer::ops::consent::grant_of(subject, &c.program, c.channel, now) == Some(c);
+        let stopped = subject
+            .opt_outs
+            .iter()
+            .any(|o| o.holds_at(now) && o.covers(&c.brand, &c.program, Category::Marketing, c.channel));
+        c.channel == Channel::Sms && in_force && !stopped
+    })
+}

@@ -1,0 +1,150 @@
+//! What became of a hand-over, written down as soon as the provider has answered, or has not.
+
+use crate::ledger::body::{Body, OutcomeBody};
+use crate::ledger::rows::{DueRow, keys};
+use crate::model::outgoing::{Message, ProviderError};
+use crate::model::{Instant, MessageId, MessageState, Span};
+use crate::provider::{Failure, Handover};
+use crate::writer::ops::send::channel_name;
+use crate::writer::{Cx, Op, OpError, Priority, about_message};
+
+/// Intents that may come to nothing before a message is given up.
+const ATTEMPTS_MAX: u32 = 20;
+/// Characters kept of a provider's own words.
+const TEXT_MAX: usize = 200;
+
+/// Records what a provider said to a hand-over.
+pub struct RecordOutcome {
+    pub message: MessageId,
+    pub handover: Handover,
+    /// When the request was written, where it was.
+    pub handed_over_at: Option<Instant>,
+}
+
+impl Op for RecordOutcome {
+    type Answer = MessageState;
+    const PRIORITY: Priority = Priority::Outcome;
+
+    fn run(self, cx: &mut Cx<'_>) -> Result<MessageState, OpError> {
+        let Some(message) = cx.get::<Message>(&keys::message(&self.message))? else {
+            return Err(OpError::NotFound { what: "message", id: self.message.to_string() });
+        };
+        if message.state != MessageState::Sending {
+            // A receipt was faster: it knows more than this answer, except for the ids.
+            return Ok(message.state);
+        }
+        let (state, ids, error, due) = read(cx.now, &message, self.handover);
+        let spec = &message.spec;
+        let public =
+            about_message(&spec.id, spec.program.as_str(), channel_name(spec.channel), state_name(state));
+        let body = OutcomeBody {
+            message: self.message,
+            state,
+            provider_ids: ids,
+            error,
+            handed_over_at: self.handed_over_at,
+            due,
+        };
+        let error = body.error.clone();
+        cx.emit(spec.subject, Some(&spec.brand), public, Body::Outcome(body))?;
+        // A carrier's blocklist is the person's word, and a dead number is nobody's: both belong into this commit.
+        super::webhook::person_said(cx, &message, error.as_ref())?;
+        super::webhook::settle_parked(cx, &self.message)?;
+        Ok(state)
+    }
+}
+
+type Reading = (MessageState, Vec<String>, Option<ProviderError>, Option<Instant>);
+
+/// What a provider's answer means for the message.
+fn read(now: Instant, message: &Message, handover: Handover) -> Reading {
+    let error = |failure: Failure| {
+        let text = failure.text.chars().take(TEXT_MAX).collect();
+        Some(ProviderError { class: failure.class, code: failure.code, text })
+    };
+    match handover {
+        Handover::Accepted { ids } => (MessageState::Sent, ids, None, None),
+        Handover::Rejected(failure) => (MessageState::Rejected, Vec::new(), error(failure), None),
+        Handover::Unclear(failure) => (MessageState::Sending, Vec::new(), error(failure), message.due),
+        Handover::Void => again(message, None, now + Span::seconds(1)),
+        Handover::NotTaken { failure, after_seconds } => {
+            let wait = i64::from(after_seconds.unwrap_or(2u32.saturating_pow(message.voided_intents.min(8))));
+            again(message, error(failure), now + Span::seconds(wait.clamp(1, 3_600)))
+        }
+    }
+}
+
+/// Certainly not handed over: it waits and is decided afresh, unless that happened too often.
+fn again(message: &Message, error: Option<ProviderError>, due: Instant) -> Reading {
+    if message.voided_intents >= ATTEMPTS_MAX {
+        (MessageState::NotSent, Vec::new(), error, None)
+    } else {
+        (MessageState::Queued, Vec::new(), error, Some(due))
+    }
+}
+
+/// Gives up on a hand-over nobody has heard of: its state is unknown, and stays so unless a receipt comes late.
+pub struct Resolve {
+    pub message: MessageId,
+}
+
+impl Op for Resolve {
+    type Answer = MessageState;
+    const PRIORITY: Priority = Priority::Outcome;
+
+    fn run(self, cx: &mut Cx<'_>) -> Result<MessageState, OpError> {
+        let Some(message) = cx.get::<Message>(&keys::message(&self.message))? else {
+            return Err(OpError::NotFound { what: "message", id: self.message.to_string() });
+        };
+        let overdue = message.due.is_some_and(|due| due <= cx.now);
+        if message.state != MessageState::Sending || !overdue {
+            return Ok(message.state);
+        }
+        let state = MessageState::Unknown;
+        let spec = &message.spec;
+        let public =
+            about_message(&spec.id, spec.program.as_str(), channel_name(spec.channel), state_name(state));
+        let body = OutcomeBody {
+            message: self.message,
+            state,
+            provider_ids: Vec::new(),
+            error: message.error.clone(),
+            handed_over_at: None,
+            due: None,
+        };
+        cx.emit(spec.subject, Some(&spec.brand), public, Body::Outcome(body))?;
+        Ok(state)
+    }
+}
+
+/// The state as it stands in the contract.
+pub fn state_name(state: MessageState) -> &'static str {
+    match state {
+        MessageState::Held => "HELD",
+        MessageState::Queued => "QUEUED",
+        MessageState::Sending => "SENDING",
+        MessageState::Sent => "SENT",
+        MessageState::Delivered => "DELIVERED",
+        MessageState::Undelivered => "UNDELIVERED",
+        MessageState::Failed => "FAILED",
+        MessageState::Rejected => "REJECTED",
+        MessageState::Refused => "REFUSED",
+        MessageState::Cancelled => "CANCELLED",
+        MessageState::Expired => "EXPIRED",
+        MessageState::NotSent => "NOT_SENT",
+        MessageState::Unknown => "UNKNOWN",
+    }
+}
+
+/// Messages due at `now`, earliest first, at most `limit`: what wakes and what is given up.
+pub fn due(
+    state: &mut crate::ledger::state::State<'_>,
+    now: Instant,
+    limit: usize,
+) -> Result<Vec<(Instant, MessageId, DueRow)>, crate::ledger::state::StateError> {
+    let rows = state.scan::<DueRow>(b"d", None, limit)?;
+    let read = |(key, row): (Vec<u8>, std::sync::Arc<DueRow>)| {
+        keys::read_due(&key).map(|(at, message)| (at, message, *row))
+    };
+    Ok(rows.into_iter().filter_map(read).take_while(|(at, ..)| *at <= now).collect())
+}

@@ -1,0 +1,156 @@
+//! What operations on a person share: which opt-outs stand in the way, which are one wish written twice, whose programs
+//! a sender carries, and automatic texts that must never fail their cause.
+
+use std::sync::Arc;
+
+use super::send::{AutomaticSend, send_automatic};
+use crate::ledger::body::{Body, OptOutLiftedBody};
+use crate::ledger::entry::Public;
+use crate::ledger::rows::{AddressRow, keys};
+use crate::model::consent::OptOut;
+use crate::model::phone::{ParsedNumber, parse_for_sending};
+use crate::model::registry::{Brand, Program, Sender};
+use crate::model::subject::{Address, Subject};
+use crate::model::{Channel, CustomerId, Instant, MessageId, ProgramId, SubjectId};
+use crate::writer::{Cx, OpError};
+
+/// Most programs and senders an installation is looked through for.
+const OBJECTS_MAX: usize = 1_024;
+
+impl Cx<'_> {
+    /// The brand a request names.
+    pub(super) fn brand_named(&mut self, id: &str) -> Result<Brand, OpError> {
+        self.brand(id)?.ok_or_else(|| OpError::NotFound { what: "brand", id: id.to_owned() })
+    }
+
+    /// The program of that brand a request names.
+    pub(super) fn program_named(&mut self, brand: &Brand, id: &str) -> Result<Program, OpError> {
+        let found = self.program(id)?.filter(|program| program.brand == brand.id);
+        found.ok_or_else(|| OpError::NotFound { what: "program of this brand", id: id.to_owned() })
+    }
+
+    /// Programs a sender carries, in the order of their ids.
+    pub(super) fn programs_of(&mut self, sender: &Sender) -> Result<Vec<Program>, OpError> {
+        let mut programs = self.programs(OBJECTS_MAX)?;
+        programs.retain(|p| p.active && p.senders.contains(&sender.id));
+        Ok(programs)
+    }
+
+    /// Every sender of the installation.
+    pub(super) fn all_senders(&mut self) -> Result<Vec<Sender>, OpError> {
+        self.senders(OBJECTS_MAX)
+    }
+
+    /// Everybody whose wishes count for one address: its subject, those in its reach, those of a customer it is about to
+    /// join.
+    pub(super) fn people_around(
+        &mut self,
+        subject: Option<&Subject>,
+        customer: Option<&CustomerId>,
+    ) -> Result<Vec<Arc<Subject>>, OpError> {
+        let mut people = match subject {
+            Some(subject) => self.reach(subject)?,
+            None => Vec::new(),
+        };
+        if let Some(customer) = customer {
+            for id in self.customer(customer)? {
+                if people.iter().all(|p| p.id != id) {
+                    people.push(self.subject(&id)?);
+                }
+            }
+        }
+        Ok(people)
+    }
+
+    /// Whether an address is blocked for good, whatever else is known.
+    pub(super) fn is_suppressed(&mut self, address: &Address) -> Result<bool, OpError> {
+        let key = self.env.fold.address_key(address);
+        Ok(self.get::<AddressRow>(&key)?.is_some_and(|row| row.suppressed))
+    }
+
+    /// Lifts, on everybody else in a subject's reach, the opt-outs that are the same wish as one in force on the subject
+    /// itself: a STOP is written on the phone and on the person's app, so what reopens the one must reopen the other. Only
+    /// for these programs on this channel. Call it before the subject's own are lifted.
+    pub(super) fn lift_twins(
+        &mut self,
+        subject: &Subject,
+        opt_outs: &[OptOut],
+        programs: &[ProgramId],
+        channel: Channel,
+        cause: &str,
+        text: &str,
+    ) -> Result<(), OpError> {
+        for member in self.reach(subject)?.iter().filter(|m| m.id != subject.id) {
+            let twins = member.opt_outs.iter().filter(|o| opt_outs.iter().any(|own| is_same_wish(own, o)));
+            let recorded_at: Vec<Instant> = twins.map(|o| o.recorded_at).collect();
+            if recorded_at.is_empty() {
+                continue;
+            }
+            let body = OptOutLiftedBody {
+                recorded_at,
+                programs: programs.to_vec(),
+                channel: Some(channel),
+                cause: cause.to_owned(),
+                text: text.to_owned(),
+                operation: None,
+                actor: "gateway".to_owned(),
+            };
+            let public = Public { outcome: cause.to_owned(), ..Public::default() };
+            self.emit(member.id, None, public, Body::OptOutLifted(body))?;
+        }
+        Ok(())
+    }
+
+    /// Sends an automatic text if it can be sent. What calls for it stands whatever comes of the text: a program without
+    /// a sender must not cost a person their opt-out.
+    pub(super) fn answer(&mut self, wish: AutomaticSend) -> Result<Option<MessageId>, OpError> {
+        let before = self.entries_made();
+        match send_automatic(self, wish) {
+            Ok(message) => Ok(message),
+            Err(OpError::Fatal(reason)) => Err(OpError::Fatal(reason)),
+            Err(e) if self.entries_made() != before => Err(e),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// What the numbering plan says about an address; none for an installation or what is no number.
+    pub(super) fn number(&self, address: &Address) -> Option<ParsedNumber> {
+        parse_for_sending(address.phone()?.expose(), None).ok()
+    }
+
+    /// A subject as it stands now.
+    pub(super) fn row_of(&mut self, id: &SubjectId) -> Result<Subject, OpError> {
+        Ok((*self.subject(id)?).clone())
+    }
+
+    /// The instant that names an opt-out within its subject: the batch's, moved on where one is named so already, so that
+    /// lifting the one never lifts the other.
+    pub(super) fn name_of_opt_out(&mut self, subjects: &[SubjectId]) -> Result<Instant, OpError> {
+        let mut name = self.now;
+        for id in subjects {
+            let row = self.get::<Subject>(&keys::subject(id))?;
+            let newest = row.and_then(|s| s.opt_outs.iter().map(|o| o.recorded_at).max());
+            if let Some(newest) = newest {
+                name = name.max(Instant::from_micros(newest.as_micros() + 1));
+            }
+        }
+        Ok(name)
+    }
+}
+
+/// Whether two opt-outs, on two addresses of one person, say the same thing.
+pub(super) fn is_same_wish(a: &OptOut, b: &OptOut) -> bool {
+    a.scope == b.scope && a.source == b.source && a.received_at == b.received_at && b.lifted_at.is_none()
+}
+
+/// The opt-outs in force that forbid a program on a channel.
+pub(super) fn covering<'a>(
+    people: impl IntoIterator<Item = &'a Subject>,
+    program: &Program,
+    channel: Channel,
+    now: Instant,
+) -> Vec<&'a OptOut> {
+    let covers =
+        |o: &&OptOut| o.holds_at(now) && o.covers(&program.brand, &program.id, program.category, channel);
+    people.into_iter().flat_map(|s| &s.opt_outs).filter(covers).collect()
+}

@@ -1,0 +1,152 @@
+//! Ways out: senders, the throttle groups they share, and the connections behind them.
+
+use super::{OBJECTS_MAX, Problems, is_host};
+use crate::content::links::target_host;
+use crate::model::facts::SenderKind;
+use crate::model::registry::{Connection, Sender, Validity};
+use crate::model::{Country, Phone, ZoneName};
+use crate::writer::cx::Cx;
+use crate::writer::op::OpError;
+use crate::writer::ops::link::is_local;
+
+/// A tenth of a part to a thousand parts a second, in parts per 1,000 seconds.
+const RATE: std::ops::RangeInclusive<u64> = 100..=1_000_000;
+const PARTS_A_DAY_MAX: u64 = 100_000_000;
+const SETTINGS_MAX: usize = 32;
+const SECRETS_MAX: usize = 8;
+const REFERENCE_BYTES_MAX: usize = 512;
+/// Area codes of toll-free numbers in the North American plan.
+const TOLL_FREE: [u16; 7] = [800, 833, 844, 855, 866, 877, 888];
+
+pub(super) fn check_sender(
+    cx: &mut Cx<'_>,
+    problems: &mut Problems,
+    sender: &Sender,
+    old: Option<&Sender>,
+) -> Result<(), OpError> {
+    problems.demand(old.is_none_or(|old| old.kind == sender.kind), "kind", "is fixed");
+    let connected = cx.connection(sender.connection.as_str())?.is_some();
+    problems.demand(connected, "connection", "does not exist");
+    for (n, brand) in sender.brands.iter().enumerate() {
+        let field = format!("brands[{n}]");
+        problems.demand(cx.brand(brand.as_str())?.is_some(), &field, "does not exist");
+        problems.demand(!sender.brands[..n].contains(brand), &field, "stands there twice");
+    }
+    problems.demand(address_fits(sender), "address", "does not fit the kind of sender");
+    let push = sender.kind == SenderKind::PushApp && sender.country.is_empty();
+    let country = push || sender.country.parse::<Country>().is_ok();
+    problems.demand(country, "country", "must be a two-letter ISO 3166-1 country code, as in US");
+    check_throttle(cx, problems, sender)
+}
+
+fn address_fits(sender: &Sender) -> bool {
+    let text = sender.address.as_str();
+    let phone = || Phone::from_e164(text).ok();
+    let toll_free = |p: &Phone| p.area_code().is_some_and(|code| TOLL_FREE.contains(&code));
+    match sender.kind {
+        SenderKind::TenDlc => phone().is_some_and(|p| p.area_code().is_some() && !toll_free(&p)),
+        SenderKind::TollFree => phone().is_some_and(|p| toll_free(&p)),
+        SenderKind::LongCode => phone().is_some(),
+        SenderKind::ShortCode => (3..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()),
+        SenderKind::Alphanumeric => {
+            let fine = |b: u8| b.is_ascii_alphanumeric() || b == b' ';
+            let named = text.bytes().any(|b| b.is_ascii_alphabetic());
+            (3..=11).contains(&text.len()) && text.bytes().all(fine) && named
+        }
+        SenderKind::PushApp => (1..=255).contains(&text.len()) && !text.chars().any(char::is_control),
+    }
+}
+
+/// Senders that share a group share its limits, so they must agree on them.
+fn check_throttle(cx: &mut Cx<'_>, problems: &mut Problems, sender: &Sender) -> Result<(), OpError> {
+    let group = &sender.throttle;
+    problems.demand(!group.id.is_empty(), "throttle_group.id", "is required");
+    let rate = RATE.contains(&group.milli_parts_per_second);
+    problems.demand(rate, "throttle_group.segments_per_second", "must be 0.1 to 1,000");
+    let cap = group.parts_per_day.is_none_or(|n| (1..=PARTS_A_DAY_MAX).contains(&n));
+    problems.demand(cap, "throttle_group.parts_per_day", "must be at most 100,000,000, or none");
+    let zone = group.reset_zone.parse::<ZoneName>().ok();
+    let known = zone.is_some_and(|name| cx.policies.engine.zones().get(&name).is_some());
+    problems.demand(
+        known,
+        "throttle_group.reset_zone",
+        "must be an IANA time zone, as in America/Los_Angeles",
+    );
+    for other in cx.senders(OBJECTS_MAX)? {
+        if other.id != sender.id && other.throttle.id == group.id && other.throttle != *group {
+            let rule = format!("differs from that of sender {}, which shares it", other.id);
+            problems.add("throttle_group", rule);
+        }
+    }
+    Ok(())
+}
+
+/// A number means one sender: a reply to it must find one STOP.
+pub(super) fn unique(cx: &mut Cx<'_>, sender: &Sender) -> Result<(), OpError> {
+    let same = |other: &&Sender| {
+        other.id != sender.id
+            && other.country == sender.country
+            && other.address.eq_ignore_ascii_case(&sender.address)
+    };
+    match cx.senders(OBJECTS_MAX)?.iter().find(same) {
+        Some(other) => {
+            Err(OpError::Exists { what: "the address, as that of sender", id: other.id.to_string() })
+        }
+        None => Ok(()),
+    }
+}
+
+pub(super) fn check_connection(problems: &mut Problems, connection: &Connection, old: Option<&Connection>) {
+    problems.demand(!connection.provider.is_empty(), "provider", "is required");
+    problems.demand(old.is_none_or(|old| old.provider == connection.provider), "provider", "is fixed");
+    problems.demand(connection.settings.len() <= SETTINGS_MAX, "settings", "must be at most 32");
+    problems.demand(connection.secrets.len() <= SECRETS_MAX, "secrets", "must be at most 8");
+    named_once(problems, "settings", &connection.settings);
+    named_once(problems, "secrets", &connection.secrets);
+    for (n, (_, source)) in connection.secrets.iter().enumerate() {
+        // The source is not repeated: whoever wrote the secret itself must not find it in a log.
+        let rule = "must be env:NAME or file:/PATH; a secret itself is never taken";
+        problems.demand(is_reference(source), &format!("secrets[{n}].source"), rule);
+    }
+    let url = connection.public_url.as_str();
+    let reachable = url.is_empty() || target_host(url).is_ok() || is_plain_local(url);
+    problems.demand(reachable, "public_url", "must be an https URL (http on this machine alone)");
+    problems.demand((1..=1_024).contains(&connection.slots), "slots", "must be 1 to 1,024");
+    let validity = match connection.validity {
+        Validity::Native { min_seconds, max_seconds } => {
+            min_seconds <= max_seconds && min_seconds <= 86_400 && (1..=604_800).contains(&max_seconds)
+        }
+        Validity::None { queue_seconds } => queue_seconds <= 86_400,
+    };
+    let rule = "must be min_seconds, at most 86,400, to max_seconds, at most 604,800; queue at most 86,400";
+    problems.demand(validity, "validity", rule);
+}
+
+fn named_once(problems: &mut Problems, field: &str, pairs: &[(String, String)]) {
+    for (n, (name, _)) in pairs.iter().enumerate() {
+        let twice = pairs[..n].iter().any(|(other, _)| other == name);
+        problems.demand(!twice && !name.is_empty(), &format!("{field}[{n}].name"), "must be given once");
+    }
+}
+
+/// `env:NAME` or `file:/PATH`: where the gateway's machine keeps a secret.
+fn is_reference(source: &str) -> bool {
+    if source.len() > REFERENCE_BYTES_MAX || source.chars().any(char::is_control) {
+        return false;
+    }
+    if let Some(name) = source.strip_prefix("env:") {
+        let fine = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        return name.starts_with(|c: char| !c.is_ascii_digit()) && name.bytes().all(fine);
+    }
+    let Some(path) = source.strip_prefix("file:") else { return false };
+    path.starts_with('/') && path.len() > 1 && !path.split('/').any(|part| part == "..")
+}
+
+/// Plain HTTP to this machine, as in a sandbox.
+fn is_plain_local(url: &str) -> bool {
+    let Some(host) = url.strip_prefix("http://").and_then(|rest| rest.split('/').next()) else {
+        return false;
+    };
+    let name = host.split(':').next().unwrap_or_default();
+    name == "127.0.0.1" || (is_local(host) && is_host(host))
+}

@@ -1,0 +1,127 @@
+//! Texts the gateway sends by itself: opt-in request, welcome, opt-out confirmation, HELP answer. They go the same way
+//! as every other message, with limits of their own.
+
+use super::draft::{Draft, find_brand, find_program, program_sender, subject_at};
+use super::{Phase, json_sha256, judge, record, text};
+use crate::content::automatic::{AutomaticText as Wording, ProgramWording, automatic_text};
+use crate::content::language::Language;
+use crate::model::facts::{AutomaticKind, AutomaticText, OnHold};
+use crate::model::outgoing::MessageSpec;
+use crate::model::registry::{Brand, Program};
+use crate::model::{Channel, Instant, MessageId, ProgramId, SenderId, SubjectId};
+use crate::writer::{Cx, OpError};
+
+/// An automatic text to be sent, if its rules let it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AutomaticSend {
+    pub program: ProgramId,
+    pub subject: SubjectId,
+    pub kind: AutomaticKind,
+    /// What calls for it: the capture, the confirmed grant, the STOP, the HELP.
+    pub trigger: Instant,
+    /// The person's own text called for it.
+    pub by_keyword: bool,
+    /// A grant was in force just before the trigger.
+    pub grant_existed: bool,
+    /// The sender the person wrote to; none: the program's own.
+    pub sender: Option<SenderId>,
+}
+
+/// Decides an automatic text and writes the decision down. Its id comes from what called for it, so that the same
+/// trigger never causes two; none when it already did.
+pub fn send_automatic(cx: &mut Cx<'_>, wish: AutomaticSend) -> Result<Option<MessageId>, OpError> {
+    let key = format!("auto:{:?}:{}:{}:{}", wish.kind, wish.subject, wish.program, wish.trigger.as_micros());
+    let id = MessageId::derive(&cx.env.seller, &key);
+    if cx.get::<crate::model::outgoing::Message>(&crate::ledger::rows::keys::message(&id))?.is_some() {
+        return Ok(None);
+    }
+    let draft = draft(cx, &wish, id)?;
+    let verdict = judge(cx, &draft, Phase::Accept, cx.now)?;
+    let sha256 = json_sha256(&draft.spec.text);
+    record(cx, draft, verdict, sha256)?;
+    Ok(Some(id))
+}
+
+fn draft(cx: &mut Cx<'_>, wish: &AutomaticSend, id: MessageId) -> Result<Draft, OpError> {
+    let program = find_program(cx, wish.program.as_str())?;
+    let brand = find_brand(cx, program.brand.as_str())?;
+    let to = cx.subject(&wish.subject)?.address.clone();
+    let subject = subject_at(cx, &to)?;
+    let sender = match &wish.sender {
+        Some(id) => cx.sender(id.as_str())?,
+        None => program_sender(cx, &program, &subject, &to, Channel::Sms)?,
+    };
+    let language = text::language(&subject, &brand);
+    let body = words(wish.kind, &program, &brand, language);
+    let parts = crate::content::segments::segment(&body);
+    let last_sent = subject
+        .automatic
+        .iter()
+        .filter(|s| s.kind == wish.kind && (wish.kind == AutomaticKind::Help || s.trigger == wish.trigger))
+        .map(|s| s.at)
+        .max();
+    let automatic = AutomaticText {
+        kind: wish.kind,
+        trigger: wish.trigger,
+        by_keyword: wish.by_keyword,
+        grant_existed: wish.grant_existed,
+        last_sent,
+    };
+    let spec = MessageSpec {
+        id,
+        brand: brand.id.clone(),
+        program: program.id.clone(),
+        category: program.category,
+        channel: Channel::Sms,
+        subject: subject.id,
+        to,
+        connection: sender.as_ref().map(|s| s.connection.clone()),
+        sender: sender.map(|s| s.id),
+        cart: None,
+        preview: body.clone(),
+        text: body,
+        encoding: parts.encoding,
+        parts: u32::try_from(parts.parts).unwrap_or(u32::MAX),
+        template: None,
+        language: language.tag().to_owned(),
+        link: None,
+        coupon: None,
+        expires_at: None,
+        on_hold: OnHold::Hold,
+        automatic: Some(automatic),
+        subject_matter: program.subject_matter.clone(),
+        labels: Vec::new(),
+        actor: "gateway".to_owned(),
+    };
+    Ok(Draft { spec, subject, cart: None, hints: Vec::new(), drains_at: None })
+}
+
+/// The program's own wording, where it is complete; else ours, which always is.
+pub fn words(kind: AutomaticKind, program: &Program, brand: &Brand, language: Language) -> String {
+    let (wording, own) = match kind {
+        AutomaticKind::OptInRequest => (Wording::OptInRequest, &program.texts.opt_in_request),
+        AutomaticKind::Welcome => (Wording::Welcome, &program.texts.welcome),
+        AutomaticKind::OptOutConfirmation => {
+            (Wording::OptOutConfirmation, &program.texts.opt_out_confirmation)
+        }
+        AutomaticKind::Help => (Wording::Help, &program.texts.help),
+    };
+    let about = ProgramWording {
+        brand: &brand.display_name,
+        description: &program.name,
+        covers_cart_reminders: program.covers_cart_reminders,
+        messages_per_month: program
+            .frequency
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect::<String>()
+            .parse()
+            .ok(),
+        contact: &brand.support_contact,
+        terms_url: Some(program.terms_url.as_str()).filter(|url| !url.is_empty()),
+    };
+    let own = Some(own.as_str()).filter(|text| !text.is_empty());
+    automatic_text(wording, &about, language, own)
+        .or_else(|_| automatic_text(wording, &about, language, None))
+        .unwrap_or_else(|_| format!("{}: {}", brand.display_name, brand.support_contact))
+}

@@ -1,0 +1,199 @@
+//! A message before it is judged: every default filled in, its words rendered, its code and link chosen.
+
+use std::sync::Arc;
+
+use super::{SendRequest, Words, has_room, text};
+use crate::model::cart::Cart;
+use crate::model::location::LocationHint;
+use crate::model::outgoing::{MessageLink, MessageSpec};
+use crate::model::registry::{Brand, Program, Sender};
+use crate::model::subject::{Address, Subject};
+use crate::model::{Channel, Instant, MessageId, Span, SubjectId};
+use crate::writer::ops::cart::{self, CartChange};
+use crate::writer::ops::{coupon, link};
+use crate::writer::{Cx, OpError};
+
+/// How long the link of a message works when the message sets no end of its own.
+const LINK_LIFE: Span = Span::days(30);
+
+/// A message ready to be judged.
+pub struct Draft {
+    pub spec: MessageSpec,
+    /// The addressed subject; a bare one when nobody knows the address yet.
+    pub subject: Arc<Subject>,
+    /// The cart as it will stand.
+    pub cart: Option<CartChange>,
+    pub hints: Vec<LocationHint>,
+    /// When the sender's lane is free.
+    pub drains_at: Option<Instant>,
+}
+
+impl Draft {
+    /// The cart as it will stand.
+    pub fn cart(&self) -> Option<&Cart> {
+        self.cart.as_ref().map(|change| &*change.cart)
+    }
+
+    /// Drafts what a caller asks for. Errors are about the request; everything about the person is the verdict's.
+    pub fn of_request(cx: &mut Cx<'_>, request: &SendRequest, id: MessageId) -> Result<Draft, OpError> {
+        let brand = find_brand(cx, request.brand.as_str())?;
+        let program = find_program(cx, request.program.as_str())?;
+        if program.brand != brand.id {
+            return Err(OpError::NotFound { what: "program of this brand", id: program.id.to_string() });
+        }
+        let to = cx.address_of(&request.target)?;
+        let subject = subject_at(cx, &to)?;
+        if !has_room(&subject) {
+            return Err(OpError::SubjectBusy("16 messages wait for them already"));
+        }
+        let cart = match &request.cart {
+            Some(input) => Some(cart::named_by_send(cx, &brand, input)?),
+            None => None,
+        };
+        let sender = choose_sender(cx, request, &program, &subject, &to)?;
+        let language = text::language(&subject, &brand);
+        let link = link_of(cx, request, &brand, cart.as_ref().map(|c| &*c.cart))?;
+        let coupon = match &request.coupon_pool {
+            Some(pool) => Some(coupon::next_code(cx, &brand.id, pool, &id)?.promise()),
+            None => None,
+        };
+        let words = match &request.words {
+            Words::Body(body) => body.clone(),
+            Words::Template(template) => match cx.template(template.as_str())? {
+                Some(found) if found.brand == brand.id => found.body,
+                _ => {
+                    return Err(OpError::NotFound {
+                        what: "template of this brand",
+                        id: template.to_string(),
+                    });
+                }
+            },
+        };
+        let rendered = text::render(
+            &words,
+            &request.variables,
+            &brand,
+            &program,
+            sender.as_ref(),
+            link.as_ref(),
+            request.coupon_pool.is_some(),
+            language,
+        )?;
+        let coupon_ends = coupon::expires_at(cx, &brand.id, coupon.as_ref(), cx.now)?;
+        let zone = text::zone_of(cx, &subject, &request.hints)?;
+        let preview = text::fill(&rendered, coupon.as_ref(), coupon_ends, &zone, cx, language);
+        let parts = crate::content::segments::segment(&preview);
+        let drains_at = sender.as_ref().and_then(|s| cx.env.lane_free_at(&s.throttle.id, cx.now));
+        let spec = MessageSpec {
+            id,
+            brand: brand.id.clone(),
+            program: program.id.clone(),
+            category: program.category,
+            channel: request.channel,
+            subject: subject.id,
+            to,
+            connection: sender.as_ref().map(|s| s.connection.clone()),
+            sender: sender.map(|s| s.id),
+            cart: cart.as_ref().map(|c| c.cart.id.clone()),
+            text: rendered,
+            preview,
+            encoding: parts.encoding,
+            parts: u32::try_from(parts.parts).unwrap_or(u32::MAX),
+            template: match &request.words {
+                Words::Template(id) => Some(id.clone()),
+                Words::Body(_) => None,
+            },
+            language: language.tag().to_owned(),
+            link,
+            coupon,
+            expires_at: request.expires_at,
+            on_hold: request.on_hold,
+            automatic: None,
+            subject_matter: program.subject_matter.clone(),
+            labels: request.labels.clone(),
+            actor: request.actor.clone(),
+        };
+        Ok(Draft { spec, subject, cart, hints: request.hints.clone(), drains_at })
+    }
+}
+
+/// The brand of that id.
+pub(super) fn find_brand(cx: &mut Cx<'_>, id: &str) -> Result<Brand, OpError> {
+    cx.brand(id)?.ok_or_else(|| OpError::NotFound { what: "brand", id: id.to_owned() })
+}
+
+/// The program of that id.
+pub(super) fn find_program(cx: &mut Cx<'_>, id: &str) -> Result<Program, OpError> {
+    cx.program(id)?.ok_or_else(|| OpError::NotFound { what: "program", id: id.to_owned() })
+}
+
+/// The subject at an address; one that exists nowhere yet where there is none.
+pub(super) fn subject_at(cx: &mut Cx<'_>, to: &Address) -> Result<Arc<Subject>, OpError> {
+    let (found, _) = cx.find_subject(to)?;
+    Ok(found.unwrap_or_else(|| Arc::new(Subject::new(SubjectId::default(), to.clone(), cx.now))))
+}
+
+/// The sender asked for; else the one the person heard from last; else the program's first that fits the country.
+fn choose_sender(
+    cx: &mut Cx<'_>,
+    request: &SendRequest,
+    program: &Program,
+    subject: &Subject,
+    to: &Address,
+) -> Result<Option<Sender>, OpError> {
+    if let Some(id) = &request.sender {
+        return match cx.sender(id.as_str())? {
+            Some(sender) => Ok(Some(sender)),
+            None => Err(OpError::NotFound { what: "sender", id: id.to_string() }),
+        };
+    }
+    program_sender(cx, program, subject, to, request.channel)
+}
+
+/// The sender a program uses for a person: sticky, then by country, then the first.
+pub(super) fn program_sender(
+    cx: &mut Cx<'_>,
+    program: &Program,
+    subject: &Subject,
+    to: &Address,
+    channel: Channel,
+) -> Result<Option<Sender>, OpError> {
+    let push = channel == Channel::Push;
+    let mut fitting = Vec::new();
+    for id in &program.senders {
+        if let Some(sender) = cx.sender(id.as_str())? {
+            let is_push = sender.kind == crate::model::facts::SenderKind::PushApp;
+            if is_push == push {
+                fitting.push(sender);
+            }
+        }
+    }
+    let last = subject.last_senders.iter().find(|(p, _)| *p == program.id).map(|(_, s)| s);
+    let number = to.phone().and_then(|p| crate::model::phone::parse_for_sending(p.expose(), None).ok());
+    let country = number.and_then(|n| n.country);
+    let usable = |s: &Sender| s.registered && !s.paused;
+    let local = |s: &Sender| country.is_some() && country == s.country.parse().ok();
+    let sticky = fitting.iter().position(|s| Some(&s.id) == last && usable(s));
+    let at = sticky
+        .or_else(|| fitting.iter().position(|s| usable(s) && local(s)))
+        .or_else(|| fitting.iter().position(usable))
+        .or(if fitting.is_empty() { None } else { Some(0) });
+    Ok(at.map(|at| fitting.swap_remove(at)))
+}
+
+fn link_of(
+    cx: &mut Cx<'_>,
+    request: &SendRequest,
+    brand: &Brand,
+    cart: Option<&Cart>,
+) -> Result<Option<MessageLink>, OpError> {
+    let target = match (request.link_url.as_str(), cart) {
+        ("", Some(cart)) => cart.checkout_url.clone(),
+        (url, _) => url.to_owned(),
+    };
+    if target.is_empty() || brand.short_domain.is_empty() {
+        return Ok(None);
+    }
+    let ends = request.expires_at.map_or(cx.now + LINK_LIFE, |end| end.max(cx.now) + LINK_LIFE);
+    link::for_message(cx, &target, ends).map(Some)
+}

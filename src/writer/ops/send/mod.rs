@@ -1,0 +1,233 @@
+//! Sending: a message is drafted, judged and written down in one commit, or not at all.
+
+mod automatic;
+mod draft;
+mod facts;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use sha2::{Digest, Sha256};
+
+pub use super::link::short_url;
+pub use automatic::{AutomaticSend, send_automatic};
+pub use draft::Draft;
+pub use facts::facts_for;
+pub(super) use facts::{jitter, state_hashes};
+pub(super) use text::final_text;
+
+use super::{Target, cart, coupon};
+use crate::decide::decide;
+use crate::ledger::body::{Body, DecisionBody};
+use crate::ledger::rows::keys;
+use crate::model::cart::Money;
+use crate::model::facts::{OnHold, Phase, Request};
+use crate::model::location::LocationHint;
+use crate::model::outgoing::{Message, MessageSpec};
+use crate::model::subject::{Subject, bounds};
+use crate::model::{
+    BrandId, CartId, Channel, Instant, MessageId, MessageState, Outcome, PoolId, ProgramId, SenderId, Span,
+    TemplateId, Verdict,
+};
+use crate::writer::{Cx, Op, OpError, Priority, about_message};
+
+/// A cart as a send names it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CartInput {
+    pub id: CartId,
+    pub value: Option<Money>,
+    pub checkout_url: String,
+    pub abandoned_at: Option<Instant>,
+}
+
+/// Where the words come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Words {
+    /// Given with the request; placeholders are filled.
+    Body(String),
+    /// A stored template.
+    Template(TemplateId),
+}
+
+/// A message as a caller asks for it, checked in form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SendRequest {
+    /// 1 to 128 bytes; names one attempt.
+    pub idempotency_key: String,
+    /// SHA-256 of the request without its key.
+    pub request_sha256: [u8; 32],
+    pub brand: BrandId,
+    pub program: ProgramId,
+    pub target: Target,
+    pub channel: Channel,
+    /// None: the program's own choice.
+    pub sender: Option<SenderId>,
+    pub cart: Option<CartInput>,
+    pub words: Words,
+    /// Sorted by name.
+    pub variables: Vec<(String, String)>,
+    /// Empty: the cart's checkout URL.
+    pub link_url: String,
+    pub coupon_pool: Option<PoolId>,
+    pub hints: Vec<LocationHint>,
+    pub on_hold: OnHold,
+    pub expires_at: Option<Instant>,
+    /// Sorted by name.
+    pub labels: Vec<(String, String)>,
+    pub actor: String,
+}
+
+/// The message as it stands, and the verdict its attempt got first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SendAnswer {
+    pub message: Message,
+    pub verdict: Verdict,
+    /// The key was used before for the same request.
+    pub repeated: bool,
+}
+
+/// Accepts a message: one decision, recorded.
+pub struct Send(pub SendRequest);
+
+impl Op for Send {
+    type Answer = SendAnswer;
+    const PRIORITY: Priority = Priority::Api;
+
+    fn run(self, cx: &mut Cx<'_>) -> Result<SendAnswer, OpError> {
+        let id = MessageId::derive(&cx.env.seller, &self.0.idempotency_key);
+        if let Some(known) = cx.get::<Message>(&keys::message(&id))? {
+            if known.request_sha256 != self.0.request_sha256 {
+                return Err(OpError::KeyReused);
+            }
+            let (message, verdict) = ((*known).clone(), known.first.clone());
+            return Ok(SendAnswer { message, verdict, repeated: true });
+        }
+        let draft = Draft::of_request(cx, &self.0, id)?;
+        let verdict = judge(cx, &draft, Phase::Accept, cx.now)?;
+        let message = record(cx, draft, verdict.clone(), self.0.request_sha256)?;
+        Ok(SendAnswer { message, verdict, repeated: false })
+    }
+}
+
+/// What `CheckMessage` asks: the verdict a send would get at an instant. Changes nothing; run it on a snapshot.
+pub fn check(
+    cx: &mut Cx<'_>,
+    request: &SendRequest,
+    at: Option<Instant>,
+) -> Result<(MessageSpec, Verdict), OpError> {
+    let id = MessageId::derive(&cx.env.seller, &request.idempotency_key);
+    let draft = Draft::of_request(cx, request, id)?;
+    let verdict = judge(cx, &draft, Phase::Check, at.unwrap_or(cx.now))?;
+    Ok((draft.spec, verdict))
+}
+
+fn judge(cx: &mut Cx<'_>, draft: &Draft, phase: Phase, at: Instant) -> Result<Verdict, OpError> {
+    let facts = facts_for(cx, &draft.spec, &draft.subject, draft.cart(), &draft.hints, draft.drains_at, at)?;
+    Ok(decide(&cx.policies.engine, &facts, &request_of(&draft.spec, phase), at))
+}
+
+/// What a decision is asked about a message.
+pub fn request_of(spec: &MessageSpec, phase: Phase) -> Request {
+    Request {
+        message: spec.id,
+        channel: spec.channel,
+        phase,
+        on_hold: spec.on_hold,
+        expires_at: spec.expires_at,
+        subject_matter: Some(spec.subject_matter.clone()),
+        automatic: spec.automatic.clone(),
+    }
+}
+
+/// Writes a judged draft down: subject and cart if they are new, then the decision.
+fn record(
+    cx: &mut Cx<'_>,
+    draft: Draft,
+    verdict: Verdict,
+    request_sha256: [u8; 32],
+) -> Result<Message, OpError> {
+    let Draft { mut spec, subject, cart, hints, drains_at } = draft;
+    let hashes = state_hashes(cx, &subject)?;
+    if subject.chain_length == 0 {
+        spec.subject = cx.subject_for(&spec.to)?;
+    }
+    if let Some(cart) = cart {
+        cart::write(cx, cart, &spec.actor)?;
+    }
+    let (state, due) = accepted_as(&verdict, &spec, cx.now);
+    let mut public =
+        about_message(&spec.id, spec.program.as_str(), channel_name(spec.channel), outcome_name(&verdict));
+    public.codes = codes(&verdict);
+    let (id, brand, subject_id) = (spec.id, spec.brand.clone(), spec.subject);
+    let body = DecisionBody {
+        message: spec,
+        request_sha256,
+        hints,
+        state_hashes: hashes,
+        lane_free_at: drains_at,
+        verdict,
+        state,
+        due,
+    };
+    cx.emit(subject_id, Some(&brand), public, Body::Decision(Box::new(body)))?;
+    let message = cx.get::<Message>(&keys::message(&id))?;
+    if let Some(promise) =
+        message.as_ref().filter(|m| m.state.is_waiting()).and_then(|m| m.spec.coupon.as_ref())
+    {
+        coupon::report_level(cx, &brand, promise)?;
+    }
+    message.map(|m| (*m).clone()).ok_or_else(|| OpError::Fatal("a decision left no message".to_owned()))
+}
+
+/// The state a verdict puts an accepted message in, and when it wakes.
+fn accepted_as(verdict: &Verdict, spec: &MessageSpec, now: Instant) -> (MessageState, Option<Instant>) {
+    match verdict.outcome {
+        Outcome::Admit => (MessageState::Queued, Some(now)),
+        Outcome::Hold => (MessageState::Held, Some(wake_at(verdict, spec, now))),
+        Outcome::Refuse => (MessageState::Refused, None),
+    }
+}
+
+/// When a held message wakes: at the lawful instant, spread so that not everybody's window opens at once. Without a
+/// known instant (a paused sender), in five minutes.
+pub(super) fn wake_at(verdict: &Verdict, spec: &MessageSpec, now: Instant) -> Instant {
+    match verdict.hold_until {
+        Some(until) => until.max(now + Span::seconds(1)) + jitter(verdict, spec),
+        None => now + Span::minutes(5),
+    }
+}
+
+/// Codes of a verdict, sorted and once each, for the leaf.
+pub(super) fn codes(verdict: &Verdict) -> Vec<String> {
+    let mut codes: Vec<String> = verdict.reasons.iter().map(|r| r.code.as_str().to_owned()).collect();
+    codes.sort();
+    codes.dedup();
+    codes
+}
+
+/// `SMS` or `PUSH`.
+pub(super) fn channel_name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Sms => "SMS",
+        Channel::Push => "PUSH",
+    }
+}
+
+/// `ADMIT`, `HOLD` or `REFUSE`.
+pub(super) fn outcome_name(verdict: &Verdict) -> &'static str {
+    match verdict.outcome {
+        Outcome::Admit => "ADMIT",
+        Outcome::Hold => "HOLD",
+        Outcome::Refuse => "REFUSE",
+    }
+}
+
+/// Room for one more open message; automatic texts always have room.
+fn has_room(subject: &Subject) -> bool {
+    subject.open.iter().filter(|o| !o.automatic).count() < bounds::OPEN
+}
+
+/// SHA-256 of a value's JSON: how requests that the gateway makes itself are told apart.
+pub(super) fn json_sha256<T: serde::Serialize>(value: &T) -> [u8; 32] {
+    Sha256::digest(serde_json::to_vec(value).unwrap_or_default()).into()
+}

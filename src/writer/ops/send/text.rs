@@ -1,0 +1,111 @@
+//! The words of a message: placeholders, the brand's name, the way to stop, the coupon and its real end in local time.
+
+use std::collections::BTreeMap;
+
+use crate::content::language::Language;
+use crate::content::render::Template;
+use crate::content::wording::{HowToStop, complete};
+use crate::model::facts::SenderKind;
+use crate::model::location::LocationHint;
+use crate::model::outgoing::{MessageCoupon, MessageLink, MessageSpec};
+use crate::model::registry::{Brand, Program, Sender};
+use crate::model::subject::Subject;
+use crate::model::{Category, Instant, ZoneName};
+use crate::writer::ops::link::{opt_out_url, short_url};
+use crate::writer::{Cx, OpError};
+
+/// Stay open until dispatch: a returned code must not have been seen, and its end counts from the hand-over.
+const COUPON: &str = "{{coupon}}";
+const COUPON_EXPIRES: &str = "{{coupon_expires}}";
+
+/// The language of a text: the person's own wish, else the brand's, else English.
+pub fn language(subject: &Subject, brand: &Brand) -> Language {
+    let wished = subject.preferences.languages.iter().find_map(|tag| Language::from_tag(tag));
+    wished.or_else(|| Language::from_tag(&brand.locale)).unwrap_or_default()
+}
+
+/// How a person stops the texts of this sender.
+pub fn how_to_stop<'a>(sender: Option<&Sender>, opt_out_url: &'a str) -> HowToStop<'a> {
+    match sender.map(|s| s.kind) {
+        Some(SenderKind::Alphanumeric | SenderKind::PushApp) => HowToStop::Link(opt_out_url),
+        _ => HowToStop::Reply,
+    }
+}
+
+/// Fills everything but the coupon, then adds brand name and opt-out wording where they are missing.
+#[allow(clippy::too_many_arguments, reason = "each is one of the things a text is made of")]
+pub fn render(
+    words: &str,
+    variables: &[(String, String)],
+    brand: &Brand,
+    program: &Program,
+    sender: Option<&Sender>,
+    link: Option<&MessageLink>,
+    with_coupon: bool,
+    language: Language,
+) -> Result<String, OpError> {
+    let mut filled = BTreeMap::new();
+    let opt_out = link.map(|l| opt_out_url(&brand.short_domain, &l.code)).unwrap_or_default();
+    if let Some(link) = link {
+        filled.insert("link", short_url(&brand.short_domain, &link.code));
+        filled.insert("opt_out_link", opt_out.clone());
+    }
+    if with_coupon {
+        filled.insert("coupon", COUPON.to_owned());
+        filled.insert("coupon_expires", COUPON_EXPIRES.to_owned());
+    }
+    let variables: BTreeMap<String, String> = variables.iter().cloned().collect();
+    let text = Template::parse(words).and_then(|template| template.render(&filled, &variables)).map_err(
+        |errors| OpError::Invalid {
+            field: "body",
+            rule: errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        },
+    )?;
+    let marketing = program.category == Category::Marketing;
+    let how = marketing.then(|| how_to_stop(sender, &opt_out));
+    Ok(complete(&text, &brand.display_name, language, how).text)
+}
+
+/// Fills in the coupon as it would be, or is, at dispatch.
+pub fn fill(
+    text: &str,
+    coupon: Option<&MessageCoupon>,
+    expires_at: Option<Instant>,
+    zone: &ZoneName,
+    cx: &Cx<'_>,
+    language: Language,
+) -> String {
+    let Some(code) = coupon.and_then(|c| c.code.as_deref()) else { return text.to_owned() };
+    let ends = expires_at.map(|at| local(at, zone, cx, language)).unwrap_or_default();
+    text.replace(COUPON, code).replace(COUPON_EXPIRES, &ends)
+}
+
+/// An instant as the person's clock will show it, with the zone named so that nobody has to guess.
+fn local(at: Instant, zone: &ZoneName, cx: &Cx<'_>, language: Language) -> String {
+    let zones = cx.policies.engine.zones();
+    let zone = zones.get(zone).cloned().unwrap_or(jiff::tz::TimeZone::UTC);
+    let format = match language {
+        Language::En => "%b %-d, %-I:%M %p %Z",
+        Language::Es | Language::Fr => "%-d/%-m %H:%M %Z",
+    };
+    jiff::fmt::strtime::format(format, &at.to_jiff().to_zoned(zone)).unwrap_or_default()
+}
+
+/// The zone whose clock a person most likely reads: their own word, else the first candidate.
+pub fn zone_of(cx: &mut Cx<'_>, subject: &Subject, hints: &[LocationHint]) -> Result<ZoneName, OpError> {
+    let place = super::facts::place_of(subject, hints, cx.now);
+    let utc = || "UTC".parse().expect("a zone name");
+    Ok(place.zones.first().cloned().unwrap_or_else(utc))
+}
+
+/// The text as it leaves, its coupon valid until `coupon_expires_at`.
+pub fn final_text(
+    cx: &mut Cx<'_>,
+    spec: &MessageSpec,
+    subject: &Subject,
+    coupon_expires_at: Option<Instant>,
+) -> Result<String, OpError> {
+    let zone = zone_of(cx, subject, &[])?;
+    let language = Language::from_tag(&spec.language).unwrap_or_default();
+    Ok(fill(&spec.text, spec.coupon.as_ref(), coupon_expires_at, &zone, cx, language))
+}

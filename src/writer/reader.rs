@@ -1,0 +1,51 @@
+//! Reading without writing: the newest durable state as one snapshot, with the same eyes operations have.
+
+use std::sync::Arc;
+
+use super::cx::{Cx, EntrySource};
+use super::env::Env;
+use super::op::OpError;
+use crate::ledger::seal::KeySource;
+use crate::ledger::state::State;
+use crate::store::SharedKv;
+
+/// Reads for everyone but the writer. Cheap to clone; never blocks it.
+#[derive(Clone)]
+pub struct Reader {
+    env: Arc<Env>,
+    kv: SharedKv,
+    source: Arc<dyn EntrySource>,
+    keys: Arc<dyn KeySource + Send + Sync>,
+}
+
+impl Reader {
+    /// A reader of a ledger and its index.
+    pub fn new(
+        env: Arc<Env>,
+        kv: SharedKv,
+        source: Arc<dyn EntrySource>,
+        keys: Arc<dyn KeySource + Send + Sync>,
+    ) -> Reader {
+        Reader { env, kv, source, keys }
+    }
+
+    /// Looks at one moment. What `look` emits is judged and folded for its own eyes and then forgotten: that is how a
+    /// dry run decides.
+    pub fn look<T>(&self, look: impl FnOnce(&mut Cx<'_>) -> Result<T, OpError>) -> Result<T, OpError> {
+        let snapshot = self.kv.snapshot().map_err(|e| OpError::Fatal(e.to_string()))?;
+        let now = self.env.clock.now();
+        let state = State::over(&*snapshot);
+        let mut cx = Cx::new(&self.env, state, &*self.source, &*self.keys, self.source.size(), now);
+        look(&mut cx)
+    }
+
+    /// Durable entries, bodies open where they can be.
+    pub fn entries(&self) -> &dyn EntrySource {
+        &*self.source
+    }
+
+    /// The surroundings.
+    pub fn env(&self) -> &Arc<Env> {
+        &self.env
+    }
+}
