@@ -40,6 +40,7 @@ use crate::pb::consentry::v1::device_service_server::DeviceServiceServer;
 use crate::pb::consentry::v1::link_service_server::LinkServiceServer;
 use crate::pb::consentry::v1::message_service_server::MessageServiceServer;
 use crate::provider::SharedProvider;
+use crate::redirect::Redirect;
 use crate::telemetry::metrics::Exporter;
 use crate::tls::{Tls, incoming};
 
@@ -77,7 +78,9 @@ pub async fn start(gateway: &Gateway, listeners: Listeners, around: Surroundings
     let keys = KeyTable::load(&gateway.reader)?;
     gateway.run(keys.clone().follow(hands.clone(), stop.clone()));
     let webhooks = hear(gateway, around.lines)?;
-    let http = webhooks.router().merge(around.extra);
+    let redirect = Redirect::open(gateway.kv.clone(), gateway.env.clock.clone(), gateway.writer.clone())?;
+    gateway.run(redirect.clone().run(gateway.watch(), stop.clone()));
+    let http = redirect.in_front_of(webhooks.router().merge(around.extra));
     serve_http(gateway, listeners.http, around.tls.clone(), http, stop.clone());
     serve_http(gateway, listeners.admin, None, admin(gateway, around.metrics.clone()), stop.clone());
     if let Some(exporter) = around.metrics {

@@ -59,7 +59,7 @@ impl Default for SegmentOptions {
 pub struct NewEntry<'a> {
     /// The public bytes, hashed into the tree; at most 3 KiB.
     pub leaf: &'a [u8],
-    /// The sealed blob beside it, or nothing; at most [`SEALED_BYTES_MAX`].
+    /// The sealed blob beside it, or nothing; at most `SEALED_BYTES_MAX`.
     pub sealed: &'a [u8],
 }
 

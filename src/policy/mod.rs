@@ -2,10 +2,10 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | [`file`] | the strict shapes of the TOML files |
+//! | [`mod@file`] | the strict shapes of the TOML files |
 //! | [`value`] | what each kind of rule says |
 //! | [`calendar`] | holidays, computed |
-//! | [`compile`] | files in, a [`PolicySet`] or every problem out |
+//! | [`mod@compile`] | files in, a [`PolicySet`] or every problem out |
 //! | [`set`] | lookup by place, channel, category, sender and instant |
 //! | [`embedded`] | the packs that come with this release |
 //! | [`show`] | a set as text for people |

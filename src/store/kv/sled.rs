@@ -1,4 +1,4 @@
-//! sled 0.34: one tree, atomic batches, snapshots through [`History`].
+//! sled 0.34: one tree, atomic batches, snapshots through `History`.
 //!
 //! Its readme calls it beta and its memory grows past the cache (measured: 14.5 GB at 5 million keys); as a view
 //! that can be rebuilt this costs speed and memory, not data.
