@@ -78,6 +78,7 @@ fn gateway(dir: &std::path::Path) -> Gateway {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         queues: QueueLimits::default(),
+        drain: std::time::Duration::from_secs(5),
     };
     Gateway::start(parts).expect("a gateway")
 }

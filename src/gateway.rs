@@ -28,9 +28,6 @@ use crate::writer::{
 const NEWS_BUFFER: usize = 1_024;
 /// How often the ledger is given a chance to sign a checkpoint when nothing else happens.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How long hand-overs under way are waited for at the end.
-const DRAIN: Duration = Duration::from_secs(20);
-
 /// What a gateway is made of.
 pub struct Parts {
     pub disk: SharedDisk,
@@ -45,6 +42,8 @@ pub struct Parts {
     pub clock: SharedClock,
     pub entropy: SharedEntropy,
     pub queues: QueueLimits,
+    /// How long hand-overs under way are waited for at the end.
+    pub drain: Duration,
 }
 
 /// The seller's secrets.
@@ -89,6 +88,7 @@ pub struct Gateway {
     pub verifier_key: String,
     news: broadcast::Sender<Arc<[Entry]>>,
     shutdown: CancellationToken,
+    ended: CancellationToken,
     tasks: TaskTracker,
     thread: thread::JoinHandle<Result<Core, String>>,
 }
@@ -122,11 +122,12 @@ impl Gateway {
         let dispatcher = Dispatcher::new(env.clone(), kv.clone(), writer.clone(), providers.clone());
         let lanes = dispatcher.clone();
         env.set_lanes(Box::new(move |group, now| lanes.free_at(group, now)));
-        let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(beat(writer.clone(), shutdown.clone()));
+        let (shutdown, ended, tasks) =
+            (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(beat(writer.clone(), shutdown.clone(), ended.clone()));
         tasks.spawn(wake_lanes(dispatcher.clone(), news.subscribe(), shutdown.clone()));
         let (lanes, stop) = (dispatcher.clone(), shutdown.clone());
-        tasks.spawn(async move { lanes.run(stop, DRAIN).await });
+        tasks.spawn(async move { lanes.run(stop, parts.drain).await });
         Ok(Gateway {
             env,
             writer,
@@ -139,6 +140,7 @@ impl Gateway {
             verifier_key,
             news,
             shutdown,
+            ended,
             tasks,
             thread,
         })
@@ -184,9 +186,10 @@ impl Gateway {
         }
     }
 
-    /// Whether the writer still works. When it does not, the process should end: nothing can be made durable.
-    pub fn is_alive(&self) -> bool {
-        !self.thread.is_finished()
+    /// Returns when the writer has stopped by itself, at most a heartbeat later. Then the process should end: nothing can
+    /// be made durable any more, and the next start is the recovery.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 }
 
@@ -228,7 +231,7 @@ impl Op for Heartbeat {
     }
 }
 
-async fn beat(writer: WriterHandle, shutdown: CancellationToken) {
+async fn beat(writer: WriterHandle, shutdown: CancellationToken, ended: CancellationToken) {
     loop {
         tokio::select! {
             biased;
@@ -237,6 +240,7 @@ async fn beat(writer: WriterHandle, shutdown: CancellationToken) {
         }
         if let Err(CallError::Unavailable(why)) = writer.call(Heartbeat).await {
             tracing::error!(why, "the writer has stopped");
+            ended.cancel();
             return;
         }
     }

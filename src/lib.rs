@@ -39,4 +39,5 @@ pub mod serve;
 pub mod store;
 pub mod telemetry;
 pub mod tls;
+pub mod web;
 pub mod writer;

@@ -75,7 +75,7 @@ impl Shop {
         let services = Services::all(&hands, &settings, HealthReporter::new()).expect("descriptors");
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let connections = incoming(listener, None, stop.clone());
+        let connections = incoming(listener, None, 64, stop.clone());
         let stopping = stop.clone();
         let served =
             tokio::spawn(async move { serve(services, gate, &settings, connections, stopping).await });
@@ -119,6 +119,7 @@ fn parts(clock: &ManualClock) -> Parts {
         clock: Arc::new(clock.clone()),
         entropy: Arc::new(SeededEntropy::new(1)),
         queues: QueueLimits::default(),
+        drain: std::time::Duration::from_secs(5),
     }
 }
 

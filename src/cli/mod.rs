@@ -20,9 +20,12 @@ mod message;
 mod opt_in;
 mod opt_out;
 mod output;
+mod parts;
 mod policy;
 mod sandbox;
 mod send;
+mod serve;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -49,6 +52,8 @@ struct Cli {
 enum Verb {
     /// Run everything on this machine, with a built-in carrier and virtual phones in the browser.
     Sandbox(sandbox::Args),
+    /// Run the gateway a configuration file describes.
+    Serve(serve::Args),
     /// Ask for a message to be sent; the answer is the decision with every reason.
     Send(send::Args),
     /// Ask what the decision would be, now or at any instant; records nothing.
@@ -78,6 +83,7 @@ pub fn main() -> ExitCode {
 fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Sandbox(args) => sandbox::run(args, output),
+        Verb::Serve(args) => serve::run(args, output),
         Verb::Send(args) => send::run(args, output),
         Verb::Check(args) => check::run(args, output),
         Verb::OptIn(args) => opt_in::run(args, output),

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use super::failure::Failure;
 use super::output::Output;
+use super::stop::stop_signal;
 use crate::clock::{Clock, OffsetClock};
 use crate::decide::Engine;
 use crate::disk::{RealDisk, SharedDisk};
@@ -29,6 +30,8 @@ use crate::serve::{Line, Listeners, Surroundings};
 use crate::store::embedded::EmbeddedOptions;
 use crate::store::{Engine as Index, KvOptions};
 use crate::telemetry::metrics::Exporter;
+use crate::telemetry::{LogSettings, log};
+use crate::web::Bounds;
 use crate::writer::{EntrySource, Policies, QueueLimits, Recorded};
 
 #[derive(Debug, clap::Args)]
@@ -51,6 +54,9 @@ pub struct Args {
     /// A fixed API key, `csk_<id>_<secret>`; without it, a new one at every start.
     #[arg(long, env = "CONSENTRY_SANDBOX_KEY", hide_env_values = true)]
     key: Option<SecretString>,
+    /// What is logged to standard error, as in `info` or `warn,consentry::dispatch=debug`.
+    #[arg(long, env = "CONSENTRY_LOG", default_value = "warn")]
+    log: String,
 }
 
 const SELLER: &str = "acme";
@@ -92,7 +98,11 @@ impl std::fmt::Display for Begun {
 /// Runs until it is told to stop.
 pub fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(Failure::unusable)?.block_on(serve(args, output))
+    runtime.map_err(Failure::unusable)?.block_on(async {
+        let quiet = LogSettings { filter: args.log.clone(), ..LogSettings::default() };
+        let _telemetry = log::install(&quiet).map_err(Failure::unusable)?;
+        serve(args, output).await
+    })
 }
 
 async fn serve(args: Args, output: &Output) -> Result<ExitCode, Failure> {
@@ -155,18 +165,6 @@ async fn serve(args: Args, output: &Output) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-pub async fn stop_signal() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(signal) => signal,
-        Err(_) => return tokio::signal::ctrl_c().await.unwrap_or_default(),
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
 fn open(
     dir: &Path,
     clock: &OffsetClock,
@@ -194,6 +192,7 @@ fn open(
         clock: Arc::new(clock.clone()),
         entropy: entropy.clone(),
         queues: QueueLimits::default(),
+        drain: std::time::Duration::from_secs(5),
     })
     .map_err(Failure::unusable)
 }
@@ -256,7 +255,7 @@ fn seed_settings(page: &str, port: u16, key: Option<SecretString>) -> SeedSettin
         host: "sandbox.localhost".to_owned(),
         short_domain: format!("go.acme.localhost:{port}"),
         checkout_host: "localhost".to_owned(),
-        carrier_settings: vec![("base_url".to_owned(), page.to_owned())],
+        carrier_settings: vec![("url".to_owned(), page.to_owned())],
         carrier_secrets: vec![
             ("token".to_owned(), "env:CONSENTRY_SANDBOX_CARRIER_TOKEN".to_owned()),
             ("webhook".to_owned(), "env:CONSENTRY_SANDBOX_CARRIER_SECRET".to_owned()),
@@ -287,29 +286,24 @@ async fn attach(
     let base = format!("http://{http}");
     let hook = format!("{base}/webhooks/{CONNECTION}/{}", seeded.webhook_token.expose_secret());
     carrier.set_webhooks(WebhookSettings { url: Some(hook.into()), ..WebhookSettings::default() });
-    let connection = connection(gateway)?;
-    let provider = SandboxProvider::new(client(), shared, &base, SecretString::from(token))
-        .map_err(Failure::unusable)?;
-    let secret = SecretString::from(secret);
-    let line = Line {
-        connection,
-        provider: Arc::new(provider),
-        secret: Box::new(move |name| (name == "webhook").then(|| secret.clone())),
+    let plug = move |connection: &Connection| {
+        let made = SandboxProvider::new(client(), shared.clone(), &base, SecretString::from(token.clone()));
+        let provider = made.map_err(|e| format!("{}: {e}", connection.id))?;
+        let secret = secret.clone();
+        let secret = move |name: &str| (name == "webhook").then(|| SecretString::from(secret.clone()));
+        Ok(Line { provider: Arc::new(provider), secret: Box::new(secret) })
     };
     let live = Live::new(gateway, clock.clone(), page);
     let short = format!("http://go.acme.localhost:{}", http.port());
     let extra = Page::new(carrier, live, &[short], stop).router();
     let around = Surroundings {
-        lines: vec![line],
+        plug: Arc::new(plug),
         tls: None,
-        settings: crate::api::server::Settings::default(),
+        grpc: crate::api::server::Settings::default(),
+        http: Bounds::default(),
+        webhook_bytes_max: 256 << 10,
         extra,
         metrics: Exporter::install().ok(),
     };
     crate::serve::start(gateway, listeners, around).await.map_err(Failure::unusable)
-}
-
-fn connection(gateway: &Gateway) -> Result<Connection, Failure> {
-    let found = gateway.reader.look(|cx| cx.connection(CONNECTION)).map_err(Failure::unusable)?;
-    found.ok_or_else(|| Failure::unusable("the sandbox's own connection is missing"))
 }

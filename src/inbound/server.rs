@@ -20,8 +20,6 @@ use crate::telemetry::metrics;
 use crate::writer::ops::webhook::{Delivery, Raw, ReceiveReceipts, ReceiveTexts, Received};
 use crate::writer::{CallError, WriterHandle};
 
-/// Largest body taken.
-pub const BODY_MAX: usize = 64 * 1024;
 /// Longest wait for a body; the strictest provider hangs up after 2 seconds, the most patient after 15.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -35,17 +33,20 @@ struct Inner {
     hearing: Hearing,
     clock: SharedClock,
     quarantine: Quarantine,
+    body_max: usize,
 }
 
 impl Webhooks {
-    /// A listener over the ears of all connections.
+    /// A listener over the ears of all connections. Bodies of more than `body_max` bytes are refused.
     pub fn new(
         writer: WriterHandle,
         endpoints: Arc<Endpoints>,
         hearing: Hearing,
         clock: SharedClock,
+        body_max: usize,
     ) -> Webhooks {
-        Webhooks(Arc::new(Inner { writer, endpoints, hearing, clock, quarantine: Quarantine::default() }))
+        let quarantine = Quarantine::default();
+        Webhooks(Arc::new(Inner { writer, endpoints, hearing, clock, quarantine, body_max }))
     }
 
     /// The route.
@@ -168,7 +169,7 @@ async fn take(
         return refused(StatusCode::UNAUTHORIZED);
     }
     let (head, body) = request.into_parts();
-    let body = match read(body).await {
+    let body = match read(body, webhooks.0.body_max).await {
         Ok(body) => body,
         Err(status) => {
             metrics::webhook(endpoint.connection(), "refused");
@@ -186,8 +187,8 @@ async fn take(
 }
 
 /// The whole body, within its bounds.
-async fn read(body: Body) -> Result<Vec<u8>, StatusCode> {
-    let whole = tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, BODY_MAX)).await;
+async fn read(body: Body, most: usize) -> Result<Vec<u8>, StatusCode> {
+    let whole = tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, most)).await;
     match whole {
         Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
         Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),

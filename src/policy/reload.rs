@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::compile::{Problem, compile};
 use super::set::PolicySet;
@@ -53,6 +53,21 @@ pub enum ReloadError {
 /// Reads and compiles the packs of a folder, whole or not at all. `lists/` holds other data and is left out.
 pub fn load_folder(folder: &Path) -> Result<PolicySet, ReloadError> {
     compile(read_folder(folder)?).map_err(ReloadError::Problems)
+}
+
+/// Reads several folders together, whole or not at all: a release's packs and an operator's `overrides/`, say. A path
+/// that stands in two of them is a problem, not a choice.
+pub fn load_folders(folders: &[PathBuf]) -> Result<PolicySet, ReloadError> {
+    let mut files = BTreeMap::new();
+    for folder in folders {
+        for (path, bytes) in read_folder(folder)? {
+            if files.insert(path.clone(), bytes).is_some() {
+                let problem = format!("stands in {} and in a folder before it", folder.display());
+                return Err(ReloadError::Problems(vec![Problem { file: path, problem }]));
+            }
+        }
+    }
+    compile(files).map_err(ReloadError::Problems)
 }
 
 /// The `.toml` files of a folder with their paths inside it, sorted. Hidden files and `lists/` are left out.
@@ -134,6 +149,18 @@ mod tests {
         std::fs::write(folder.path().join("tzdata.zi"), "# version 2031b\n# rest\n").expect("writable");
         let zones = load_zoneinfo(folder.path()).expect("good data");
         assert_eq!((zones.version(), zones.names()), ("2031b", vec!["America/Phoenix"]));
+    }
+
+    #[test]
+    fn folders_are_read_together_and_a_path_may_stand_in_one_only() {
+        let packs = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+        let own = tempfile::tempdir().expect("a temporary folder");
+        let both = [packs.clone(), own.path().to_owned()];
+        let built_in = load_folder(&packs).expect("good packs").hash();
+        assert_eq!(load_folders(&both).expect("an empty folder adds nothing").hash(), built_in);
+        std::fs::copy(packs.join("pack.toml"), own.path().join("pack.toml")).expect("writable");
+        let Err(ReloadError::Problems(problems)) = load_folders(&both) else { panic!("taken twice") };
+        assert_eq!(problems[0].file, "pack.toml");
     }
 
     #[test]

@@ -6,7 +6,6 @@ pub mod jump;
 pub mod live;
 pub mod page;
 pub mod seed;
-pub mod serve;
 
 pub use carrier::{Carrier, CarrierSettings};
 pub use gateway::Gateway;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -24,24 +24,36 @@ const HANDSHAKES_MAX: usize = 256;
 /// Pause after a failed accept, as when file descriptors run out.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// One connection, encrypted or not.
-pub enum Wire {
-    /// Plain TCP.
+/// One connection, encrypted or not. Counts against its listener's most until dropped.
+pub struct Wire {
+    line: Line,
+    _place: OwnedSemaphorePermit,
+}
+
+enum Line {
     Plain(TcpStream),
-    /// TLS after its handshake.
+    /// After its handshake.
     Encrypted(Box<TlsStream<TcpStream>>),
 }
 
-/// Accepts until `stop`. Slow or failed handshakes cost their own connection only.
+/// Accepts until `stop`, at most `connections_max` at once; further ones wait in the listener's queue. Slow or failed
+/// handshakes cost their own connection only.
 pub fn incoming(
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
+    connections_max: usize,
     stop: CancellationToken,
 ) -> impl Stream<Item = io::Result<Wire>> + Send + 'static {
     let (ready, wires) = mpsc::channel(64);
     tokio::spawn(async move {
         let slots = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-        while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let places = Arc::new(Semaphore::new(connections_max));
+        loop {
+            // Never closed.
+            let Some(Ok(place)) = stop.run_until_cancelled(places.clone().acquire_owned()).await else {
+                return;
+            };
+            let Some(accepted) = stop.run_until_cancelled(listener.accept()).await else { return };
             let Ok((stream, _)) = accepted else {
                 tokio::time::sleep(BREATH).await;
                 continue;
@@ -49,7 +61,8 @@ pub fn incoming(
             // Only latency is at stake.
             let _ = stream.set_nodelay(true);
             let Some(tls) = &tls else {
-                if ready.send(Ok(Wire::Plain(stream))).await.is_err() {
+                let wire = Wire { line: Line::Plain(stream), _place: place };
+                if ready.send(Ok(wire)).await.is_err() {
                     return;
                 }
                 continue;
@@ -60,7 +73,8 @@ pub fn incoming(
                 if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await
                 {
                     // Nobody serves any more: the connection closes.
-                    let _ = ready.send(Ok(Wire::Encrypted(Box::new(stream)))).await;
+                    let wire = Wire { line: Line::Encrypted(Box::new(stream)), _place: place };
+                    let _ = ready.send(Ok(wire)).await;
                 }
                 drop(slot);
             });
@@ -72,9 +86,9 @@ pub fn incoming(
 impl Wire {
     /// The TCP connection below.
     pub fn tcp(&self) -> &TcpStream {
-        match self {
-            Wire::Plain(tcp) => tcp,
-            Wire::Encrypted(tls) => tls.get_ref().0,
+        match &self.line {
+            Line::Plain(tcp) => tcp,
+            Line::Encrypted(tls) => tls.get_ref().0,
         }
     }
 }
@@ -88,30 +102,30 @@ impl Connected for Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Wire::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Wire::Encrypted(tls) => Pin::new(tls).poll_read(cx, buf),
+        match &mut self.get_mut().line {
+            Line::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Line::Encrypted(tls) => Pin::new(tls).poll_read(cx, buf),
         }
     }
 }
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Wire::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Wire::Encrypted(tls) => Pin::new(tls).poll_write(cx, buf),
+        match &mut self.get_mut().line {
+            Line::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Line::Encrypted(tls) => Pin::new(tls).poll_write(cx, buf),
         }
     }
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Wire::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Wire::Encrypted(tls) => Pin::new(tls).poll_flush(cx),
+        match &mut self.get_mut().line {
+            Line::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Line::Encrypted(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Wire::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Wire::Encrypted(tls) => Pin::new(tls).poll_shutdown(cx),
+        match &mut self.get_mut().line {
+            Line::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Line::Encrypted(tls) => Pin::new(tls).poll_shutdown(cx),
         }
     }
 }

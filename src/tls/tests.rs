@@ -43,7 +43,7 @@ fn connector(client: Option<&str>) -> TlsConnector {
 async fn serve(tls: Arc<Tls>, stop: CancellationToken) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
-    let mut wires = Box::pin(incoming(listener, Some(tls), stop));
+    let mut wires = Box::pin(incoming(listener, Some(tls), 64, stop));
     tokio::spawn(async move {
         while let Some(Ok(mut wire)) = wires.next().await {
             let _ = wire.write_all(b"!").await;

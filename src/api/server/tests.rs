@@ -59,7 +59,7 @@ async fn start(settings: Settings) -> Running {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
     let stop = CancellationToken::new();
-    let incoming = incoming(listener, None, stop.clone());
+    let incoming = incoming(listener, None, 64, stop.clone());
     let gate =
         GateLayer::new(Arc::new(Keys), Arc::new(SystemClock), settings.in_flight_max, settings.deadline_max);
     let device = limited!(DeviceServiceServer::new(Devices), settings);

@@ -19,8 +19,8 @@ use crate::provider::IntentDraft;
 use crate::provider::http::{AddressRule, HttpLimits};
 use crate::sandbox::carrier::behaviour::{Behaviour, Fault, FaultChance};
 use crate::sandbox::carrier::webhooks::signature;
-use crate::sandbox::serve::serve;
 use crate::sandbox::{Carrier, CarrierSettings};
+use crate::web::{Bounds, serve};
 use crate::writer::CommitProof;
 
 const PHONE: &str = "+12125550123";
@@ -57,7 +57,7 @@ async fn world(faults: &[Fault]) -> World {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let base = format!("http://{}", listener.local_addr().expect("bound"));
     let router = crate::sandbox::carrier::http::router(carrier.clone());
-    tokio::spawn(serve(listener, router, stop.clone()));
+    tokio::spawn(serve(listener, None, router, Bounds::default(), stop.clone()));
     let provider =
         SandboxProvider::new(http(), Arc::new(clock.clone()), &base, secret("token")).expect("settings");
     World { carrier, provider, clock, _stop: stop.drop_guard() }

@@ -17,7 +17,7 @@ use super::record::{Direction, Record};
 use super::submission::{Answer, Submission};
 use super::webhooks::WebhookSettings;
 use crate::model::Instant;
-use crate::sandbox::serve::HangUp;
+use crate::web::HangUp;
 
 /// Largest request body.
 const BODY_MAX: usize = 64 * 1024;

@@ -14,7 +14,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::entropy::SeededEntropy;
 use crate::provider::http::{AddressRule, Answer, HttpError, HttpLimits, NotSent, Outgoing, Unclear};
-use crate::sandbox::serve::serve;
+use crate::web::{Bounds, serve};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const PHONE: &str = "+12125550123";
@@ -63,7 +63,7 @@ impl World {
         let receiver = Receiver { seen: sender, answers: Arc::default() };
         let (hook_listener, hooks) = listen().await;
         let hook_router = axum::Router::new().route("/hook", post(take)).with_state(receiver.clone());
-        tokio::spawn(serve(hook_listener, hook_router, stop.clone()));
+        tokio::spawn(serve(hook_listener, None, hook_router, Bounds::default(), stop.clone()));
         let settings = CarrierSettings {
             webhooks: WebhookSettings {
                 url: Some(format!("{hooks}/hook").into()),
@@ -76,7 +76,13 @@ impl World {
         let entropy = Arc::new(SeededEntropy::new(1));
         let carrier = Carrier::start(settings, clock(), entropy, http(), stop.clone());
         let (listener, base) = listen().await;
-        tokio::spawn(serve(listener, super::http::router(carrier.clone()), stop.clone()));
+        tokio::spawn(serve(
+            listener,
+            None,
+            super::http::router(carrier.clone()),
+            Bounds::default(),
+            stop.clone(),
+        ));
         World { base, hooks, http: http(), carrier, receiver, seen, _stop: stop.drop_guard() }
     }
 

@@ -16,7 +16,7 @@ use crate::sandbox::CarrierSettings;
 use crate::sandbox::carrier::behaviour::Behaviour;
 use crate::sandbox::carrier::book::Phone;
 use crate::sandbox::gateway::Standing;
-use crate::sandbox::serve::serve;
+use crate::web::{Bounds, serve};
 use double::Double;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -53,7 +53,7 @@ impl World {
         let page = Page::new(carrier.clone(), gateway.clone(), &["http://go.test".to_owned()], stop.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("bound"));
-        tokio::spawn(serve(listener, page.router(), stop.clone()));
+        tokio::spawn(serve(listener, None, page.router(), Bounds::default(), stop.clone()));
         World { base, http, gateway, carrier, _stop: stop.drop_guard() }
     }
 

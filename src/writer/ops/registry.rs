@@ -43,7 +43,8 @@ pub struct PutObject {
     pub change: Change,
     /// An operator means to change a program's category; recorded as such.
     pub category_may_change: bool,
-    /// A secret the operator brings for a new connection or key (a sandbox's own); none: a random one.
+    /// A secret the operator brings: for a new connection or key (none: a random one), or another token for a connection
+    /// that is there, as when the configuration names one.
     pub secret: Option<SecretString>,
     pub actor: String,
 }
@@ -98,7 +99,7 @@ impl Op for PutObject {
         let secret = match old {
             Some(old) => {
                 key::inherit(&mut self.object, old);
-                None
+                key::bring(&mut self.object, self.secret.take())?
             }
             None => key::make(cx, &mut self.object, self.secret.take())?,
         };

@@ -76,10 +76,7 @@ pub(super) fn make(
     object: &mut Object,
     brought: Option<SecretString>,
 ) -> Result<Option<SecretString>, OpError> {
-    let mut problems = Problems::default();
-    let strong = brought.as_ref().is_none_or(|s| is_strong(s.expose_secret()));
-    problems.demand(strong, "secret", "must be at least 32 letters, digits and hyphens");
-    problems.done()?;
+    demand_strong(&brought)?;
     match object {
         Object::Connection(connection) => {
             let token = brought.unwrap_or_else(|| new_token(cx));
@@ -94,6 +91,28 @@ pub(super) fn make(
         }
         _ => Ok(None),
     }
+}
+
+/// Another token for a connection that is there.
+pub(super) fn bring(
+    object: &mut Object,
+    brought: Option<SecretString>,
+) -> Result<Option<SecretString>, OpError> {
+    demand_strong(&brought)?;
+    match (object, brought) {
+        (Object::Connection(connection), Some(token)) => {
+            connection.token_sha256 = auth::hash_of(token.expose_secret());
+            Ok(Some(token))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn demand_strong(brought: &Option<SecretString>) -> Result<(), OpError> {
+    let mut problems = Problems::default();
+    let strong = brought.as_ref().is_none_or(|s| is_strong(s.expose_secret()));
+    problems.demand(strong, "secret", "must be at least 32 letters, digits and hyphens");
+    problems.done()
 }
 
 fn is_strong(secret: &str) -> bool {

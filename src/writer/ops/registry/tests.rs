@@ -448,3 +448,20 @@ fn an_operator_may_bring_a_strong_secret_and_a_webhook_token_rotates() {
     assert_eq!(hash_of(&two), [auth::hash_of(&shown(&two))]);
     writer.check_fold();
 }
+
+#[test]
+fn a_configuration_may_name_another_token_for_a_connection_that_is_there() {
+    let mut writer = set_up();
+    let token = |c: char| Some(SecretString::from(c.to_string().repeat(32)));
+    let update = |secret| PutObject {
+        secret,
+        ..PutObject::update(Object::Connection(connection()), "the configuration changed", "tests")
+    };
+    let named = writer.run(update(token('a'))).expect("another token");
+    assert_eq!(hash_of(&named), [auth::hash_of(&"a".repeat(32))]);
+    let kept = writer.run(update(None)).expect("nothing changes");
+    assert_eq!((hash_of(&kept), kept.secret.is_none()), (hash_of(&named), true));
+    let weak = writer.run(update(Some(SecretString::from("short"))));
+    assert!(matches!(weak, Err(CallError::Refused(OpError::Problems(_)))), "{weak:?}");
+    writer.check_fold();
+}
