@@ -10,6 +10,7 @@ use super::read::Reader;
 use super::secret::{SecretError, SecretRef};
 use crate::model::ConnectionId;
 use crate::model::registry::{Connection, Reconcile, Validity};
+use crate::provider::registry::PATH_TOKEN;
 
 /// What an adapter wants to be told.
 #[derive(Debug, Clone, Copy)]
@@ -87,11 +88,16 @@ impl ConnectionConfig {
     /// The registry's record of it. Reads the path token; the other secrets stay references.
     pub fn to_registry(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Connection, SecretError> {
         let token = self.path_token.resolve(env)?;
+        let mut secrets: Vec<(String, String)> =
+            self.secrets.iter().map(|(name, at)| (name.clone(), at.to_string())).collect();
+        // Adapters tell providers where to call back, and the path is part of that.
+        secrets.push((PATH_TOKEN.to_owned(), self.path_token.to_string()));
+        secrets.sort();
         Ok(Connection {
             id: self.id.clone(),
             provider: self.provider.clone(),
             settings: self.settings.clone(),
-            secrets: self.secrets.iter().map(|(name, at)| (name.clone(), at.to_string())).collect(),
+            secrets,
             public_url: self.public_url.clone(),
             token_sha256: Sha256::digest(token.expose_secret().as_bytes()).into(),
             validity: self.validity,

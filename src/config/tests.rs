@@ -189,7 +189,11 @@ fn debug_shows_references_and_no_secret() {
 fn a_connection_becomes_a_registry_record() {
     let connection = &load(SAMPLE, &keys).expect("good").config.connections[0];
     let record = connection.to_registry(&keys).expect("a token");
-    assert_eq!(record.secrets, [("auth_token".to_owned(), "env:TWILIO_AUTH_TOKEN".to_owned())]);
+    let secret = |name: &str, at: &str| (name.to_owned(), at.to_owned());
+    assert_eq!(
+        record.secrets,
+        [secret("auth_token", "env:TWILIO_AUTH_TOKEN"), secret("path_token", "env:TWILIO_PATH_TOKEN")]
+    );
     assert_eq!((record.slots, record.provider.as_str()), (16, "twilio"));
     assert!(connection.to_registry(&|_| None).is_err());
 }

@@ -144,7 +144,8 @@ impl Dispatcher {
         let mut state = State::over(&*snapshot);
         let mut schedule = self.0.schedule.lock();
         for (connection, carrier) in self.0.providers.all().iter() {
-            schedule.set_connection(connection, carrier.slots, carrier.paused);
+            let resting = carrier.provider.resting_until().is_some_and(|until| until > now);
+            schedule.set_connection(connection, carrier.slots, carrier.paused || resting);
         }
         schedule.set_connection(&no_connection(), 4, false);
         let overdue = take_up(&mut state, &mut schedule, now)?;

@@ -90,7 +90,7 @@ fn receipt(form: &Form, query: &str, status: &str, raw: &[u8], now: Instant) -> 
 }
 
 /// The state a status and its error code stand for; `Some(None)`: no news; `None`: unknown.
-fn state_of(status: &str, code: Option<u32>) -> Option<Option<MessageState>> {
+pub(crate) fn state_of(status: &str, code: Option<u32>) -> Option<Option<MessageState>> {
     Some(match (status, code) {
         ("accepted" | "scheduled" | "queued" | "sending", _) => None,
         ("sent", _) => Some(MessageState::Sent),

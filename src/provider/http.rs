@@ -2,6 +2,7 @@
 
 mod address;
 mod body;
+pub mod breaker;
 mod error;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,8 @@ pub use error::{HttpError, NotSent, Unclear};
 pub struct HttpLimits {
     /// Longest wait for a connection, TLS included.
     pub connect: Duration,
+    /// Longest wait for the whole answer to a hand-over, from its beginning; longer is unclear.
+    pub answer: Duration,
     /// Most bytes of an answer's body; what is longer is an error, never cut.
     pub answer_max: usize,
     /// Idle connections kept per host.
@@ -40,6 +43,7 @@ impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
+            answer: Duration::from_secs(10),
             answer_max: 1 << 20,
             idle_per_host: 32,
             addresses: AddressRule::PublicOnly,
@@ -157,6 +161,11 @@ impl HttpClient {
             .pool_max_idle_per_host(limits.idle_per_host)
             .build(connector);
         Self { inner, limits: Arc::new(limits) }
+    }
+
+    /// Its bounds.
+    pub fn limits(&self) -> &HttpLimits {
+        &self.limits
     }
 
     /// Sends one request and reads the whole answer within `deadline`.

@@ -2,9 +2,16 @@
 //!
 //! A provider takes only a sealed [`Dispatch`], which only a committed intent makes: by type there is no other way out.
 
+pub mod account;
 mod dispatch;
+#[cfg(test)]
+mod faults;
 pub mod http;
+pub mod registry;
+pub mod reply;
+pub mod request;
 pub mod sandbox;
+pub mod twilio;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -38,4 +45,9 @@ pub trait Provider: Send + Sync + 'static {
 
     /// What became of one message by our reference, where the provider can tell; none: it does not know it (yet).
     fn look_up(&self, message: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>>;
+
+    /// Until when the account should be left alone, because it asks for a pause or only fails; its lanes rest. None: go on.
+    fn resting_until(&self) -> Option<Instant> {
+        None
+    }
 }
