@@ -13,11 +13,12 @@ use crate::clock::SharedClock;
 use crate::disk::SharedDisk;
 use crate::dispatch::{Dispatcher, Providers};
 use crate::entropy::SharedEntropy;
+use crate::inbound::retention::forget_raw;
 use crate::ledger::checkpoint::Origin;
 use crate::ledger::entry::Entry;
 use crate::ledger::keys::MasterKey;
 use crate::model::SellerId;
-use crate::store::embedded::{Books, EmbeddedLog, EmbeddedOptions, OpenError, Opened};
+use crate::store::embedded::{Books, EmbeddedLog, EmbeddedOptions, OpenError, Opened, destroy_erased};
 use crate::store::{self, Engine as IndexEngine, KvError, KvOptions, SharedKv};
 use crate::writer::{
     CallError, Core, CoreError, Cx, Env, Op, OpError, Policies, Priority, QueueLimits, Reader, WriterHandle,
@@ -110,6 +111,7 @@ impl Gateway {
             Arc::new(Env::new(parts.seller, pepper, coupons, parts.policies, parts.clock, parts.entropy));
         let index_dir = parts.data_dir.join("index");
         let (mut core, kv) = open_core(&env, log, &books, parts.index, &index_dir, &parts.index_options)?;
+        destroy_erased(&kv, books.keys()).map_err(OpenError::from)?;
         let (news, _) = broadcast::channel(NEWS_BUFFER);
         let tell = news.clone();
         core.listen(Box::new(move |entries: &[Entry]| {
@@ -125,6 +127,9 @@ impl Gateway {
         let (shutdown, ended, tasks) =
             (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         tasks.spawn(beat(writer.clone(), shutdown.clone(), ended.clone()));
+        let forget =
+            forget_raw(writer.clone(), books.keys().clone(), parts.embedded.raw_days, shutdown.clone());
+        tasks.spawn(forget);
         tasks.spawn(wake_lanes(dispatcher.clone(), news.subscribe(), shutdown.clone()));
         let (lanes, stop) = (dispatcher.clone(), shutdown.clone());
         tasks.spawn(async move { lanes.run(stop, parts.drain).await });
@@ -225,7 +230,8 @@ struct Heartbeat;
 
 impl Op for Heartbeat {
     type Answer = ();
-    const PRIORITY: Priority = Priority::Api;
+    // Not the callers' queue: on a full volume nothing of that is taken in, and only a beat finds out that there is room again.
+    const PRIORITY: Priority = Priority::Outcome;
     fn run(self, _: &mut Cx<'_>) -> Result<(), OpError> {
         Ok(())
     }

@@ -24,6 +24,8 @@ use crate::writer::{CallError, Cx, Op, OpError, Reader, WriterHandle};
 const RETRY: Duration = Duration::from_millis(250);
 /// What a caller is told to wait when the store is away.
 const RETRY_STORE: Duration = Duration::from_secs(2);
+/// How long somebody should wait while the data volume is nearly full: a person has to make room.
+const RETRY_ROOM: Duration = Duration::from_secs(30);
 
 /// The hands of a service. Cheap to clone.
 #[derive(Clone)]
@@ -99,6 +101,7 @@ impl Hands {
             Ok(durable) => Ok(durable.answer),
             Err(CallError::Refused(e)) => Err(e.into()),
             Err(CallError::Overloaded) => Err(ApiError::Overloaded { retry: RETRY }),
+            Err(CallError::NoRoom) => Err(ApiError::NoRoom { retry: RETRY_ROOM }),
             Err(CallError::Unavailable(why)) => {
                 Err(ApiError::Unavailable { message: why, retry: RETRY_STORE })
             }

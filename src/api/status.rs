@@ -8,6 +8,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt};
 
 use crate::model::Reason;
+use crate::writer::CallError;
 
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "consentry";
@@ -63,6 +64,12 @@ pub enum ApiError {
     /// Too much at once; nothing was written.
     #[error("busy; try again in {} ms", retry.as_millis())]
     Overloaded {
+        /// How long to wait.
+        retry: Duration,
+    },
+    /// The data volume is nearly full; nothing was written.
+    #[error("{}", CallError::NoRoom)]
+    NoRoom {
         /// How long to wait.
         retry: Duration,
     },
@@ -129,7 +136,7 @@ impl ApiError {
             ApiError::NotFound { .. } => Code::NotFound,
             ApiError::AlreadyExists { .. } | ApiError::KeyReused => Code::AlreadyExists,
             ApiError::Precondition { .. } | ApiError::SubjectBusy(_) => Code::FailedPrecondition,
-            ApiError::Overloaded { .. } => Code::ResourceExhausted,
+            ApiError::Overloaded { .. } | ApiError::NoRoom { .. } => Code::ResourceExhausted,
             ApiError::Unavailable { .. } => Code::Unavailable,
             ApiError::OutOfRange { .. } => Code::OutOfRange,
             ApiError::Unauthenticated => Code::Unauthenticated,
@@ -150,6 +157,7 @@ impl ApiError {
             ApiError::Precondition { .. } => "STATE_FORBIDS",
             ApiError::SubjectBusy(_) => "SUBJECT_BUSY",
             ApiError::Overloaded { .. } => "OVERLOADED",
+            ApiError::NoRoom { .. } => "DISK_LOW",
             ApiError::Unavailable { .. } => "STORE_UNAVAILABLE",
             ApiError::OutOfRange { .. } => "POSITION_OUT_OF_RANGE",
             ApiError::Unauthenticated => "KEY_NOT_ACCEPTED",
@@ -174,7 +182,9 @@ impl ApiError {
                     PreconditionViolation::new(code.clone(), String::new(), detail.clone())
                 }));
             }
-            ApiError::Overloaded { retry } | ApiError::Unavailable { retry, .. } => {
+            ApiError::Overloaded { retry }
+            | ApiError::NoRoom { retry }
+            | ApiError::Unavailable { retry, .. } => {
                 details.set_retry_info(Some(*retry));
             }
             ApiError::NotFound { kind, name } | ApiError::AlreadyExists { kind, name } => {

@@ -32,7 +32,11 @@ pub fn parts(config: &Config, env: Variables<'_>) -> Result<Parts, Failure> {
         data_dir: config.data_dir.clone(),
         index: config.store.engine,
         index_options: KvOptions { cache_bytes: config.store.cache_mib << 20, ..KvOptions::default() },
-        embedded: EmbeddedOptions::default(),
+        embedded: EmbeddedOptions {
+            // 1 to 365.
+            raw_days: config.retention.raw_inbound_days as u32,
+            ..EmbeddedOptions::default()
+        },
         origin: Origin::new(&config.seller.host, &seller, config.seller.epoch).map_err(Failure::unusable)?,
         seller,
         secrets: secrets(config, env)?,

@@ -30,6 +30,8 @@ use crate::writer::{CallError, Env, WriterHandle};
 const SCAN: usize = 1_000;
 /// Longest sleep: how soon a due message is found without being told.
 const PERIOD: Duration = Duration::from_millis(200);
+/// How long a lane rests after the writer refused an intent.
+const REFUSED_PAUSE: Duration = Duration::from_millis(500);
 /// How long a message without an adapter for its connection waits.
 const NO_PROVIDER_SECONDS: u32 = 60;
 
@@ -190,7 +192,15 @@ impl Dispatcher {
     async fn hand_over(&self, waiting: Waiting) {
         let message = waiting.message;
         if let Err(e) = self.attempt(&waiting).await {
-            tracing::warn!(message = %message, error = %e, "a due message was not taken up; it stays due");
+            match e {
+                // The ledger told of it already; a line a message would fill what room is left.
+                CallError::NoRoom => tracing::debug!(message = %message, "no room to record a hand-over"),
+                e => {
+                    tracing::warn!(message = %message, error = %e, "a due message was not taken up; it stays due")
+                }
+            }
+            // It is due again at once: without a pause the lane would do nothing but ask.
+            tokio::time::sleep(REFUSED_PAUSE).await;
         }
         self.0.schedule.lock().done(&message);
         self.wake();

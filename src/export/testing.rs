@@ -1,7 +1,7 @@
 //! A small shop over a simulated disk, with one person's whole story in its ledger, for tests of exports.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::clock::ManualClock;
 use crate::disk::{SharedDisk, SimDisk};
@@ -51,9 +51,14 @@ pub fn master() -> MasterKey {
     MasterKey::from_bytes([9; 32])
 }
 
+/// Compiled once for all tests: some open hundreds of worlds.
 fn policies() -> Policies {
-    let policy = crate::policy::embedded::load().expect("the packs of this release compile");
-    Policies::new(crate::decide::Engine::new(Arc::new(policy), Zones::bundled()).expect("zones fit"))
+    static POLICIES: OnceLock<Policies> = OnceLock::new();
+    let compile = || {
+        let policy = crate::policy::embedded::load().expect("the packs of this release compile");
+        Policies::new(crate::decide::Engine::new(Arc::new(policy), Zones::bundled()).expect("zones fit"))
+    };
+    POLICIES.get_or_init(compile).clone()
 }
 
 /// Surroundings of the test gateway.
@@ -64,7 +69,11 @@ pub fn env(clock: &ManualClock, entropy: &SharedEntropy) -> Arc<Env> {
 
 /// Small segments, so that tests have several.
 pub fn options() -> EmbeddedOptions {
-    EmbeddedOptions { segments: SegmentOptions { segment_bytes: 16 << 10, check_all: false }, reserve: false }
+    EmbeddedOptions {
+        segments: SegmentOptions { segment_bytes: 16 << 10, check_all: false },
+        reserve: false,
+        raw_days: 30,
+    }
 }
 
 struct Emit(SubjectId, Option<&'static str>, Public, Body);

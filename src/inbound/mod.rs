@@ -11,6 +11,7 @@ pub mod hearing;
 mod quarantine;
 pub mod reconcile;
 pub mod reply;
+pub mod retention;
 pub mod server;
 pub mod signature;
 pub mod twilio;

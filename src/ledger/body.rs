@@ -70,6 +70,7 @@ bodies! {
     Heard(HeardBody),
     Review(ReviewBody),
     Raw(RawBody),
+    Erasure(ErasureBody),
 }
 
 impl Body {
@@ -421,4 +422,17 @@ pub struct RawBody {
     /// The listener had been up without a break since the connection was last heard: `heard_until` moves to this entry.
     #[serde(default)]
     pub listening: bool,
+}
+
+/// A chain's key is destroyed for good. Durable before the key goes, and carried out again at every start: a folder of
+/// keys that was restored from a backup brings nothing back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureBody {
+    /// Whose key.
+    pub subject: SubjectId,
+    /// The day (UTC, in days since 1970-01-01) whose webhook bodies were sealed under it; none: it was a person's.
+    #[serde(default)]
+    pub raw_day: Option<i64>,
+    pub reason: String,
+    pub actor: Actor,
 }

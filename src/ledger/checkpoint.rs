@@ -74,6 +74,18 @@ impl Origin {
         &self.0
     }
 
+    /// The seller. Keys are theirs and outlive the epochs of the log.
+    pub fn seller(&self) -> &str {
+        let log = self.0.rsplit_once("/e").map_or(self.0.as_str(), |(log, _)| log);
+        log.rsplit_once("/log/").map_or(log, |(_, seller)| seller)
+    }
+
+    /// The same log in another epoch.
+    pub fn in_epoch(&self, epoch: u32) -> Result<Self, CheckpointError> {
+        let log = self.0.rsplit_once("/e").map_or(self.0.as_str(), |(log, _)| log);
+        format!("{log}/e{epoch}").parse()
+    }
+
     /// The epoch.
     pub fn epoch(&self) -> u32 {
         self.0

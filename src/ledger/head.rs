@@ -72,6 +72,13 @@ pub enum HeadError {
     Ledger(#[from] LedgerError),
 }
 
+impl HeadError {
+    /// Whether the volume is full: nothing is broken, space helps.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Ledger(e) if e.is_full())
+    }
+}
+
 /// The last signed checkpoint of a log.
 #[derive(Debug)]
 pub struct Head {

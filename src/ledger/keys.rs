@@ -23,7 +23,7 @@ use super::seal::{DataKey, KeySource};
 use super::segment::{Access, create_file, log_id, open_files};
 use super::walk::{OpenFile, check};
 use super::{LedgerError, LedgerResult};
-use crate::disk::{OpenMode, SharedDisk};
+use crate::disk::{DiskError, OpenMode, SharedDisk};
 use crate::entropy::SharedEntropy;
 use crate::model::SubjectId;
 
@@ -136,6 +136,11 @@ impl Keys {
     /// Whether no subject has a key.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether `subject` has a key, or had one that was destroyed.
+    pub fn knows(&self, subject: &SubjectId) -> bool {
+        self.view.read().places.contains_key(&subject.0)
     }
 
     /// Whether the key of `subject` was destroyed.
@@ -275,6 +280,11 @@ impl Keys {
             (view.files[at].clone(), at + 1 == view.files.len())
         };
         let len = if is_last { writing.file_len } else { open.file.len()? };
+        if self.disk.space(&self.dir)?.available < 2 * len {
+            // Found out half way, nobody could tell which file stands there, and nothing could be added any more.
+            let full = std::io::ErrorKind::StorageFull.into();
+            return Err(DiskError::new("make room to rewrite", &open.path, full).into());
+        }
         // Wrapped keys only, so the copy needs no wiping.
         let mut bytes = vec![0; len as usize];
         open.file.read_at(0, &mut bytes)?;

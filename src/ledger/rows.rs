@@ -14,7 +14,7 @@ use crate::model::{
 use super::body::Object;
 
 /// Shape of the rows; another number in an index means it is rebuilt from the ledger.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// Link from a keyed address to its subject; survives erasure as a suppression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -134,6 +134,12 @@ pub struct RawDayRow {
     pub last: EntryHash,
 }
 
+/// A chain whose key was destroyed for good: where the ledger says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasedRow {
+    pub index: u64,
+}
+
 /// Parts that left through a throttle group on one local date of its cap.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThrottleDay {
@@ -141,7 +147,11 @@ pub struct ThrottleDay {
 }
 
 macro_rules! tables {
-    ($($table:literal $row:ty,)*) => { $(impl Row for $row { const TABLE: u8 = $table; })* };
+    ($($table:literal $row:ty,)*) => {
+        $(impl Row for $row { const TABLE: u8 = $table; })*
+        #[cfg(test)]
+        const TABLES: &[u8] = &[$($table),*];
+    };
 }
 
 tables! {
@@ -162,12 +172,13 @@ tables! {
     b's' Subject,
     b't' InboundTextRow,
     b'S' SellerChain,
-    b't' ThrottleDay,
+    b'T' ThrottleDay,
     b'u' Coupon,
     b'v' ReviewRow,
     b'w' ParkedReceipt,
     b'x' ChainRow,
     b'y' RawDayRow,
+    b'z' ErasedRow,
 }
 
 /// Keys, one function a table.
@@ -271,15 +282,34 @@ pub mod keys {
     pub fn throttle_day(group: &str, date: &str) -> Vec<u8> {
         key::<ThrottleDay>(&[&sized(group), date.as_bytes()])
     }
+    /// By chain.
+    pub fn erased(subject: &SubjectId) -> Vec<u8> {
+        key::<ErasedRow>(&[&subject.0])
+    }
     /// By day since the epoch.
     pub fn raw_day(day: i64) -> Vec<u8> {
         key::<RawDayRow>(&[&(day as u64 ^ (1 << 63)).to_be_bytes()])
+    }
+    /// Reads a raw day's key back.
+    pub fn read_raw_day(key: &[u8]) -> Option<i64> {
+        let day: [u8; 8] = key.get(1..)?.try_into().ok()?;
+        Some((u64::from_be_bytes(day) ^ (1 << 63)) as i64)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Throttle days once shared a letter with inbound texts, and a list of texts met rows that were none.
+    #[test]
+    fn every_table_has_a_letter_of_its_own() {
+        let letters: std::collections::BTreeSet<u8> = TABLES.iter().copied().collect();
+        assert_eq!(letters.len(), TABLES.len());
+        for day in [-1, 0, 20_605] {
+            assert_eq!(keys::read_raw_day(&keys::raw_day(day)), Some(day));
+        }
+    }
 
     #[test]
     fn due_keys_sort_by_instant_and_read_back() {

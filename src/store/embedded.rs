@@ -16,9 +16,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::disk::{DirLock, DiskError, Reserve, SharedDisk, Space};
+use crate::disk::{DirLock, DiskError, SharedDisk};
 use crate::entropy::SharedEntropy;
-use crate::ledger::LedgerError;
 use crate::ledger::body::Body;
 use crate::ledger::checkpoint::{LogKey, Origin, SignedCheckpoint, VerifierKey};
 use crate::ledger::entry::{Entry, Leaf, leaf_hash};
@@ -27,13 +26,20 @@ use crate::ledger::keys::{Keys, MasterKey};
 use crate::ledger::seal::{self, DataKey, KeySource};
 use crate::ledger::segment::{NewEntry, Reader, Recovery, SegmentOptions, Segments, Stored, log_id};
 use crate::ledger::tree::{Tree, TreeReader};
+use crate::ledger::{LedgerError, LedgerResult};
 use crate::model::{EntryHash, Instant, Span, SubjectId};
-use crate::writer::{EntrySource, Log, PendingEntry, Recorded};
+use crate::writer::{EntrySource, Log, PendingEntry, Recorded, Room};
+
+mod erased;
+mod room;
+#[cfg(test)]
+mod tests;
+
+pub use erased::destroy_erased;
+use room::Volume;
 
 /// Least time between two checkpoints.
 const CHECKPOINT_EVERY: Span = Span::seconds(1);
-/// Space kept back so that an opt-out can still be written on a full volume.
-const RESERVE_BYTES: u64 = 256 << 20;
 
 /// Why a data folder did not open.
 #[derive(Debug, thiserror::Error)]
@@ -64,11 +70,13 @@ pub struct EmbeddedOptions {
     pub segments: SegmentOptions,
     /// Hold space back; off in simulation and short-lived sandboxes.
     pub reserve: bool,
+    /// Whole days for which raw webhook bodies are kept; then the key of their day is destroyed. Default 30.
+    pub raw_days: u32,
 }
 
 impl Default for EmbeddedOptions {
     fn default() -> Self {
-        EmbeddedOptions { segments: SegmentOptions::default(), reserve: true }
+        EmbeddedOptions { segments: SegmentOptions::default(), reserve: true, raw_days: 30 }
     }
 }
 
@@ -109,8 +117,6 @@ impl DataDir {
 
 /// The writing end: what [`crate::writer::Core`] makes entries durable with.
 pub struct EmbeddedLog {
-    disk: SharedDisk,
-    dir: DataDir,
     segments: Segments,
     tree: Tree,
     head: Head,
@@ -119,7 +125,7 @@ pub struct EmbeddedLog {
     newest: Arc<ArcSwap<SignedCheckpoint>>,
     last_instant: Option<Instant>,
     signed_at: Instant,
-    reserve: Option<Reserve>,
+    volume: Volume,
     _lock: Box<dyn DirLock>,
 }
 
@@ -169,19 +175,14 @@ impl EmbeddedLog {
             None => create_key(disk, &dir.log_key(), origin, &**entropy)?,
         };
         let head = Head::open(disk, &dir.head(), &key, &tree.reader())?;
-        let keys = Arc::new(Keys::open(disk, &dir.keys(), origin.as_str(), master, entropy.clone())?);
+        let keys = Arc::new(Keys::open(disk, &dir.keys(), origin.seller(), master, entropy.clone())?);
         let last_instant = match reader.len().checked_sub(1) {
             Some(last) => reader.get(last)?.map(|stored| Leaf::decode(&stored.leaf)).transpose(),
             None => Ok(None),
         };
         let last_instant =
             last_instant.map_err(|e| OpenError::Entry(e.to_string()))?.map(|leaf| leaf.instant);
-        let reserve = options.reserve.then(|| Reserve::new(disk.clone(), &dir.reserve(), RESERVE_BYTES));
-        if let Some(reserve) = &reserve
-            && let Err(e) = reserve.hold()
-        {
-            tracing::warn!(error = %e, "no space could be held back for opt-outs on a full volume");
-        }
+        let volume = Volume::open(disk, &dir, options.reserve);
         let newest = Arc::new(ArcSwap::from_pointee(head.newest().clone()));
         let books = Books {
             reader,
@@ -192,8 +193,6 @@ impl EmbeddedLog {
             origin: origin.clone(),
         };
         let log = EmbeddedLog {
-            disk: disk.clone(),
-            dir,
             segments,
             tree,
             head,
@@ -202,7 +201,7 @@ impl EmbeddedLog {
             newest,
             last_instant,
             signed_at: Instant::EPOCH,
-            reserve,
+            volume,
             _lock: lock,
         };
         Ok((log, books, Opened { recovery, rehashed }))
@@ -213,30 +212,63 @@ impl EmbeddedLog {
         self.key.verifier().as_str().to_owned()
     }
 
-    /// Room left on the volume.
-    pub fn space(&self) -> Result<Space, DiskError> {
-        self.disk.space(&self.dir.0)
-    }
-
-    fn sign(&mut self) -> Result<(), String> {
-        let (size, root) = (self.tree.size(), self.tree.root());
-        let signed = self.head.advance(&self.key, size, root).map_err(|e| e.to_string())?;
-        self.newest.store(Arc::new(signed.clone()));
-        Ok(())
-    }
-
-    /// Gives the space held back to whoever still has to write.
-    fn make_room(&mut self) {
-        if let Some(reserve) = self.reserve.take() {
-            match reserve.release() {
-                Ok(()) => {
-                    tracing::error!("the volume is full: the reserve was given up so that opt-outs still fit")
-                }
-                Err(e) => {
-                    tracing::error!(error = %e, "the volume is full and the reserve cannot be given up")
-                }
+    /// Keeps keys. A full volume gets the reserve.
+    fn add_keys(&mut self, new: &[(SubjectId, DataKey)]) -> LedgerResult<()> {
+        match self.keys.add(new) {
+            Err(e) if e.is_full() && self.volume.give_up() => {
+                // A part of them may be kept already.
+                let rest = new.iter().filter(|(id, _)| !self.keys.knows(id)).cloned();
+                self.keys.add(&rest.collect::<Vec<_>>())
             }
+            added => added,
         }
+    }
+
+    /// Makes entries durable. A full volume gets the reserve.
+    fn add_entries(&mut self, batch: &[NewEntry<'_>]) -> LedgerResult<()> {
+        match self.segments.append(batch) {
+            Err(e) if e.is_full() && self.volume.give_up() => self.segments.append(batch).map(drop),
+            added => added.map(drop),
+        }
+    }
+
+    /// Brings the tree to the length of the ledger, to which `new` were just added. On a full volume it lags behind
+    /// until there is room: it is a view, and only checkpoints wait for it.
+    fn grow_tree(&mut self, new: &[EntryHash]) -> LedgerResult<()> {
+        let reader = self.segments.reader();
+        let grown = if self.tree.size() + new.len() as u64 == self.segments.len() {
+            self.tree.append(new)
+        } else {
+            self.tree.catch_up(&reader).map(drop)
+        };
+        let grown = match grown {
+            Err(e) if e.is_full() && self.volume.give_up() => self.tree.catch_up(&reader).map(drop),
+            grown => grown,
+        };
+        match grown {
+            Err(e) if e.is_full() => {
+                tracing::error!(error = %e, "the volume is full: checkpoints wait until there is room");
+                Ok(())
+            }
+            grown => grown,
+        }
+    }
+
+    /// Signs a checkpoint over the tree. On a full volume the older one stands until there is room.
+    fn sign(&mut self) -> Result<(), HeadError> {
+        let (size, root) = (self.tree.size(), self.tree.root());
+        let mut signed = self.head.advance(&self.key, size, root).cloned();
+        if signed.as_ref().is_err_and(HeadError::is_full) && self.volume.give_up() {
+            signed = self.head.advance(&self.key, size, root).cloned();
+        }
+        match signed {
+            Ok(signed) => self.newest.store(Arc::new(signed)),
+            Err(e) if e.is_full() => {
+                tracing::error!(error = %e, "the volume is full: no checkpoint can be signed until there is room");
+            }
+            Err(e) => return Err(e),
+        }
+        Ok(())
     }
 }
 
@@ -251,35 +283,41 @@ impl Log for EmbeddedLog {
 
     fn append(&mut self, keys: &[(SubjectId, DataKey)], entries: &[PendingEntry]) -> Result<(), String> {
         // A crash after this line leaves keys that seal nothing.
-        self.keys.add(keys).map_err(|e| e.to_string())?;
+        self.add_keys(keys).map_err(|e| e.to_string())?;
         let batch: Vec<NewEntry<'_>> =
             entries.iter().map(|e| NewEntry { leaf: &e.leaf, sealed: &e.blob }).collect();
-        if let Err(e) = self.segments.append(&batch) {
-            if !e.is_full() {
-                return Err(e.to_string());
-            }
-            self.make_room();
-            self.segments.append(&batch).map_err(|e| e.to_string())?;
-        }
+        self.add_entries(&batch).map_err(|e| e.to_string())?;
         // From here on the batch is durable; the tree can always be made again from it.
-        let hashes: Vec<EntryHash> = entries.iter().map(|e| e.entry.hash).collect();
-        self.tree.append(&hashes).map_err(|e| e.to_string())?;
         self.last_instant = entries.last().map(|e| e.entry.leaf.instant).or(self.last_instant);
-        Ok(())
+        let hashes: Vec<EntryHash> = entries.iter().map(|e| e.entry.hash).collect();
+        self.grow_tree(&hashes).map_err(|e| e.to_string())
+    }
+
+    fn room(&self) -> Room {
+        self.volume.room()
     }
 
     fn tick(&mut self, now: Instant) -> Result<(), String> {
+        self.volume.look(now);
+        if self.tree.size() < self.segments.len() {
+            self.grow_tree(&[]).map_err(|e| e.to_string())?;
+        }
         let due = now.since(self.signed_at) >= CHECKPOINT_EVERY;
         if due && self.tree.size() > self.head.newest().size() {
-            self.sign()?;
+            self.sign().map_err(|e| e.to_string())?;
             self.signed_at = now;
         }
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), String> {
-        self.sign()?;
-        self.tree.mark().map_err(|e| e.to_string())
+        self.grow_tree(&[]).map_err(|e| e.to_string())?;
+        self.sign().map_err(|e| e.to_string())?;
+        match self.tree.mark() {
+            // The mark only saves hashing at the next start.
+            Err(e) if !e.is_full() => Err(e.to_string()),
+            _ => Ok(()),
+        }
     }
 }
 

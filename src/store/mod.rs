@@ -14,6 +14,7 @@ mod batch;
 #[cfg(test)]
 mod contract;
 pub mod embedded;
+mod guard;
 pub mod kv;
 mod range;
 
@@ -176,8 +177,10 @@ pub fn open(engine: Engine, index: &Path, options: &KvOptions) -> KvResult<Share
     // Both engines have places where damaged files make them panic instead of complaining.
     let opened = std::panic::catch_unwind(|| -> KvResult<SharedKv> {
         Ok(match engine {
-            Engine::Fjall => Arc::new(kv::fjall::FjallKv::open(&dir, options)?),
-            Engine::Sled => Arc::new(kv::sled::open(&dir, options)?),
+            Engine::Fjall => {
+                guard::watched(Arc::new(kv::fjall::FjallKv::open(&dir, options)?), engine, index)
+            }
+            Engine::Sled => guard::watched(Arc::new(kv::sled::open(&dir, options)?), engine, index),
             Engine::Memory => Arc::new(kv::memory::open(options)),
         })
     });

@@ -1,10 +1,12 @@
 //! One batch from operations to answers. Owned by the writer's thread; the simulation calls it directly.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::cx::{Cx, EntrySource, Outcome, PendingEntry, Recorded};
 use super::env::Env;
 use super::op::{CallError, CommitProof, OpError, QueuedOp, Reply};
+use super::queues::Room;
 use crate::ledger::body::Body;
 use crate::ledger::entry::{Entry, Public, SELLER_CHAIN};
 use crate::ledger::fold::FoldError;
@@ -12,7 +14,7 @@ use crate::ledger::rows::{EngineRow, SCHEMA_VERSION, keys};
 use crate::ledger::seal::{DataKey, KeySource};
 use crate::ledger::state::{State, StateError};
 use crate::model::{Instant, Span, SubjectId};
-use crate::store::{Batch, KvError, SharedKv};
+use crate::store::{Batch, KeyRange, KvError, Order, SharedKv};
 
 /// Row of the index that says how much of the ledger it holds; outside every table.
 const APPLIED_KEY: &[u8] = b"\0applied";
@@ -30,6 +32,10 @@ pub trait Log: Send {
     /// Makes keys and entries durable, keys first: a crash between leaves a key that seals nothing. Returns only
     /// when a power cut can no longer take the entries away.
     fn append(&mut self, keys: &[(SubjectId, DataKey)], entries: &[PendingEntry]) -> Result<(), String>;
+    /// Room on its volume, as last seen.
+    fn room(&self) -> Room {
+        Room::Enough
+    }
     /// Called between batches with the present instant: checkpoints, rolling, housekeeping.
     fn tick(&mut self, now: Instant) -> Result<(), String>;
     /// The last checkpoint, before the process ends.
@@ -60,6 +66,12 @@ pub enum CoreError {
     /// The clock went back.
     #[error("the clock stepped back by {} s; local hours can no longer be trusted: fix the clock and start again", by.as_seconds())]
     ClockStepped { by: Span },
+    /// Keys are gone that no entry says were destroyed: an older `keys/` was put beside a newer ledger.
+    #[error(
+        "keys/ lacks the keys of {subjects} subjects, and no entry says they were destroyed: opt-outs among their \
+             entries cannot be read. Put back a keys/ at least as new as the ledger"
+    )]
+    KeysMissing { subjects: usize },
     /// The index is of another shape, or ahead of the ledger: delete it and start again.
     #[error("the index does not belong to this ledger ({0}); it is only a view: run `consentry rebuild`")]
     ForeignIndex(String),
@@ -104,7 +116,11 @@ impl Core {
 
     /// Whether an index has another shape than this release's, or holds more than a ledger of `size` entries.
     pub fn is_foreign(kv: &SharedKv, size: u64) -> Result<bool, KvError> {
-        Ok(applied(kv)?.is_some_and(|(through, schema)| schema != SCHEMA_VERSION || through > size))
+        match applied(kv)? {
+            Some((through, schema)) => Ok(schema != SCHEMA_VERSION || through > size),
+            // Rows nobody says how they came about.
+            None => Ok(!kv.scan(&KeyRange::all(), Order::Forward, 1)?.is_empty()),
+        }
     }
 
     fn catch_up(&mut self) -> Result<(), CoreError> {
@@ -119,6 +135,7 @@ impl Core {
             Some((through, _)) => through,
             None => 0,
         };
+        let mut closed: BTreeSet<SubjectId> = BTreeSet::new();
         while through < size {
             let recorded = self.source.read(through, FOLD_CHUNK).map_err(CoreError::Log)?;
             if recorded.is_empty() {
@@ -130,12 +147,32 @@ impl Core {
             for one in &recorded {
                 match one {
                     Recorded::Open(entry) => self.env.fold.apply(&mut state, entry)?,
-                    Recorded::Erased { index, leaf } => self.env.fold.apply_erased(&mut state, *index, leaf),
+                    Recorded::Erased { index, leaf } => {
+                        closed.insert(leaf.subject);
+                        self.env.fold.apply_erased(&mut state, *index, leaf);
+                    }
                 }
             }
             commit(&self.kv, state.into_changes(), through)?;
         }
-        Ok(())
+        self.check_closed(closed)
+    }
+
+    /// Whoever's entries did not open must be somebody whose key the ledger says was destroyed.
+    fn check_closed(&self, closed: BTreeSet<SubjectId>) -> Result<(), CoreError> {
+        let mut subjects = 0;
+        for subject in closed {
+            let said = self.kv.get(&keys::erased(&subject))?.is_some();
+            subjects += usize::from(!said);
+        }
+        if subjects == 0 {
+            return Ok(());
+        }
+        // Folded without them, the index must not be taken for whole at the next start.
+        let mut batch = Batch::new();
+        batch.delete(APPLIED_KEY);
+        self.kv.commit(batch)?;
+        Err(CoreError::KeysMissing { subjects })
     }
 
     /// Adds someone to be told of every durable entry.
@@ -146,6 +183,11 @@ impl Core {
     /// Durable entries.
     pub fn size(&self) -> u64 {
         self.log.size()
+    }
+
+    /// Room on the ledger's volume.
+    pub fn room(&self) -> Room {
+        self.log.room()
     }
 
     /// Carries out a batch. An error means that nothing more can be made durable; everyone in the batch was told.

@@ -116,7 +116,7 @@ impl<'a> Cx<'a> {
         body: Body,
     ) -> Result<u64, OpError> {
         let (number, previous) = self.chain_head(&subject, body.kind())?;
-        let key = self.data_key(&subject)?;
+        let key = self.data_key(&subject, number > 0)?;
         let plaintext = body.encode()?;
         let sealed = seal::seal(&*self.env.entropy, &key, &plaintext);
         let leaf = Leaf {
@@ -155,12 +155,18 @@ impl<'a> Cx<'a> {
         Ok((length, (length > 0).then_some(last)))
     }
 
-    fn data_key(&mut self, subject: &SubjectId) -> Result<DataKey, OpError> {
+    /// The key of a chain; a new one for a chain that begins.
+    fn data_key(&mut self, subject: &SubjectId, begun: bool) -> Result<DataKey, OpError> {
         if let Some((_, key)) = self.new_keys.iter().find(|(id, _)| id == subject) {
             return Ok(key.clone());
         }
         if let Some(key) = self.keys.data_key(subject).map_err(OpError::Fatal)? {
             return Ok(key);
+        }
+        if begun {
+            // A second key would make what the first one sealed unreadable.
+            let why = "keys/ lacks the key of a subject with entries: put back a keys/ as new as the ledger";
+            return Err(OpError::Fatal(why.to_owned()));
         }
         let key = DataKey::generate(&*self.env.entropy);
         self.new_keys.push((*subject, key.clone()));

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::core::Core;
 use super::op::{CallError, Durable, Op, QueuedOp};
-use super::queues::{PushError, QueueLimits, Queues};
+use super::queues::{PushError, QueueLimits, Queues, Room};
 
 /// Queues operations. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +29,7 @@ impl WriterHandle {
         match self.queues.push(queued) {
             Ok(()) => Ok(told),
             Err(PushError::Full) => Err(CallError::Overloaded),
+            Err(PushError::NoRoom) => Err(CallError::NoRoom),
             Err(PushError::Closed) => Err(CallError::Unavailable("it is stopping".to_owned())),
         }
     }
@@ -59,6 +60,11 @@ impl WriterHandle {
         self.queues.close();
     }
 
+    /// Room on the data volume, as far as it decides what is taken in.
+    pub fn room(&self) -> Room {
+        self.queues.room()
+    }
+
     /// Operations waiting, by priority.
     pub fn depths(&self) -> [usize; 4] {
         self.queues.depths()
@@ -72,6 +78,7 @@ pub fn spawn(
     limits: QueueLimits,
 ) -> std::io::Result<(WriterHandle, thread::JoinHandle<Result<Core, String>>)> {
     let queues = Arc::new(Queues::new(limits));
+    queues.set_room(core.room());
     let handle = WriterHandle::over(queues.clone());
     let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
         while let Some(batch) = queues.take() {
@@ -81,6 +88,7 @@ pub fn spawn(
                 core.refuse(queues.try_take(), &e.to_string());
                 return Err(e.to_string());
             }
+            queues.set_room(core.room());
         }
         core.close().map_err(|e| e.to_string())?;
         Ok(core)

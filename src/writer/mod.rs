@@ -20,5 +20,5 @@ pub use cx::{Cx, EntrySource, PendingEntry, Recorded, about_message};
 pub use env::{Env, Policies};
 pub use handle::{WriterHandle, spawn};
 pub use op::{CallError, CommitProof, Durable, Op, OpError, Priority, Problem, QueuedOp};
-pub use queues::{QueueLimits, Queues};
+pub use queues::{QueueLimits, Queues, Room};
 pub use reader::Reader;

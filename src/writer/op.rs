@@ -21,6 +21,18 @@ pub enum Priority {
     Api = 3,
 }
 
+impl Priority {
+    /// The name of its queue in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Priority::Inbound => "inbound",
+            Priority::Outcome => "outcome",
+            Priority::Intent => "intent",
+            Priority::Api => "api",
+        }
+    }
+}
+
 /// Why an operation was not carried out. Nothing of it was written.
 #[derive(Debug, thiserror::Error)]
 pub enum OpError {
@@ -93,6 +105,11 @@ pub enum CallError {
     /// Its queue is full: try again in a moment.
     #[error("the gateway is overloaded; try again in a moment")]
     Overloaded,
+    /// The data volume is nearly full: what is left is kept for opt-outs, receipts and outcomes.
+    #[error(
+        "the data volume is nearly full; until an operator makes room, only what people and carriers say is recorded"
+    )]
+    NoRoom,
     /// The gateway is stopping, or its store has failed.
     #[error("the gateway is not taking changes: {0}")]
     Unavailable(String),

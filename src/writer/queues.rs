@@ -1,10 +1,12 @@
 //! Four bounded queues into the writer. What people tell us goes first; what callers ask for is shed first.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
 use super::op::{Priority, QueuedOp};
+use crate::telemetry::metrics;
 
 /// Most operations that wait in each queue, and most in one batch.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +23,36 @@ impl Default for QueueLimits {
     }
 }
 
+/// Room on the data volume, as far as it decides what is still taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Room {
+    /// Everything is taken in.
+    Enough = 0,
+    /// No more of what callers ask for.
+    Low = 1,
+    /// Nothing new leaves either: only what people and carriers tell us.
+    Scarce = 2,
+}
+
+impl Room {
+    /// Whether operations of this priority are turned away.
+    pub fn refuses(self, priority: Priority) -> bool {
+        match priority {
+            Priority::Inbound | Priority::Outcome => false,
+            Priority::Intent => self == Room::Scarce,
+            Priority::Api => self != Room::Enough,
+        }
+    }
+
+    fn from_u8(room: u8) -> Room {
+        match room {
+            0 => Room::Enough,
+            1 => Room::Low,
+            _ => Room::Scarce,
+        }
+    }
+}
+
 struct Inner {
     queues: [VecDeque<QueuedOp>; 4],
     closed: bool,
@@ -31,6 +63,7 @@ pub struct Queues {
     inner: Mutex<Inner>,
     filled: Condvar,
     limits: QueueLimits,
+    room: AtomicU8,
 }
 
 /// Why an operation was not queued.
@@ -38,6 +71,8 @@ pub struct Queues {
 pub enum PushError {
     /// Its queue is full.
     Full,
+    /// The data volume is nearly full, and others come first.
+    NoRoom,
     /// The writer is draining or has stopped.
     Closed,
 }
@@ -46,7 +81,7 @@ impl Queues {
     /// Empty queues.
     pub fn new(limits: QueueLimits) -> Queues {
         let inner = Inner { queues: Default::default(), closed: false };
-        Queues { inner: Mutex::new(inner), filled: Condvar::new(), limits }
+        Queues { inner: Mutex::new(inner), filled: Condvar::new(), limits, room: AtomicU8::new(0) }
     }
 
     /// Queues an operation, or says why not. Never waits.
@@ -55,8 +90,13 @@ impl Queues {
         if inner.closed {
             return Err(PushError::Closed);
         }
+        if self.room().refuses(op.priority) {
+            metrics::shed(op.priority.name());
+            return Err(PushError::NoRoom);
+        }
         let lane = op.priority as usize;
         if inner.queues[lane].len() >= self.limits.waiting[lane] {
+            metrics::shed(op.priority.name());
             return Err(PushError::Full);
         }
         inner.queues[lane].push_back(op);
@@ -85,6 +125,16 @@ impl Queues {
     /// Whether operations are still taken in.
     pub fn is_open(&self) -> bool {
         !self.inner.lock().closed
+    }
+
+    /// Room on the data volume, as the writer last saw it.
+    pub fn room(&self) -> Room {
+        Room::from_u8(self.room.load(Ordering::Relaxed))
+    }
+
+    /// What is taken in from now on.
+    pub fn set_room(&self, room: Room) {
+        self.room.store(room as u8, Ordering::Relaxed);
     }
 
     /// No more is taken in; what waits is still carried out.

@@ -128,6 +128,7 @@ impl World {
         let options = EmbeddedOptions {
             segments: SegmentOptions { segment_bytes: 64 << 10, ..SegmentOptions::default() },
             reserve: false,
+            raw_days: 30,
         };
         let master = MasterKey::from_bytes([9; 32]);
         let (log, books, _) = EmbeddedLog::open(

@@ -2,8 +2,8 @@
 
 use super::{Row, person, shop, words};
 use crate::ledger::body::{
-    Body, CancelledBody, DecisionBody, EngineBody, HeardBody, IntentBody, Object, OutcomeBody, ReceiptBody,
-    RedecisionBody, RegistryBody,
+    Body, CancelledBody, DecisionBody, EngineBody, ErasureBody, HeardBody, IntentBody, Object, OutcomeBody,
+    ReceiptBody, RedecisionBody, RegistryBody,
 };
 use crate::model::outgoing::{MessageSpec, ProviderError};
 use crate::model::subject::Address;
@@ -45,6 +45,7 @@ pub fn body(row: &mut Row, body: &Body) {
         Body::CouponPool(body) => shop::coupon_pool(row, body),
         Body::Coupon(body) => shop::coupon(row, body),
         Body::Raw(_) => row.summary = "A provider's call as it came.".to_owned(),
+        Body::Erasure(body) => erasure(row, body),
     }
 }
 
@@ -79,6 +80,15 @@ fn registry(row: &mut Row, body: &RegistryBody) {
         row.program = o.program.to_string();
         row.locale.clone_from(&o.locale);
     }
+    row.note.clone_from(&body.reason);
+    row.actor.clone_from(&body.actor);
+}
+
+fn erasure(row: &mut Row, body: &ErasureBody) {
+    row.summary = match body.raw_day {
+        Some(_) => "The key of a day's webhook bodies was destroyed.".to_owned(),
+        None => "The key of a person's entries was destroyed.".to_owned(),
+    };
     row.note.clone_from(&body.reason);
     row.actor.clone_from(&body.actor);
 }

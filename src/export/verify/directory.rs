@@ -7,7 +7,7 @@ use super::{NO_WITNESS, Report};
 use crate::disk::{DirLock, SharedDisk};
 use crate::entropy::SeededEntropy;
 use crate::ledger::body::Body;
-use crate::ledger::checkpoint::{SignedCheckpoint, VerifierKey};
+use crate::ledger::checkpoint::{CheckpointError, Origin, SignedCheckpoint, VerifierKey};
 use crate::ledger::entry::Leaf;
 use crate::ledger::keys::{Keys, MasterKey};
 use crate::ledger::seal;
@@ -104,7 +104,9 @@ impl Seals {
         })?;
         // Nothing is wrapped here, so nothing random is needed.
         let entropy = Arc::new(SeededEntropy::new(0));
-        let keys = Keys::open(disk, &dir.keys(), key.name(), master, entropy).map_err(|e| e.to_string())?;
+        let origin: Origin = key.name().parse().map_err(|e: CheckpointError| e.to_string())?;
+        let keys =
+            Keys::open(disk, &dir.keys(), origin.seller(), master, entropy).map_err(|e| e.to_string())?;
         Ok(Some(Seals { keys, opened: 0, erased: 0, wrong: Vec::new(), _lock: lock }))
     }
 

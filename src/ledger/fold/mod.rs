@@ -82,6 +82,10 @@ fn fold_body(state: &mut State<'_>, entry: &Entry, body: &Body) -> Result<(), Fo
         }
         Body::Registry(body) => registry::object(state, entry, body),
         Body::Heard(body) => registry::heard(state, body),
+        Body::Erasure(body) => {
+            registry::erasure(state, entry, body);
+            Ok(())
+        }
         Body::Consent(body) => person::consent(state, entry, body),
         Body::OptOut(body) => person::opt_out(state, entry, body),
         Body::OptOutLifted(body) => person::opt_out_lifted(state, entry, body),

@@ -1,9 +1,9 @@
 //! What operators set up, and what connections heard.
 
 use super::FoldError;
-use crate::ledger::body::{HeardBody, Object, RawBody, RegistryBody};
+use crate::ledger::body::{ErasureBody, HeardBody, Object, RawBody, RegistryBody};
 use crate::ledger::entry::Entry;
-use crate::ledger::rows::{HeardRow, RegistryRow, keys};
+use crate::ledger::rows::{ErasedRow, HeardRow, RegistryRow, keys};
 use crate::ledger::state::State;
 
 impl Object {
@@ -41,5 +41,13 @@ pub(super) fn raw(state: &mut State<'_>, entry: &Entry, body: &RawBody) {
     if body.listening {
         let row = HeardRow { until: entry.leaf.instant, how: "LISTENING".to_owned() };
         state.put(keys::heard(&body.connection), row);
+    }
+}
+
+/// A key is gone: that it must stay gone is all that is remembered.
+pub(super) fn erasure(state: &mut State<'_>, entry: &Entry, body: &ErasureBody) {
+    state.put(keys::erased(&body.subject), ErasedRow { index: entry.index });
+    if let Some(day) = body.raw_day {
+        state.delete(keys::raw_day(day));
     }
 }

@@ -17,6 +17,7 @@ pub mod outcome;
 mod person;
 pub mod preferences;
 pub mod registry;
+pub mod retention;
 pub mod review;
 pub mod send;
 pub mod webhook;
