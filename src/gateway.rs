@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::heads;
 use crate::clock::SharedClock;
 use crate::disk::SharedDisk;
 use crate::dispatch::{Dispatcher, Providers};
@@ -131,6 +132,7 @@ impl Gateway {
             forget_raw(writer.clone(), books.keys().clone(), parts.embedded.raw_days, shutdown.clone());
         tasks.spawn(forget);
         tasks.spawn(wake_lanes(dispatcher.clone(), news.subscribe(), shutdown.clone()));
+        tasks.spawn(heads::daily(reader.clone(), books.clone(), writer.clone(), shutdown.clone()));
         let (lanes, stop) = (dispatcher.clone(), shutdown.clone());
         tasks.spawn(async move { lanes.run(stop, parts.drain).await });
         Ok(Gateway {

@@ -14,10 +14,11 @@ use super::convert::{audit, subject};
 use super::field::{Fields, Lines, TimeRule};
 use super::service::{Hands, caller};
 use super::status::ApiError;
+use crate::audit::heads;
 use crate::export::{self, Export, ExportError, Person};
 use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::ledger::entry::leaf_hash;
-use crate::model::BrandId;
+use crate::model::{BrandId, SubjectId};
 use crate::pb::consentry::v1 as wire;
 use crate::pb::consentry::v1::audit_service_server::AuditService;
 use crate::pb::consentry::v1::export_audit_response::Part;
@@ -50,6 +51,9 @@ impl Audits {
 
     /// Plans an export, so that what is wrong with the question is the call's answer and not the stream's.
     async fn plan(&self, question: Question) -> Result<(Export, u64), ApiError> {
+        if question.resume.is_none() {
+            self.freshen(&question.request).await?;
+        }
         let books = self.hands.books().clone();
         let reader = self.hands.reader().clone();
         let planned = tokio::task::spawn_blocking(move || {
@@ -61,6 +65,23 @@ impl Audits {
             planned.map(|export| (export, offset))
         });
         planned.await.map_err(failed)?.map_err(export_error)
+    }
+
+    /// Records the heads of all chains first when a bundle about a person would otherwise not show that nothing is missing.
+    async fn freshen(&self, request: &export::Request) -> Result<(), ApiError> {
+        let (reader, asked) = (self.hands.reader().clone(), request.clone());
+        let needed = tokio::task::spawn_blocking(move || Export::needs_heads(&reader, &asked));
+        if needed.await.map_err(failed)?.map_err(export_error)? {
+            let (reader, books, writer) = (self.hands.reader(), self.hands.books(), self.hands.writer());
+            let entry = heads::record(reader, books, writer).await.map_err(failed)?;
+            if !heads::signed(books, entry).await {
+                tracing::warn!(
+                    entry,
+                    "no checkpoint over the new heads in time; the bundle shows older ones"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Makes it on a thread of its own; the caller's pace is the pace.
@@ -142,6 +163,18 @@ fn question(f: &mut Fields, wire: wire::ExportAuditRequest) -> Option<Question> 
         }
     });
     let format = f.named("format", wire.format, audit::format);
+    let subject_id = match wire.subject_id.as_str() {
+        "" => None,
+        text => match text.parse::<SubjectId>() {
+            Ok(_) if matches!(person, Some(Some(_))) => f.refuse("subject_id", "cannot stand beside subject"),
+            Ok(id) => Some(id),
+            Err(e) => f.refuse("subject_id", e.to_string()),
+        },
+    };
+    let since = (wire.since_size > 0).then_some(wire.since_size);
+    if since.is_some() && format != Some(export::Format::Bundle) {
+        f.bad("since_size", "goes with format BUNDLE only");
+    }
     let id = f.text("export_id", wire.export_id, 0..=4_096, Lines::One)?;
     if id.is_empty() && wire.offset > 0 {
         f.bad("offset", "needs export_id");
@@ -151,14 +184,17 @@ fn question(f: &mut Fields, wire: wire::ExportAuditRequest) -> Option<Question> 
         Target::Customer(customer) => Person::Customer(customer),
         target => Person::Addresses(target.addresses()),
     });
-    let request = export::Request { brand: Some(brand?), person, from, to, format: format?, since: None };
+    let person = person.or(subject_id.map(Person::Subject));
+    let request = export::Request { brand: Some(brand?), person, from, to, format: format?, since };
     Some(Question { request, resume: (!id.is_empty()).then_some(id), offset: wire.offset })
 }
 
 fn export_error(error: ExportError) -> ApiError {
     match error {
         ExportError::UnknownPerson => ApiError::NotFound { kind: "person", name: "as named".to_owned() },
-        ExportError::Offset { .. } => ApiError::OutOfRange { message: error.to_string(), oldest: None },
+        ExportError::Offset { .. } | ExportError::Since { .. } => {
+            ApiError::OutOfRange { message: error.to_string(), oldest: None }
+        }
         ExportError::Resume(why) => ApiError::field("export_id", why),
         error => failed(error),
     }

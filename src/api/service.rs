@@ -70,6 +70,11 @@ impl Hands {
         &self.books
     }
 
+    /// The way to the writer, for tasks of their own.
+    pub fn writer(&self) -> &WriterHandle {
+        &self.writer
+    }
+
     /// The newest signed head of the log.
     pub fn checkpoint(&self) -> Arc<SignedCheckpoint> {
         self.books.checkpoint()

@@ -1,3 +1,4 @@
-//! Looking back: decisions judged again.
+//! Looking back: decisions judged again, and roots over every chain.
 
+pub mod heads;
 pub mod replay;

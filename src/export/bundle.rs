@@ -4,6 +4,7 @@
 //! bundle.json            format, log, what was asked
 //! checkpoint  log.vkey   the signed head everything is proved against, and its public key
 //! consistency.json       with --since: the log extends an older checkpoint
+//! heads.json             of people: nothing is missing among the first entries of the log
 //! disclosures/<sha256>.txt  policy/<sha256>.json
 //! entries/00000.jsonl  rows/00000.csv   and so on: at most 256 entries each
 //! index.html             for people
@@ -30,6 +31,7 @@ use crate::writer::Reader;
 
 pub mod archive;
 pub mod format;
+pub mod heads;
 mod proofs;
 
 use archive::Archive;
@@ -86,6 +88,9 @@ pub fn write(
     if let Some(since) = export.request().since {
         let proof = books.tree().consistency(since, size)?;
         archive.add(names::CONSISTENCY, &format::json(&Consistency::from(&proof)))?;
+    }
+    if let Some((recorded, found)) = export.completeness() {
+        archive.add(names::HEADS, &format::json(&heads::Heads::new(recorded, found)))?;
     }
     let wordings = Wordings::registered(reader, export.request().brand.as_ref())?;
     for (hash, text) in &wordings.0 {

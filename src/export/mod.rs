@@ -29,7 +29,9 @@ pub mod verify;
 pub use request::{Format, Person, Request};
 pub use run::{Export, Summary};
 
+use crate::audit::heads::HeadsError;
 use crate::ledger::LedgerError;
+use crate::store::KvError;
 use crate::writer::OpError;
 
 /// Why an export was not made.
@@ -63,9 +65,18 @@ pub enum ExportError {
     /// The ledger does not read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The heads of the chains cannot be told.
+    #[error(transparent)]
+    Heads(#[from] HeadsError),
     /// An entry does not decode or open.
     #[error("{0}")]
     Entry(String),
+}
+
+impl From<KvError> for ExportError {
+    fn from(e: KvError) -> Self {
+        ExportError::Heads(e.into())
+    }
 }
 
 impl From<OpError> for ExportError {

@@ -13,9 +13,11 @@ use super::csv::CsvRows;
 use super::request::{Format, Request};
 use super::rows::{Row, RowMaker, Told};
 use super::select::{Selection, Shown};
-use super::{ExportError, jsonl};
+use super::{ExportError, jsonl, select};
+use crate::audit::heads::{self, Recorded, Standing};
 use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::ledger::rows::keys;
+use crate::model::SubjectId;
 use crate::model::subject::Subject;
 use crate::store::embedded::Books;
 use crate::writer::Reader;
@@ -28,6 +30,7 @@ pub struct Export {
     request: Request,
     checkpoint: Arc<SignedCheckpoint>,
     selection: Selection,
+    completeness: Option<(Recorded, Vec<(SubjectId, Standing)>)>,
 }
 
 /// What an export came to.
@@ -76,8 +79,37 @@ impl Export {
         if let Some(since) = request.since.filter(|since| *since > size) {
             return Err(ExportError::Since { since, size });
         }
-        let selection = Selection::of(reader, books, &request, size)?;
-        Ok(Export { request, checkpoint, selection })
+        // The newest root under this checkpoint, so that equal questions under it give equal bytes.
+        let wanted = request.format == Format::Bundle && request.person.is_some();
+        let recorded = if wanted { heads::newest(&*reader.rows()?, size)? } else { None };
+        let selection = Selection::of(reader, books, &request, size, recorded.map(|r| r.entry))?;
+        let standing = |recorded: &Recorded, subject: &SubjectId| {
+            heads::standing_at(reader, books, recorded, subject).map(|standing| (*subject, standing))
+        };
+        let completeness = match recorded {
+            Some(recorded) => {
+                let found: Result<Vec<_>, _> =
+                    selection.people.iter().map(|subject| standing(&recorded, subject)).collect();
+                Some((recorded, found?))
+            }
+            None => None,
+        };
+        Ok(Export { request, checkpoint, selection, completeness })
+    }
+
+    /// What shows that nothing of the people asked for is missing, where a root was recorded.
+    pub fn completeness(&self) -> Option<(&Recorded, &[(SubjectId, Standing)])> {
+        self.completeness.as_ref().map(|(recorded, found)| (recorded, found.as_slice()))
+    }
+
+    /// Whether a root has to be recorded first, so that a bundle can show that nothing of the person is missing: there is
+    /// none, or the person has newer entries.
+    pub fn needs_heads(reader: &Reader, request: &Request) -> Result<bool, ExportError> {
+        let Some(person) = request.person.as_ref().filter(|_| request.format == Format::Bundle) else {
+            return Ok(false);
+        };
+        let Some(recorded) = heads::newest(&*reader.rows()?, u64::MAX)? else { return Ok(true) };
+        Ok(select::newest_of(reader, person)?.is_some_and(|index| index >= recorded.covered))
     }
 
     /// What to ask with to go on: the checkpoint and the request it stands for.

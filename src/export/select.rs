@@ -14,7 +14,6 @@ use crate::ledger::entry::{Entry, Kind, Leaf, SELLER_CHAIN, leaf_hash};
 use crate::ledger::rows::{ChainRow, EngineRow, keys};
 use crate::ledger::seal::{self, KeySource, Opening};
 use crate::ledger::segment::Stored;
-use crate::model::subject::Subject;
 use crate::model::{BrandId, EntryHash, Instant, SubjectId};
 use crate::store::embedded::Books;
 use crate::writer::{Cx, OpError, Reader};
@@ -67,14 +66,17 @@ impl std::fmt::Debug for Inside {
 }
 
 impl Selection {
-    /// Resolves a request among the first `size` entries.
+    /// Resolves a request among the first `size` entries. `heads` is the `HEADS` entry that shows what is missing: with
+    /// it, an id without a chain can be asked for too.
     pub fn of(
         reader: &Reader,
         books: &Books,
         request: &Request,
         size: u64,
+        heads: Option<u64>,
     ) -> Result<Selection, ExportError> {
         let people = match &request.person {
+            Some(Person::Subject(id)) if heads.is_some() => vec![*id],
             Some(person) => reader.look(|cx| people(cx, person))?,
             None => Vec::new(),
         };
@@ -84,7 +86,7 @@ impl Selection {
         let picked = if people.is_empty() {
             range_of(reader, books, request, size)?
         } else {
-            listed(reader, books, &people, size)?
+            listed(reader, books, &people, size, heads)?
         };
         let brand = request.brand.clone();
         Ok(Selection { brand, from: request.from, to: request.to, people, picked })
@@ -146,7 +148,7 @@ impl Selection {
     /// Whether what is inside an entry was asked for.
     fn asked(&self, leaf: &Leaf) -> bool {
         let brand = self.brand.is_none() || leaf.brand.is_none() || leaf.brand == self.brand;
-        let lasting = matches!(leaf.kind, Kind::Subject | Kind::Engine);
+        let lasting = matches!(leaf.kind, Kind::Subject | Kind::Engine | Kind::Heads);
         let in_time =
             self.from.is_none_or(|from| leaf.instant >= from) && self.to.is_none_or(|to| leaf.instant < to);
         brand && (in_time || lasting)
@@ -215,14 +217,35 @@ fn people(cx: &mut Cx<'_>, person: &Person) -> Result<Vec<SubjectId>, OpError> {
             }
         }
         Person::Customer(customer) => found.extend(cx.customer(customer)?),
-        Person::Subject(id) => found.extend(cx.get::<Subject>(&keys::subject(id))?.map(|s| s.id)),
+        // Who was erased has no record any more, but a chain.
+        Person::Subject(id) => found.extend(cx.get::<ChainRow>(&keys::chain(id, 1))?.map(|_| *id)),
     }
     Ok(found.into_iter().take(PEOPLE_MAX).collect())
 }
 
-/// Every entry of these chains below `size`, and the engines that judged in them.
-fn listed(reader: &Reader, books: &Books, people: &[SubjectId], size: u64) -> Result<Picked, ExportError> {
-    let mut indices = BTreeSet::new();
+/// Index of the newest entry of a person's chains.
+pub fn newest_of(reader: &Reader, person: &Person) -> Result<Option<u64>, ExportError> {
+    let newest = reader.look(|cx| {
+        let mut newest = None;
+        for subject in people(cx, person)? {
+            let first = keys::chain(&subject, 0);
+            let rows = cx.state.scan_back::<ChainRow>(&first[..first.len() - 8], None, 1)?;
+            newest = newest.max(rows.first().map(|(_, row)| row.index));
+        }
+        Ok(newest)
+    });
+    Ok(newest?)
+}
+
+/// Every entry of these chains below `size`, the `HEADS` entry, and the engines that judged in them.
+fn listed(
+    reader: &Reader,
+    books: &Books,
+    people: &[SubjectId],
+    size: u64,
+    heads: Option<u64>,
+) -> Result<Picked, ExportError> {
+    let mut indices: BTreeSet<u64> = heads.into_iter().collect();
     for subject in people {
         let chain = reader.look(|cx| {
             let first = keys::chain(subject, 0);

@@ -131,6 +131,22 @@ impl World {
         told.try_recv().expect("answered").expect("written").answer
     }
 
+    /// Carries out one operation.
+    pub fn run<O: Op>(&mut self, op: O) -> O::Answer {
+        let (queued, mut told) = QueuedOp::new(op);
+        self.core.run(vec![queued]).expect("the writer goes on");
+        told.try_recv().expect("answered").expect("done").answer
+    }
+
+    /// Records the heads of all chains; answers the index of the entry.
+    pub fn record_heads(&mut self) -> u64 {
+        let covered_size = self.books.tree().size();
+        let tree = self.books.heads().tree(&self.reader, &self.books, covered_size).expect("built");
+        self.clock.advance(Span::seconds(7));
+        let (subjects, root) = (tree.subjects(), tree.root().0);
+        self.run(crate::writer::ops::heads::RecordHeads { covered_size, subjects, root })
+    }
+
     /// Signs a checkpoint over everything.
     pub fn sign(&mut self) {
         self.core.close().expect("signs");
@@ -209,7 +225,8 @@ impl World {
         self.stop_by_text(subject, brand, n);
     }
 
-    fn stop_by_text(&mut self, subject: SubjectId, brand: &'static str, n: u8) {
+    /// Writes that the person replied STOP.
+    pub fn stop_by_text(&mut self, subject: SubjectId, brand: &'static str, n: u8) {
         let at = self.clock_now();
         let inbound = InboundBody {
             connection: "carrier".parse().expect("a slug"),

@@ -11,6 +11,7 @@ use crate::ledger::checkpoint::SignedCheckpoint;
 mod bundle;
 mod directory;
 mod entries;
+mod heads;
 #[cfg(test)]
 mod tests;
 
@@ -52,7 +53,7 @@ pub struct Failure {
     /// Which part, file or field, as in `leaf.seal`.
     pub field: String,
     /// Which check failed: `form`, `signature`, `inclusion`, `opening`, `chain`, `order`, `hash`, `count`, `consistency`,
-    /// `engine`, `people`, `table`, `page`.
+    /// `engine`, `people`, `completeness`, `table`, `page`.
     pub check: &'static str,
     /// What was found.
     pub why: String,

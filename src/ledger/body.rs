@@ -15,7 +15,8 @@ use crate::model::registry::{ApiKey, Brand, Connection, Disclosure, Program, Sel
 use crate::model::subject::{Address, Preferences};
 use crate::model::verdict::Verdict;
 use crate::model::{
-    BrandId, CartId, ConnectionId, CustomerId, Instant, LinkCode, MessageId, ProgramId, SenderId, SubjectId,
+    BrandId, CartId, ConnectionId, CustomerId, EntryHash, Instant, LinkCode, MessageId, ProgramId, SenderId,
+    SubjectId,
 };
 
 /// A request whose repeat must get the first answer: where that answer is found again.
@@ -71,6 +72,7 @@ bodies! {
     Review(ReviewBody),
     Raw(RawBody),
     Erasure(ErasureBody),
+    Heads(HeadsBody),
 }
 
 impl Body {
@@ -435,4 +437,14 @@ pub struct ErasureBody {
     pub raw_day: Option<i64>,
     pub reason: String,
     pub actor: Actor,
+}
+
+/// The heads of all chains among the first entries of the log, as one root. The same stands in the leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadsBody {
+    /// Entries covered: all before this one's index, or fewer.
+    pub covered_size: u64,
+    /// Chains among them.
+    pub subjects: u64,
+    pub root: EntryHash,
 }

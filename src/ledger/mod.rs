@@ -8,6 +8,7 @@
 //! | [`segment`] | leaves and sealed blobs on disk: the one fsync of a commit, and recovery |
 //! | [`tree`] | RFC 6962 hashing, roots, inclusion and consistency proofs |
 //! | [`checkpoint`], [`head`] | signed tree heads, and the one that was signed last |
+//! | [`heads`] | the sorted tree of chain heads: that nothing of a person is missing |
 //! | [`verify`] | the check of a whole ledger from its bytes |
 
 mod error;
@@ -19,6 +20,7 @@ pub mod checkpoint;
 pub mod entry;
 pub mod fold;
 pub mod head;
+pub mod heads;
 pub mod keys;
 pub mod rows;
 pub mod seal;

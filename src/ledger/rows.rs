@@ -125,6 +125,13 @@ pub struct EngineRow {
     pub index: u64,
 }
 
+/// A root of the heads tree that was recorded, under the index of its entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadsRow {
+    pub covered_size: u64,
+    pub at: Instant,
+}
+
 /// Key of raw webhook bodies of one day: its subject id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawDayRow {
@@ -171,6 +178,7 @@ tables! {
     b'r' RegistryRow,
     b's' Subject,
     b't' InboundTextRow,
+    b'H' HeadsRow,
     b'S' SellerChain,
     b'T' ThrottleDay,
     b'u' Coupon,
@@ -277,6 +285,10 @@ pub mod keys {
     /// By engine hash.
     pub fn engine(hash: &[u8; 32]) -> Vec<u8> {
         key::<EngineRow>(&[hash])
+    }
+    /// By index of the `HEADS` entry, oldest first.
+    pub fn heads(index: u64) -> Vec<u8> {
+        key::<HeadsRow>(&[&index.to_be_bytes()])
     }
     /// By throttle group and local date.
     pub fn throttle_day(group: &str, date: &str) -> Vec<u8> {

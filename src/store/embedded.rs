@@ -8,6 +8,7 @@
 //! | `log.key` | signs checkpoints | secret; see the key table in `docs/` |
 //! | `tree/` | Merkle hashes | disposable |
 //! | `index/` | rows folded from the ledger | disposable |
+//! | `heads` | the upper part of the newest tree of chain heads | disposable |
 //!
 //! Opening is recovery: whatever a crash left is cut, hashed and folded by the code every commit uses.
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::audit::heads::HeadsShelf;
 use crate::disk::{DirLock, DiskError, SharedDisk};
 use crate::entropy::SharedEntropy;
 use crate::ledger::body::Body;
@@ -101,6 +103,10 @@ impl DataDir {
     pub fn index(&self) -> PathBuf {
         self.0.join("index")
     }
+    /// The upper part of the newest heads tree.
+    pub fn heads(&self) -> PathBuf {
+        self.0.join("heads")
+    }
     /// The last signed checkpoint.
     pub fn head(&self) -> PathBuf {
         self.0.join("HEAD")
@@ -138,6 +144,7 @@ pub struct Books {
     newest: Arc<ArcSwap<SignedCheckpoint>>,
     verifier: VerifierKey,
     origin: Origin,
+    heads: Arc<HeadsShelf>,
 }
 
 /// What opening found and did.
@@ -191,6 +198,7 @@ impl EmbeddedLog {
             newest: newest.clone(),
             verifier: key.verifier().clone(),
             origin: origin.clone(),
+            heads: Arc::new(HeadsShelf::new(disk, &dir.heads())),
         };
         let log = EmbeddedLog {
             segments,
@@ -341,6 +349,10 @@ impl Books {
     /// The public key that checkpoints verify with.
     pub fn verifier(&self) -> &VerifierKey {
         &self.verifier
+    }
+    /// The upper parts of heads trees.
+    pub fn heads(&self) -> &HeadsShelf {
+        &self.heads
     }
     /// The log's name.
     pub fn origin(&self) -> &Origin {

@@ -17,7 +17,7 @@ use crate::model::{Instant, Span, SubjectId};
 use crate::store::{Batch, KeyRange, KvError, Order, SharedKv};
 
 /// Row of the index that says how much of the ledger it holds; outside every table.
-const APPLIED_KEY: &[u8] = b"\0applied";
+pub const APPLIED_KEY: &[u8] = b"\0applied";
 /// Entries folded between two commits of the index during recovery.
 const FOLD_CHUNK: usize = 1_024;
 /// A clock that stepped back by more than this is not to be trusted with windows.

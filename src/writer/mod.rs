@@ -15,7 +15,7 @@ mod reader;
 #[cfg(test)]
 pub mod testing;
 
-pub use self::core::{Core, CoreError, Listener, Log};
+pub use self::core::{APPLIED_KEY, Core, CoreError, Listener, Log};
 pub use cx::{Cx, EntrySource, PendingEntry, Recorded, about_message};
 pub use env::{Env, Policies};
 pub use handle::{WriterHandle, spawn};

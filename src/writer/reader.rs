@@ -7,7 +7,7 @@ use super::env::Env;
 use super::op::OpError;
 use crate::ledger::seal::KeySource;
 use crate::ledger::state::State;
-use crate::store::SharedKv;
+use crate::store::{KvError, KvRead, SharedKv};
 
 /// Reads for everyone but the writer. Cheap to clone; never blocks it.
 #[derive(Clone)]
@@ -37,6 +37,11 @@ impl Reader {
         let state = State::over(&*snapshot);
         let mut cx = Cx::new(&self.env, state, &*self.source, &*self.keys, self.source.size(), now);
         look(&mut cx)
+    }
+
+    /// The rows of this moment, for walks over many that must not be remembered.
+    pub fn rows(&self) -> Result<Box<dyn KvRead>, KvError> {
+        self.kv.snapshot()
     }
 
     /// Durable entries, bodies open where they can be.

@@ -12,8 +12,8 @@ use crate::ledger::entry::{Leaf, SELLER_CHAIN};
 use crate::ledger::tree::{ConsistencyProof, InclusionProof};
 use crate::model::Instant;
 
-/// Version of the bundle written by this release, and the newest it reads.
-pub const BUNDLE_FORMAT: u32 = 1;
+/// Version of the bundle written by this release, and the newest it reads. 1: without `heads.json`.
+pub const BUNDLE_FORMAT: u32 = 2;
 
 /// Names of the parts.
 pub mod names {
@@ -21,6 +21,7 @@ pub mod names {
     pub const CHECKPOINT: &str = "checkpoint";
     pub const KEY: &str = "log.vkey";
     pub const CONSISTENCY: &str = "consistency.json";
+    pub const HEADS: &str = "heads.json";
     pub const PAGE: &str = "index.html";
     pub const MANIFEST: &str = "manifest.json";
 
@@ -179,8 +180,13 @@ pub struct Manifest {
 impl Manifest {
     /// Nothing counted yet.
     pub fn new() -> Manifest {
+        Manifest::of(BUNDLE_FORMAT)
+    }
+
+    /// Nothing counted yet, of a bundle in an older format.
+    pub fn of(format: u32) -> Manifest {
         let (entries, kinds, parts) = (Counts::default(), BTreeMap::new(), Vec::new());
-        Manifest { format: BUNDLE_FORMAT, entries, kinds, first: None, last: None, parts }
+        Manifest { format, entries, kinds, first: None, last: None, parts }
     }
 
     /// Takes note of an entry.

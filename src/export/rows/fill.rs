@@ -44,6 +44,12 @@ pub fn body(row: &mut Row, body: &Body) {
         Body::Link(body) => shop::link(row, body),
         Body::CouponPool(body) => shop::coupon_pool(row, body),
         Body::Coupon(body) => shop::coupon(row, body),
+        Body::Heads(body) => {
+            row.summary = format!(
+                "The heads of all {} chains among the first {} entries were recorded as one hash.",
+                body.subjects, body.covered_size
+            );
+        }
         Body::Raw(_) => row.summary = "A provider's call as it came.".to_owned(),
         Body::Erasure(body) => erasure(row, body),
     }

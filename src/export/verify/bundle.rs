@@ -6,11 +6,13 @@ use std::io::Read;
 use sha2::{Digest, Sha256};
 
 use super::entries::Entries;
+use super::heads::Completeness;
 use super::{NO_WITNESS, Outcome, Report};
 use crate::export::bundle::archive::{ArchiveError, Parts};
 use crate::export::bundle::format::{
     About, BUNDLE_FORMAT, Consistency, Line, Manifest, Part, json, json_line, names,
 };
+use crate::export::bundle::heads::Heads;
 use crate::export::bundle::{policy_hash, table};
 use crate::export::page::{self, Story};
 use crate::export::rows::{ROWS_FORMAT, Row, RowMaker};
@@ -51,6 +53,10 @@ pub fn bundle(from: impl Read, keys: &[VerifierKey], since: Option<&str>) -> Rep
     checker.end(&mut report);
     report.conclude()
 }
+
+/// What a heads tree cannot show.
+const ONE_ID: &str = "That a telephone number has one id only: the tree speaks of ids. That rests on the operator's word, or on an expert who is \
+     given the pepper.";
 
 enum Begin {
     /// It is something else, or of a later format.
@@ -103,6 +109,7 @@ fn begin(
     if (about.origin.as_str(), about.tree_size) != (head.checkpoint().origin.as_str(), head.size()) {
         report.fail(None, names::ABOUT, "signature", "origin or tree_size are not those of the checkpoint");
     }
+    let manifest = Manifest::of(about.format);
     Ok(Checker {
         entries: Entries::new(&about),
         comparable: about.release == env!("CARGO_PKG_VERSION") && about.rows_format == ROWS_FORMAT,
@@ -117,7 +124,7 @@ fn begin(
         maker: RowMaker::default(),
         policies: Vec::new(),
         rows: Vec::new(),
-        manifest: Manifest::new(),
+        manifest,
         story: Story::new(),
     })
 }
@@ -160,6 +167,7 @@ impl Checker {
         let in_table = self.stage == Stage::Entries;
         let stage = match folder {
             names::CONSISTENCY if self.seen.len() == 3 => Stage::Texts,
+            names::HEADS if self.heads_may_come() => Stage::Texts,
             "disclosures" => Stage::Texts,
             "policy" => Stage::Policies,
             "entries" if name == names::entries(self.next_part) && !in_table => Stage::Entries,
@@ -172,6 +180,12 @@ impl Checker {
         (stage >= self.stage || next_entries).then_some(stage)
     }
 
+    /// Only right after what comes first, and only in bundles about people.
+    fn heads_may_come(&self) -> bool {
+        let after = self.seen.len() == 3 || self.seen.len() == 4 && self.seen[3].name == names::CONSISTENCY;
+        after && self.about.format >= 2 && !self.about.asked.people.is_empty()
+    }
+
     fn part(&mut self, name: &str, content: Vec<u8>, report: &mut Report) {
         let Some(stage) = self.stage_of(name) else {
             return report.fail(None, name, "form", "this part does not belong here");
@@ -180,6 +194,12 @@ impl Checker {
         self.seen.push(part(name, &content));
         match stage {
             Stage::Texts if name == names::CONSISTENCY => self.consistency(&content, report),
+            Stage::Texts if name == names::HEADS => {
+                if let Some(heads) = strict::<Heads>(names::HEADS, &content, report) {
+                    let people = &self.about.asked.people;
+                    self.entries.demand(Completeness::new(heads, people, report));
+                }
+            }
             Stage::Texts => self.wording(name, content, report),
             Stage::Policies => self.policy(name, &content, report),
             Stage::Entries => self.lines(name, &content, report),
@@ -348,7 +368,31 @@ impl Checker {
             not.push(line.to_owned());
         }
         not.push(NO_WITNESS.to_owned());
-        not.push("That nothing was recorded of these people after the last entry shown.".to_owned());
+        match self.entries.complete() {
+            Some(complete) => {
+                if complete.people > 0 {
+                    report.proved.push(format!(
+                        "Nothing is missing of {} people: all they had among the first {} entries of the log is here, \
+                         by the heads of all {} chains in entry {}, recorded {}.",
+                        complete.people, complete.covered, complete.subjects, complete.entry, complete.at
+                    ));
+                }
+                if complete.absent > 0 {
+                    report.proved.push(format!(
+                        "{} ids asked for had no entry among the first {}.",
+                        complete.absent, complete.covered
+                    ));
+                }
+                not.push(format!(
+                    "That nothing was recorded of these people after entry {}.",
+                    complete.covered.saturating_sub(1)
+                ));
+                not.push(ONE_ID.to_owned());
+            }
+            None => {
+                not.push("That nothing was recorded of these people after the last entry shown.".to_owned());
+            }
+        }
         if counts.withheld + counts.erased > 0 {
             not.push(format!(
                 "What is in {} entries that stay closed here ({} outside what was asked, {} erased).",

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sha2::{Digest, Sha256};
 
 use super::Report;
+use super::heads::{Complete, Completeness};
 use crate::export::bundle::format::{About, Line};
 use crate::export::rows::{Row, RowMaker, Told};
 use crate::ledger::body::{Body, EngineBody};
@@ -26,6 +27,9 @@ pub struct Entries {
     people: BTreeSet<String>,
     /// Chains must begin with their first entry.
     whole_chains: bool,
+    /// What shows that nothing is missing, where the bundle has it.
+    completeness: Option<Completeness>,
+    complete: Option<Complete>,
 }
 
 /// A checked entry: what the manifest counts and what its row must say.
@@ -45,7 +49,19 @@ impl Entries {
             judged: BTreeMap::new(),
             people: about.asked.people.iter().cloned().collect(),
             whole_chains: !about.asked.people.is_empty() || about.asked.from.is_none(),
+            completeness: None,
+            complete: None,
         }
+    }
+
+    /// Whom nothing may be missing of.
+    pub fn demand(&mut self, completeness: Completeness) {
+        self.completeness = Some(completeness);
+    }
+
+    /// What was shown to be complete; told at the end.
+    pub fn complete(&self) -> Option<&Complete> {
+        self.complete.as_ref()
     }
 
     /// People whose chains were seen.
@@ -95,6 +111,9 @@ impl Entries {
         }
         self.last_instant = Some(leaf.instant);
         self.chain(line.index, &leaf, hash, report);
+        if let Some(completeness) = &mut self.completeness {
+            completeness.see(line.index, &leaf, hash, report);
+        }
         self.judged.entry(leaf.engine).or_insert(line.index);
         let row = match open(line, &leaf, report) {
             Some(body) => {
@@ -146,7 +165,7 @@ impl Entries {
     }
 
     /// What can be told only at the end.
-    pub fn end(&self, report: &mut Report) {
+    pub fn end(&mut self, report: &mut Report) {
         for (engine, index) in &self.judged {
             if !self.engines.contains_key(engine) {
                 let why = format!("no entry describes the engine {}", hex::encode(engine));
@@ -155,11 +174,16 @@ impl Entries {
         }
         for id in &self.people {
             let there = id.parse::<SubjectId>().is_ok_and(|id| self.chains.contains_key(&id));
-            if !there {
-                let why = format!("nothing of {id} is there, who was asked for");
+            let absent = self.completeness.as_ref().is_some_and(|c| c.is_absent(id));
+            if there == absent {
+                let why = match absent {
+                    true => format!("{id} is said to have no entry, and has"),
+                    false => format!("nothing of {id} is there, who was asked for"),
+                };
                 report.fail(None, "bundle.json", "people", why);
             }
         }
+        self.complete = self.completeness.as_ref().and_then(|completeness| completeness.end(report));
     }
 }
 

@@ -10,7 +10,7 @@ mod shop;
 
 use super::body::Body;
 use super::entry::{Entry, Kind, Leaf, SELLER_CHAIN};
-use super::rows::{ChainRow, EngineRow, RawDayRow, SellerChain, keys};
+use super::rows::{ChainRow, EngineRow, HeadsRow, RawDayRow, SellerChain, keys};
 use super::seal::address_key;
 use super::state::{State, StateError};
 use crate::model::EntryHash;
@@ -81,6 +81,11 @@ fn fold_body(state: &mut State<'_>, entry: &Entry, body: &Body) -> Result<(), Fo
             Ok(())
         }
         Body::Registry(body) => registry::object(state, entry, body),
+        Body::Heads(body) => {
+            let row = HeadsRow { covered_size: body.covered_size, at: entry.leaf.instant };
+            state.put(keys::heads(entry.index), row);
+            Ok(())
+        }
         Body::Heard(body) => registry::heard(state, body),
         Body::Erasure(body) => {
             registry::erasure(state, entry, body);

@@ -187,6 +187,12 @@ impl TreeReader {
         Ok(proof)
     }
 
+    /// The leaf hash of entry `index`.
+    pub fn leaf(&self, index: u64) -> LedgerResult<EntryHash> {
+        self.in_range(index, self.size())?;
+        self.read(stored_hash_index(0, index)).map(|hash| EntryHash(hash.0)).map_err(|_| self.wrong())
+    }
+
     fn in_range(&self, asked: u64, end: u64) -> LedgerResult<()> {
         if asked < end { Ok(()) } else { Err(ProofError::Range { asked, size: self.size() }.into()) }
     }

@@ -8,6 +8,7 @@ pub mod disclosure;
 pub mod external;
 #[cfg(test)]
 pub mod fixture;
+pub mod heads;
 pub mod heard;
 pub mod intent;
 pub mod link;
