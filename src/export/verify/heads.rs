@@ -89,7 +89,7 @@ impl Completeness {
         let before = report.failures.len();
         self.claims.people.iter().for_each(|present| self.present(present, recorded, report));
         self.claims.absent.iter().for_each(|absent| self.absent(absent, recorded, report));
-        (report.failures.len() == before).then(|| Complete {
+        (report.failures.len() == before).then_some(Complete {
             people: self.claims.people.len(),
             absent: self.claims.absent.len(),
             covered: self.claims.covered_size,
