@@ -160,8 +160,7 @@ impl Config {
             problems: vec![Problem { severity: Severity::Error, key: String::new(), line: None, what }],
         };
         let text = std::fs::read_to_string(path).map_err(|e| unreadable(format!("cannot be read: {e}")))?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let base = std::path::absolute(folder).map_err(|e| unreadable(format!("has no folder: {e}")))?;
+        let base = base_of(path).map_err(|e| unreadable(format!("has no folder: {e}")))?;
         let (config, findings) = sections::read(&text, &base);
         let mut problems = findings.problems;
         if let Some(config) = &config {
@@ -174,6 +173,12 @@ impl Config {
             _ => Err(ConfigError { file, problems }),
         }
     }
+}
+
+/// The folder that the paths in a configuration file count from.
+pub fn base_of(file: &Path) -> std::io::Result<PathBuf> {
+    let file = std::path::absolute(file)?;
+    Ok(file.parent().map(Path::to_owned).unwrap_or_default())
 }
 
 /// Gives problems found outside the file the line of the key that named what is wrong.

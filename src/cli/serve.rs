@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::output::Output;
 use super::parts::parts;
 use super::stop::stop_signal;
-use crate::config::{Config, SecretRef, process_env};
+use crate::config::{Config, SecretRef, base_of, process_env};
 use crate::gateway::Gateway;
 use crate::ledger::body::Object;
 use crate::model::registry::{Connection, Seller};
@@ -178,8 +178,7 @@ fn surroundings(config: &Config, file: &Path, tls: Option<Arc<Tls>>) -> Result<S
 /// Adapters with secrets read from where the connection says, relative to the configuration's folder. Only connections
 /// of the configuration may reach private addresses.
 fn plug(config: &Config, file: &Path) -> Result<Plug, Failure> {
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let base = std::path::absolute(folder).map_err(Failure::unusable)?;
+    let base = base_of(file).map_err(Failure::unusable)?;
     let private: Vec<_> =
         config.connections.iter().filter(|c| c.allow_private_addresses).map(|c| c.id.clone()).collect();
     let clock: crate::clock::SharedClock = Arc::new(crate::clock::SystemClock);

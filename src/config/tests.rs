@@ -206,3 +206,11 @@ fn no_file_is_told_too() {
         "{error}"
     );
 }
+
+#[test]
+fn a_file_named_without_a_folder_counts_from_where_we_are() {
+    let here = std::env::current_dir().expect("a folder");
+    assert_eq!(base_of(Path::new("consentry.toml")).expect("a folder"), here);
+    assert_eq!(base_of(Path::new("etc/consentry.toml")).expect("a folder"), here.join("etc"));
+    assert_eq!(base_of(Path::new("/etc/consentry.toml")).expect("a folder"), Path::new("/etc"));
+}
