@@ -1,5 +1,7 @@
 //! One process put together: data folder, writer, lanes, and what everyone else reads. Servers are attached by who runs it.
 
+mod meter;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -9,6 +11,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::meter::Meter;
 use crate::audit::heads;
 use crate::clock::SharedClock;
 use crate::disk::SharedDisk;
@@ -133,6 +136,9 @@ impl Gateway {
         tasks.spawn(forget);
         tasks.spawn(wake_lanes(dispatcher.clone(), news.subscribe(), shutdown.clone()));
         tasks.spawn(heads::daily(reader.clone(), books.clone(), writer.clone(), shutdown.clone()));
+        tasks.spawn(meter::follow(news.subscribe(), shutdown.clone()));
+        let meter = Meter { writer: writer.clone(), reader: reader.clone(), dispatcher: dispatcher.clone() };
+        tasks.spawn(meter.run(shutdown.clone()));
         let (lanes, stop) = (dispatcher.clone(), shutdown.clone());
         tasks.spawn(async move { lanes.run(stop, parts.drain).await });
         Ok(Gateway {

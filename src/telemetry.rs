@@ -7,6 +7,7 @@
 pub mod log;
 pub mod metrics;
 pub mod redact;
+pub mod trace;
 
 pub use log::{LogFormat, LogSettings, TelemetryError, TelemetryGuard};
 pub use metrics::Exporter;

@@ -5,17 +5,19 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Request, Response};
 use tokio::sync::Semaphore;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
+use tracing::{Instrument, Span};
 
 use super::auth::{KeySource, authenticate, roles_for};
 use super::status::ApiError;
 use crate::clock::SharedClock;
+use crate::telemetry::{metrics, trace};
 
 /// What the caller is told to wait when there is no room.
 const RETRY: Duration = Duration::from_millis(250);
@@ -76,22 +78,77 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Answer {
+        let record = Record::begin(&request);
         if let Err(error) = self.rules.admit(&mut request) {
-            return refuse(error);
+            return refuse(error, record);
         }
         // Held until the answer begins; streams are bounded by their own limits from there on.
         let Ok(permit) = Arc::clone(&self.rules.room).try_acquire_owned() else {
-            return refuse(ApiError::Overloaded { retry: RETRY });
+            return refuse(ApiError::Overloaded { retry: RETRY }, record);
         };
         let deadline = deadline(request.headers(), self.rules.deadline_max);
         let answer = self.inner.call(request);
-        Box::pin(async move {
+        let span = record.span.clone();
+        let answering = async move {
             let _permit = permit;
-            match tokio::time::timeout(deadline, answer).await {
-                Ok(answer) => answer.map(malformed_is_the_callers),
-                Err(_) => Ok(Status::from(ApiError::DeadlineExceeded).into_http()),
-            }
-        })
+            let answer = match tokio::time::timeout(deadline, answer).await {
+                Ok(answer) => answer.map(malformed_is_the_callers)?,
+                Err(_) => Status::from(ApiError::DeadlineExceeded).into_http(),
+            };
+            record.end(&answer);
+            Ok(answer)
+        };
+        Box::pin(answering.instrument(span))
+    }
+}
+
+/// What is told of a call: a span under the caller's own, and its metrics. Of a stream, until its answer begins.
+struct Record {
+    method: String,
+    begun: Instant,
+    span: Span,
+}
+
+impl Record {
+    fn begin(request: &Request<Body>) -> Record {
+        let path = request.uri().path();
+        // Whatever a stranger asks for must not become a label.
+        let known = roles_for(path).is_some() || OPEN.iter().any(|open| path.starts_with(open));
+        let method = if known { path.trim_start_matches('/') } else { "unknown" };
+        let span = tracing::info_span!("call", method, status = tracing::field::Empty);
+        trace::continue_from(&span, request.headers());
+        Record { method: method.to_owned(), begun: Instant::now(), span }
+    }
+
+    fn end(self, answer: &Response<Body>) {
+        // An answer that has no status yet ends with one in its trailers: it began well.
+        let status = Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code());
+        let status = code_name(status);
+        self.span.record("status", status);
+        metrics::call(self.method, status, crate::model::Span::from_std(self.begun.elapsed()));
+    }
+}
+
+/// The status as the gRPC specification spells it.
+const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 
@@ -125,8 +182,10 @@ fn malformed_is_the_callers(answer: Response<Body>) -> Response<Body> {
     }
 }
 
-fn refuse(error: ApiError) -> Answer {
-    Box::pin(std::future::ready(Ok(Status::from(error).into_http())))
+fn refuse(error: ApiError, record: Record) -> Answer {
+    let answer = Status::from(error).into_http();
+    record.end(&answer);
+    Box::pin(std::future::ready(Ok(answer)))
 }
 
 /// What `grpc-timeout` asks for, at most `cap`; a malformed value counts as none, for the protocol asks so.

@@ -108,6 +108,11 @@ impl Dispatcher {
         self.0.schedule.lock().free_at(group, now)
     }
 
+    /// See [`Schedule::will_miss`].
+    pub fn will_miss(&self, now: Instant) -> Vec<(String, usize)> {
+        self.0.schedule.lock().will_miss(now)
+    }
+
     /// Works until `shutdown`; then takes nothing more up and waits for what is in hand, at most `drain`.
     pub async fn run(&self, shutdown: CancellationToken, drain: Duration) {
         let tasks = TaskTracker::new();
@@ -189,6 +194,7 @@ impl Dispatcher {
         Ok(())
     }
 
+    #[tracing::instrument(skip_all, fields(message = %waiting.message, connection = %waiting.connection))]
     async fn hand_over(&self, waiting: Waiting) {
         let message = waiting.message;
         if let Err(e) = self.attempt(&waiting).await {
@@ -234,10 +240,7 @@ impl Dispatcher {
         loop {
             let op = RecordOutcome { message, handover: handover.clone(), handed_over_at };
             match self.0.writer.call(op).await {
-                Ok(done) => {
-                    metrics::message(done.answer);
-                    return Ok(());
-                }
+                Ok(_) => return Ok(()),
                 Err(CallError::Overloaded) => tokio::time::sleep(Duration::from_millis(20)).await,
                 Err(e) => return Err(e),
             }
@@ -246,9 +249,8 @@ impl Dispatcher {
 
     /// Gives a silent hand-over up.
     async fn resolve(&self, message: MessageId) {
-        match self.0.writer.call(Resolve { message }).await {
-            Ok(done) => metrics::message(done.answer),
-            Err(e) => tracing::warn!(message = %message, error = %e, "an overdue hand-over was not resolved"),
+        if let Err(e) = self.0.writer.call(Resolve { message }).await {
+            tracing::warn!(message = %message, error = %e, "an overdue hand-over was not resolved");
         }
     }
 }

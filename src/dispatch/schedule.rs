@@ -141,20 +141,19 @@ impl Schedule {
         (queue.parts > 0).then(|| now + lane.drain_time(queue.parts))
     }
 
-    /// Messages of a group that cannot all leave before their deadlines at the contracted rate.
-    pub fn will_miss(&self, now: Instant) -> usize {
-        let late = |(lane, queue): &(Lane, Queue)| {
+    /// By group, how many of its messages cannot leave before their deadlines at the contracted rate.
+    pub fn will_miss(&self, now: Instant) -> Vec<(String, usize)> {
+        let late = |(id, (lane, queue)): (&String, &(Lane, Queue))| {
             let mut all: Vec<&Waiting> = queue.programs.values().flat_map(BTreeMap::values).collect();
             all.sort_by_key(|w| w.deadline);
             let mut ahead = 0;
-            all.into_iter()
-                .filter(|waiting| {
-                    ahead += u64::from(waiting.parts);
-                    now + lane.drain_time(ahead) > waiting.deadline
-                })
-                .count()
+            let late = all.into_iter().filter(|waiting| {
+                ahead += u64::from(waiting.parts);
+                now + lane.drain_time(ahead) > waiting.deadline
+            });
+            (id.clone(), late.count())
         };
-        self.lanes.values().map(late).sum()
+        self.lanes.iter().map(late).collect()
     }
 }
 
@@ -249,6 +248,15 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_leave_in_time_is_counted_by_group() {
+        let now = Instant::from_seconds(0);
+        let mut schedule = Schedule::default();
+        // Ten parts a second: of 30, those after the twentieth are past two seconds.
+        (0..30).for_each(|n| schedule.add(waiting(n, "a", 2), now));
+        assert_eq!(schedule.will_miss(now), [("g".to_owned(), 10)]);
+    }
+
+    #[test]
     fn a_message_is_ready_once() {
         let now = Instant::from_seconds(0);
         let mut schedule = Schedule::default();
@@ -256,6 +264,6 @@ mod tests {
         schedule.add(waiting(1, "a", 600), now);
         schedule.add(waiting(1, "a", 600), now);
         assert_eq!(order(&mut schedule, now), [1]);
-        assert_eq!(schedule.will_miss(now), 0);
+        assert_eq!(schedule.will_miss(now), [("g".to_owned(), 0)]);
     }
 }

@@ -157,6 +157,8 @@ fn refused(status: StatusCode) -> Response {
     (status, status.canonical_reason().unwrap_or_default()).into_response()
 }
 
+// Neither path nor token: whoever knows them may speak for the provider.
+#[tracing::instrument(name = "webhook", skip_all, fields(connection))]
 async fn take(
     State(webhooks): State<Webhooks>,
     Path((connection, token)): Path<(String, String)>,
@@ -164,6 +166,7 @@ async fn take(
 ) -> Response {
     let begun = webhooks.0.clock.now();
     let Some(endpoint) = webhooks.0.endpoints.get(&connection) else { return refused(StatusCode::NOT_FOUND) };
+    tracing::Span::current().record("connection", endpoint.connection().as_str());
     if !endpoint.knows(&token) {
         metrics::webhook(endpoint.connection(), "unauthenticated");
         return refused(StatusCode::UNAUTHORIZED);

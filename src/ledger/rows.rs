@@ -282,6 +282,10 @@ pub mod keys {
     pub fn review(index: u64) -> Vec<u8> {
         key::<ReviewRow>(&[&index.to_be_bytes()])
     }
+    /// Every text that waits for a person.
+    pub fn reviews() -> Vec<u8> {
+        key::<ReviewRow>(&[])
+    }
     /// By engine hash.
     pub fn engine(hash: &[u8; 32]) -> Vec<u8> {
         key::<EngineRow>(&[hash])

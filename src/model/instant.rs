@@ -63,6 +63,10 @@ impl Span {
     pub const fn as_seconds(self) -> i64 {
         self.0 / 1_000_000
     }
+    /// A duration of the standard library, in whole microseconds.
+    pub fn from_std(time: std::time::Duration) -> Span {
+        Span::micros(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
+    }
     /// As a standard duration; negative spans become zero.
     pub fn to_std(self) -> std::time::Duration {
         std::time::Duration::from_micros(self.0.max(0) as u64)

@@ -195,6 +195,11 @@ impl PolicySet {
     pub fn rule(&self, id: &str) -> Option<&Rule> {
         self.rules.binary_search_by(|rule| rule.id.as_str().cmp(id)).ok().map(|index| &self.rules[index])
     }
+    /// When the rule in force at `now` that was looked at longest ago was looked at.
+    pub fn oldest_review(&self, now: Instant) -> Option<Instant> {
+        let in_force = self.rules.iter().filter(|rule| rule.from <= now && now < rule.to);
+        in_force.map(|rule| midnight_utc(self.source(rule).last_verified)).min()
+    }
     /// Every place the set knows.
     pub fn places(&self) -> &BTreeMap<Jurisdiction, Place> {
         &self.places

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
 use super::core::Core;
 use super::op::{CallError, Durable, Op, QueuedOp};
 use super::queues::{PushError, QueueLimits, Queues, Room};
+use crate::model::Span;
+use crate::telemetry::metrics;
 
 /// Queues operations. Cheap to clone.
 #[derive(Clone)]
@@ -82,7 +85,10 @@ pub fn spawn(
     let handle = WriterHandle::over(queues.clone());
     let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
         while let Some(batch) = queues.take() {
-            if let Err(e) = core.run(batch) {
+            let (operations, begun) = (batch.len(), Instant::now());
+            let done = core.run(batch);
+            metrics::batch(operations, Span::from_std(begun.elapsed()));
+            if let Err(e) = done {
                 // Nothing more can be made durable: everyone who waits is told so, and the process ends.
                 queues.close();
                 core.refuse(queues.try_take(), &e.to_string());

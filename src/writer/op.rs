@@ -22,8 +22,11 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// The name of its queue in metrics.
-    pub fn name(self) -> &'static str {
+    /// In the order of their numbers.
+    pub const ALL: [Priority; 4] = [Priority::Inbound, Priority::Outcome, Priority::Intent, Priority::Api];
+
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
         match self {
             Priority::Inbound => "inbound",
             Priority::Outcome => "outcome",

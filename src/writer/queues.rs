@@ -143,7 +143,7 @@ impl Queues {
         self.filled.notify_all();
     }
 
-    /// Operations waiting, by priority.
+    /// Operations waiting, by priority, as in [`Priority::ALL`].
     pub fn depths(&self) -> [usize; 4] {
         let inner = self.inner.lock();
         std::array::from_fn(|i| inner.queues[i].len())
