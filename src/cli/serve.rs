@@ -16,8 +16,7 @@ use crate::gateway::Gateway;
 use crate::ledger::body::Object;
 use crate::model::registry::{Connection, Seller};
 use crate::provider::http::AddressRule;
-use crate::provider::http::{HttpClient, HttpLimits};
-use crate::provider::sandbox::SandboxProvider;
+use crate::provider::registry;
 use crate::serve::{Line, Listeners, Plug, Surroundings};
 use crate::telemetry::{log, metrics::Exporter};
 use crate::tls::Tls;
@@ -188,7 +187,8 @@ fn plug(config: &Config, file: &Path) -> Result<Plug, Failure> {
             false => AddressRule::PublicOnly,
         };
         let secrets = secrets_of(connection, &base);
-        let provider = build(connection, &secrets, clock.clone(), addresses)?;
+        let built = registry::build(connection, &secrets, clock.clone(), addresses);
+        let provider = built.map_err(|e| e.to_string())?;
         Ok(Line { provider, secret: Box::new(secrets) })
     }))
 }
@@ -206,24 +206,5 @@ fn secrets_of(
             |error| tracing::error!(connection = %id, secret = name, %error, "a secret cannot be read"),
         )
         .ok()
-    }
-}
-
-fn build(
-    connection: &Connection,
-    secrets: &dyn Fn(&str) -> Option<SecretString>,
-    clock: crate::clock::SharedClock,
-    addresses: AddressRule,
-) -> Result<crate::provider::SharedProvider, String> {
-    let setting = |name: &str| connection.settings.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-    match connection.provider.as_str() {
-        "sandbox" => {
-            let http = HttpClient::new(HttpLimits { addresses, ..HttpLimits::default() });
-            let token = secrets("token").ok_or("its secret `token` cannot be read")?;
-            let url = setting("url").ok_or("its setting `url` is missing")?;
-            let made = SandboxProvider::new(http, clock, url, token).map_err(|e| e.to_string())?;
-            Ok(Arc::new(made))
-        }
-        other => Err(format!("this release cannot send through `{other}`")),
     }
 }
