@@ -27,6 +27,8 @@ pub mod seal;
 pub mod segment;
 pub mod state;
 pub mod tree;
+#[cfg(test)]
+mod vectors;
 pub mod verify;
 
 pub use error::{LedgerError, LedgerResult};

@@ -13,6 +13,8 @@ use crate::model::SubjectId;
 use crate::model::subject::Address;
 
 mod complete;
+mod second;
+mod tamper;
 
 fn request() -> Request {
     let addresses = vec![Address::Phone("12125550123".to_owned())];
