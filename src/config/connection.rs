@@ -33,6 +33,27 @@ pub struct ProviderShape {
 
 /// Every adapter of this release.
 const SHAPES: &[ProviderShape] = &[
+    // Bandwidth, createMessage: expiration is an instant without documented bounds, narrowed here to a day; the list
+    // names texts that came in, without their words.
+    ProviderShape {
+        name: "bandwidth",
+        settings: &["account_id", "api_user", "application_id", "webhook_user"],
+        optional_settings: &["url"],
+        secrets: &["api_password", "webhook_password"],
+        optional_secrets: &["webhook_password_next"],
+        validity: Validity::Native { min_seconds: 60, max_seconds: 86_400 },
+        reconcile: Reconcile::List,
+    },
+    // Plivo, api/message: message_expiry 5 to 10,800 seconds; the list names texts that came in, without their words.
+    ProviderShape {
+        name: "plivo",
+        settings: &["auth_id"],
+        optional_settings: &["signature", "url"],
+        secrets: &["auth_token"],
+        optional_secrets: &["auth_token_next"],
+        validity: Validity::Native { min_seconds: 5, max_seconds: 10_800 },
+        reconcile: Reconcile::List,
+    },
     ProviderShape {
         name: "sandbox",
         settings: &["url"],
@@ -40,6 +61,26 @@ const SHAPES: &[ProviderShape] = &[
         secrets: &["token", "webhook"],
         optional_secrets: &["webhook_next"],
         validity: Validity::Native { min_seconds: 1, max_seconds: 172_800 },
+        reconcile: Reconcile::List,
+    },
+    // Sinch, batches: expire_at at most 3 days ahead; texts and delivery reports are listed.
+    ProviderShape {
+        name: "sinch",
+        settings: &["service_plan_id"],
+        optional_settings: &["region", "url", "webhook_auth", "webhook_user"],
+        secrets: &["api_token", "webhook_secret"],
+        optional_secrets: &["webhook_secret_next"],
+        validity: Validity::Native { min_seconds: 1, max_seconds: 259_200 },
+        reconcile: Reconcile::List,
+    },
+    // No validity field; a message is dropped after four hours in the queue (rate-limiting page). Opt-outs are listed.
+    ProviderShape {
+        name: "telnyx",
+        settings: &[],
+        optional_settings: &["messaging_profile_id", "url"],
+        secrets: &["api_key", "public_key"],
+        optional_secrets: &["public_key_next"],
+        validity: Validity::None { queue_seconds: 14_400 },
         reconcile: Reconcile::List,
     },
     // Twilio, api/messaging: ValidityPeriod 1 to 36,000 seconds; Messages.json lists what came in.
@@ -51,6 +92,16 @@ const SHAPES: &[ProviderShape] = &[
         optional_secrets: &["auth_token_next", "api_key_secret", "webhook_key", "webhook_key_next"],
         validity: Validity::Native { min_seconds: 1, max_seconds: 36_000 },
         reconcile: Reconcile::List,
+    },
+    // Vonage, SMS and Messages API: ttl of 20 seconds to 7 days; there is no list of texts or opt-outs.
+    ProviderShape {
+        name: "vonage",
+        settings: &["api_key"],
+        optional_settings: &["api", "signature_method", "url"],
+        secrets: &["api_secret", "signature_secret"],
+        optional_secrets: &["signature_secret_next"],
+        validity: Validity::Native { min_seconds: 20, max_seconds: 604_800 },
+        reconcile: Reconcile::Operator,
     },
 ];
 

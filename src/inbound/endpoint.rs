@@ -1,61 +1,23 @@
-//! One connection's ear: its path token, its secrets, how its provider signs, what its provider says.
+//! One connection's ear: its path token, its secrets, and the voice it knows its provider by.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::HeaderMap;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
+use super::bandwidth::Bandwidth;
 use super::event::InboundEvent;
-use super::form::Form;
-use super::signature::{TwilioAlgorithm, is_twilio, is_twilio_body, names_pinned_key};
-use super::twilio;
+use super::plivo::Plivo;
+use super::sinch::Sinch;
+use super::telnyx::Telnyx;
+use super::twilio::Twilio;
+pub use super::voice::Webhook;
+use super::voice::{Proof, Voice, same};
 use crate::model::registry::Connection;
 use crate::model::{ConnectionId, Instant};
-use crate::provider::sandbox::webhook as sandbox;
-
-/// Setting of a Twilio connection that pins it to shared keys: their ids, separated by spaces.
-const KEY_IDS: &str = "webhook_key_ids";
-
-/// A request as it reached the path of a connection.
-#[derive(Clone)]
-pub struct Webhook {
-    pub method: http::Method,
-    /// Path and query, still encoded.
-    pub path_and_query: String,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
-}
-
-impl Webhook {
-    /// The query, without `?`; empty when there is none.
-    pub fn query(&self) -> &str {
-        self.path_and_query.split_once('?').map_or("", |(_, query)| query)
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.get_all(name).iter();
-        let first = values.next()?.to_str().ok();
-        // Two signatures: whoever wrote the second wants us to look at the first.
-        if values.next().is_some() { None } else { first }
-    }
-
-    pub(super) fn content_type(&self) -> &str {
-        self.header("content-type").unwrap_or_default()
-    }
-
-    fn is_json(&self) -> bool {
-        self.content_type().starts_with("application/json")
-    }
-
-    /// Parameters of a form body; of a GET or a JSON body none, because they stand in the URL or nowhere.
-    fn form(&self) -> Form {
-        if self.is_json() { Form::parse(b"") } else { Form::parse(&self.body) }
-    }
-}
+use crate::provider::sandbox::webhook::Sandbox;
 
 /// What became of the question whether a request is authentic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,17 +28,51 @@ pub enum Authentic {
     Unknown,
 }
 
-enum Scheme {
-    Twilio { algorithm: TwilioAlgorithm, key_ids: Vec<String>, account: Option<String> },
-    Sandbox,
-}
-
 /// Why a connection cannot hear.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// No adapter reads what such a provider delivers.
     #[error("connection {0}: this release has no webhooks for provider '{1}'")]
     Provider(ConnectionId, String),
+    /// A setting of its webhooks is missing or wrong.
+    #[error("connection {0}: settings.{1}: {2}")]
+    Setting(ConnectionId, &'static str, &'static str),
+}
+
+/// The plain settings of a connection, for its voice.
+pub struct Settings<'a>(&'a Connection);
+
+impl<'a> Settings<'a> {
+    /// A setting that is there and not empty.
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        let found = self.0.settings.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// One that must be.
+    pub fn needed(&self, name: &'static str) -> Result<&'a str, EndpointError> {
+        self.get(name).ok_or_else(|| self.wrong(name, "is required by this provider's webhooks"))
+    }
+
+    /// A complaint about one.
+    pub fn wrong(&self, name: &'static str, why: &'static str) -> EndpointError {
+        EndpointError::Setting(self.0.id.clone(), name, why)
+    }
+}
+
+/// The voice of a connection's provider.
+fn voice_of(connection: &Connection) -> Result<Box<dyn Voice>, EndpointError> {
+    let settings = Settings(connection);
+    Ok(match connection.provider.as_str() {
+        "bandwidth" => Box::new(Bandwidth::new(&settings)?),
+        "plivo" => Box::new(Plivo::new(&settings)?),
+        "sandbox" => Box::new(Sandbox),
+        "sinch" => Box::new(Sinch::new(&settings)?),
+        "telnyx" => Box::new(Telnyx),
+        "twilio" => Box::new(Twilio::new(&settings)),
+        "vonage" => super::vonage::voice(&settings)?,
+        other => return Err(EndpointError::Provider(connection.id.clone(), other.to_owned())),
+    })
 }
 
 /// One connection's ear.
@@ -84,7 +80,7 @@ pub struct Endpoint {
     connection: ConnectionId,
     token_sha256: [u8; 32],
     origin: String,
-    scheme: Scheme,
+    voice: Box<dyn Voice>,
     /// The newest first; none: they could not be read.
     secrets: Vec<SecretString>,
 }
@@ -96,30 +92,13 @@ impl Endpoint {
         connection: &Connection,
         secret: impl Fn(&str) -> Option<SecretString>,
     ) -> Result<Endpoint, EndpointError> {
-        let setting =
-            |name: &str| connection.settings.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
-        let key_ids: Vec<String> =
-            setting(KEY_IDS).unwrap_or_default().split_whitespace().map(str::to_owned).collect();
-        let (scheme, names) = match connection.provider.as_str() {
-            "sandbox" => (Scheme::Sandbox, ["webhook", "webhook_next"]),
-            "twilio" => {
-                let pinned = !key_ids.is_empty();
-                let algorithm = if pinned { TwilioAlgorithm::Sha256 } else { TwilioAlgorithm::Sha1 };
-                let names = if pinned {
-                    ["webhook_key", "webhook_key_next"]
-                } else {
-                    ["auth_token", "auth_token_next"]
-                };
-                (Scheme::Twilio { algorithm, key_ids, account: setting("account_sid") }, names)
-            }
-            other => return Err(EndpointError::Provider(connection.id.clone(), other.to_owned())),
-        };
+        let voice = voice_of(connection)?;
         Ok(Endpoint {
             connection: connection.id.clone(),
             token_sha256: connection.token_sha256,
             origin: connection.public_url.trim_end_matches('/').to_owned(),
-            scheme,
-            secrets: names.iter().filter_map(|name| secret(name)).collect(),
+            secrets: voice.secrets().iter().filter_map(|name| secret(name)).collect(),
+            voice,
         })
     }
 
@@ -130,7 +109,7 @@ impl Endpoint {
 
     /// Whether the path's token is this connection's. Whoever lacks it is not worth reading.
     pub fn knows(&self, token: &str) -> bool {
-        bool::from(Sha256::digest(token.as_bytes()).as_slice().ct_eq(&self.token_sha256))
+        same(Sha256::digest(token.as_bytes()).as_slice(), &self.token_sha256)
     }
 
     /// Whether the provider sent it, judged on the bytes as they came.
@@ -138,61 +117,19 @@ impl Endpoint {
         if self.secrets.is_empty() {
             return Authentic::Unknown;
         }
-        let yes = match &self.scheme {
-            Scheme::Sandbox => sandbox::verify(&webhook.headers, &webhook.body, &self.secrets, now).is_ok(),
-            Scheme::Twilio { algorithm, key_ids, account } => {
-                self.is_twilio(webhook, *algorithm, key_ids) && is_account(webhook, account.as_deref())
-            }
-        };
-        if yes { Authentic::Yes } else { Authentic::No }
-    }
-
-    fn is_twilio(&self, webhook: &Webhook, algorithm: TwilioAlgorithm, key_ids: &[String]) -> bool {
-        let Some(signature) = webhook.header("x-twilio-signature") else { return false };
-        if algorithm == TwilioAlgorithm::Sha256 {
-            let named = webhook.header("x-twilio-webhooks-signature-settings");
-            if !named.is_some_and(|header| names_pinned_key(header, key_ids)) {
-                return false;
-            }
-        }
-        if webhook.is_json() && !is_twilio_body(webhook.query(), &webhook.body) {
-            return false;
-        }
         let url = format!("{}{}", self.origin, webhook.path_and_query);
-        let secrets: Vec<&[u8]> = self.secrets.iter().map(|s| s.expose_secret().as_bytes()).collect();
-        is_twilio(&url, &webhook.form(), signature, &secrets, algorithm)
+        let proof = Proof { url: &url, secrets: &self.secrets, now };
+        if self.voice.is_authentic(webhook, &proof) { Authentic::Yes } else { Authentic::No }
     }
 
     /// What an authentic request says.
     pub fn read(&self, webhook: &Webhook, now: Instant) -> Vec<InboundEvent> {
-        match &self.scheme {
-            Scheme::Sandbox => sandbox::parse(&webhook.body),
-            Scheme::Twilio { .. } => twilio::parse(&parameters(webhook), webhook.query(), &webhook.body, now),
-        }
+        self.voice.read(webhook, now)
     }
 
     /// Content type and body of the answer the provider wants once everything is durable.
     pub fn answer(&self) -> (&'static str, &'static str) {
-        match self.scheme {
-            Scheme::Sandbox => ("application/json", "{}"),
-            Scheme::Twilio { .. } => twilio::ANSWER,
-        }
-    }
-}
-
-/// Where Twilio puts its parameters: in the body of a POST, in the query of a GET.
-fn parameters(webhook: &Webhook) -> Form {
-    match webhook.method {
-        http::Method::GET => Form::parse(webhook.query().as_bytes()),
-        _ => webhook.form(),
-    }
-}
-
-/// Sub-accounts sign with tokens of their own, but a parent's token opens all of them: the account must be ours.
-fn is_account(webhook: &Webhook, account: Option<&str>) -> bool {
-    match (account, twilio::account(&parameters(webhook))) {
-        (Some(ours), Some(named)) => ours == named,
-        _ => true,
+        self.voice.answer()
     }
 }
 
@@ -221,7 +158,9 @@ impl Endpoints {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inbound::twilio::KEY_IDS;
     use crate::model::registry::{Reconcile, Validity};
+    use http::HeaderMap;
 
     fn connection(provider: &str, settings: &[(&str, &str)]) -> Connection {
         Connection {
@@ -305,7 +244,8 @@ mod tests {
     fn another_account_is_not_ours() {
         let form = "AccountSid=AC2&Body=x";
         for (account, named, ours) in [("AC2", form, true), ("AC1", form, false), ("AC1", "Body=x", true)] {
-            assert_eq!(is_account(&webhook("/h", &[FORM], named), Some(account)), ours, "{account} {named}");
+            let voice = Twilio::new(&Settings(&connection("twilio", &[("account_sid", account)])));
+            assert_eq!(voice.is_account(&webhook("/h", &[FORM], named)), ours, "{account} {named}");
         }
     }
 

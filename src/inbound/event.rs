@@ -35,6 +35,8 @@ pub struct InboundText {
     pub provider_flag: Option<String>,
     /// When the provider got it, where it says so.
     pub received_at: Option<Instant>,
+    /// Its proof covers neither words nor sender: it may stop, never start.
+    pub weak: bool,
 }
 
 impl std::fmt::Debug for InboundText {

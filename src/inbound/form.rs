@@ -10,6 +10,11 @@ impl Form {
         Form(form_urlencoded::parse(bytes).into_owned().collect())
     }
 
+    /// Parameters that came otherwise, such as a JSON object's.
+    pub fn of(pairs: Vec<(String, String)>) -> Form {
+        Form(pairs)
+    }
+
     /// The first value of a name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())

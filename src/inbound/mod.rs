@@ -4,14 +4,22 @@
 //! writer keeps and carries out each. [`hearing`] knows which connections may have told us something we did not hear,
 //! [`reconcile`] closes such gaps from the provider's own list, and until then nothing leaves through them.
 
+pub mod bandwidth;
 pub mod endpoint;
 pub mod event;
 pub mod form;
 pub mod hearing;
+pub mod plivo;
 mod quarantine;
 pub mod reconcile;
 pub mod reply;
 pub mod retention;
 pub mod server;
 pub mod signature;
+pub mod sinch;
+pub mod telnyx;
+#[cfg(test)]
+mod testing;
 pub mod twilio;
+pub mod voice;
+pub mod vonage;

@@ -1,16 +1,83 @@
 //! Twilio's webhooks: texts, status callbacks, error codes.
 
-use sha2::{Digest, Sha256};
+use secrecy::ExposeSecret;
 
+use super::endpoint::Settings;
 use super::event::{InboundEvent, InboundText, Receipt, Unreadable};
 use super::form::Form;
+use super::signature::{TwilioAlgorithm, is_twilio, is_twilio_body, names_pinned_key};
+use super::voice::{Proof, Voice, Webhook, hash};
 use crate::model::outgoing::{ErrorClass, ProviderError};
 use crate::model::{Instant, MessageState, Span};
+use crate::provider::reply::masked;
+use crate::provider::request::REFERENCE;
 
-/// Query parameter of the callback URL that carries our message id: Twilio echoes nothing else, and signs the URL.
-pub const REFERENCE: &str = "ref";
+/// Setting that pins a connection to shared keys: their ids, separated by spaces.
+pub const KEY_IDS: &str = "webhook_key_ids";
 /// What Twilio wants as the answer to an inbound text: nothing to say.
 pub const ANSWER: (&str, &str) = ("text/xml", "<Response/>");
+
+/// One Twilio account's webhooks.
+pub struct Twilio {
+    /// Pinned to shared keys of these ids; empty: signed with the auth token.
+    key_ids: Vec<String>,
+    account: Option<String>,
+}
+
+impl Twilio {
+    /// As a connection's settings pin it.
+    pub fn new(settings: &Settings<'_>) -> Twilio {
+        let ids = settings.get(KEY_IDS).unwrap_or_default();
+        Twilio {
+            key_ids: ids.split_whitespace().map(str::to_owned).collect(),
+            account: settings.get("account_sid").map(str::to_owned),
+        }
+    }
+
+    /// Sub-accounts sign with tokens of their own, but a parent's token opens all of them: the account must be ours.
+    pub(super) fn is_account(&self, webhook: &Webhook) -> bool {
+        match (&self.account, account(&webhook.parameters())) {
+            (Some(ours), Some(named)) => ours == named,
+            _ => true,
+        }
+    }
+}
+
+impl Voice for Twilio {
+    fn secrets(&self) -> &'static [&'static str] {
+        match self.key_ids.is_empty() {
+            true => &["auth_token", "auth_token_next"],
+            false => &["webhook_key", "webhook_key_next"],
+        }
+    }
+
+    fn is_authentic(&self, webhook: &Webhook, proof: &Proof<'_>) -> bool {
+        let Some(signature) = webhook.header("x-twilio-signature") else { return false };
+        let algorithm = match self.key_ids.is_empty() {
+            true => TwilioAlgorithm::Sha1,
+            false => TwilioAlgorithm::Sha256,
+        };
+        if algorithm == TwilioAlgorithm::Sha256 {
+            let named = webhook.header("x-twilio-webhooks-signature-settings");
+            if !named.is_some_and(|header| names_pinned_key(header, &self.key_ids)) {
+                return false;
+            }
+        }
+        if webhook.is_json() && !is_twilio_body(webhook.query(), &webhook.body) {
+            return false;
+        }
+        let secrets: Vec<&[u8]> = proof.secrets.iter().map(|s| s.expose_secret().as_bytes()).collect();
+        is_twilio(proof.url, &webhook.form(), signature, &secrets, algorithm) && self.is_account(webhook)
+    }
+
+    fn read(&self, webhook: &Webhook, now: Instant) -> Vec<InboundEvent> {
+        parse(&webhook.parameters(), webhook.query(), &webhook.body, now)
+    }
+
+    fn answer(&self) -> (&'static str, &'static str) {
+        ANSWER
+    }
+}
 
 /// Reads one callback; `query` is the URL's. A callback holds one event.
 pub fn parse(form: &Form, query: &str, raw: &[u8], now: Instant) -> Vec<InboundEvent> {
@@ -40,6 +107,7 @@ fn text(form: &Form, raw: &[u8]) -> InboundEvent {
             text: body.to_owned(),
             provider_flag: form.filled("OptOutType").map(str::to_owned),
             received_at: None,
+            weak: false,
         }),
         (id, from, body) => {
             let missing = [("MessageSid", id.is_none()), ("From", from.is_none()), ("Body", body.is_none())];
@@ -52,11 +120,6 @@ fn text(form: &Form, raw: &[u8]) -> InboundEvent {
             })
         }
     }
-}
-
-/// Names an event that has no id of its own.
-pub(super) fn hash(raw: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(raw)))
 }
 
 fn receipt(form: &Form, query: &str, status: &str, raw: &[u8], now: Instant) -> Option<InboundEvent> {
@@ -78,7 +141,7 @@ fn receipt(form: &Form, query: &str, status: &str, raw: &[u8], now: Instant) -> 
     let error = code.map(|code| ProviderError {
         class: error_class(code),
         code: code.to_string(),
-        text: form.get("ErrorMessage").unwrap_or_default().chars().take(200).collect(),
+        text: masked(form.get("ErrorMessage").unwrap_or_default()),
     });
     Some(InboundEvent::Receipt(Receipt {
         message: Form::parse(query.as_bytes()).get(REFERENCE).and_then(|id| id.parse().ok()),

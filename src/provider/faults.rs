@@ -34,17 +34,70 @@ struct Case {
     repeats: bool,
 }
 
-const CASES: &[Case] = &[Case {
-    provider: "twilio",
-    settings: &[("account_sid", "AC1")],
-    taken: (201, r#"{"sid":"SM1","status":"queued","error_code":null}"#, "SM1"),
-    throttled: (429, r#"{"code":20429,"message":"Too Many Requests","status":429}"#),
-    opted_out: Some((
-        400,
-        r#"{"code":21610,"message":"Attempt to send to unsubscribed recipient","status":400}"#,
-    )),
-    repeats: false,
-}];
+const CASES: &[Case] = &[
+    Case {
+        provider: "bandwidth",
+        settings: &[("account_id", "900000"), ("application_id", "app-1"), ("api_user", "user")],
+        taken: (202, r#"{"id":"b1","segmentCount":1}"#, "b1"),
+        throttled: (429, r#"{"type":"max-message-queue-size-exceeded","description":"queue full"}"#),
+        opted_out: None,
+        repeats: false,
+    },
+    Case {
+        provider: "plivo",
+        settings: &[("auth_id", "MA1")],
+        taken: (202, r#"{"message":"message(s) queued","message_uuid":["u1"]}"#, "u1"),
+        throttled: (429, r#"{"error":"too many requests"}"#),
+        opted_out: None,
+        repeats: false,
+    },
+    Case {
+        provider: "sinch",
+        settings: &[("service_plan_id", "plan1")],
+        taken: (201, r#"{"id":"s1","type":"mt_text"}"#, "s1"),
+        throttled: (429, r#"{"code":"too_many_requests","text":"slow down"}"#),
+        opted_out: None,
+        repeats: false,
+    },
+    Case {
+        provider: "telnyx",
+        settings: &[],
+        taken: (200, r#"{"data":{"id":"t1","to":[{"status":"queued"}]}}"#, "t1"),
+        throttled: (429, r#"{"errors":[{"code":"10011","title":"Too many requests"}]}"#),
+        opted_out: Some((400, r#"{"errors":[{"code":"40300","title":"Blocked due to STOP message"}]}"#)),
+        repeats: true,
+    },
+    Case {
+        provider: "twilio",
+        settings: &[("account_sid", "AC1")],
+        taken: (201, r#"{"sid":"SM1","status":"queued","error_code":null}"#, "SM1"),
+        throttled: (429, r#"{"code":20429,"message":"Too Many Requests","status":429}"#),
+        opted_out: Some((
+            400,
+            r#"{"code":21610,"message":"Attempt to send to unsubscribed recipient","status":400}"#,
+        )),
+        repeats: false,
+    },
+    Case {
+        provider: "vonage",
+        settings: &[("api_key", "abcd1234")],
+        taken: (200, r#"{"messages":[{"status":"0","message-id":"v1"}]}"#, "v1"),
+        throttled: (200, r#"{"messages":[{"status":"1","error-text":"Throttled"}]}"#),
+        opted_out: Some((200, r#"{"messages":[{"status":"7","error-text":"Number barred"}]}"#)),
+        repeats: false,
+    },
+    Case {
+        provider: "vonage",
+        settings: &[("api_key", "abcd1234"), ("api", "messages")],
+        taken: (202, r#"{"message_uuid":"v2"}"#, "v2"),
+        throttled: (
+            429,
+            r#"{"type":"https://developer.vonage.com/api-errors#throttled","title":"Rate Limit Hit"}"#,
+        ),
+        opted_out: None,
+        repeats: false,
+    },
+];
 
 /// The instant the manual clock of these tests stands at: 2026-01-01T12:00:00Z.
 pub fn now() -> Instant {

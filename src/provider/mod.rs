@@ -3,15 +3,20 @@
 //! A provider takes only a sealed [`Dispatch`], which only a committed intent makes: by type there is no other way out.
 
 pub mod account;
+pub mod bandwidth;
 mod dispatch;
 #[cfg(test)]
-mod faults;
+pub(crate) mod faults;
 pub mod http;
+pub mod plivo;
 pub mod registry;
 pub mod reply;
 pub mod request;
 pub mod sandbox;
+pub mod sinch;
+pub mod telnyx;
 pub mod twilio;
+pub mod vonage;
 
 use std::future::Future;
 use std::pin::Pin;

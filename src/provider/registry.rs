@@ -6,10 +6,15 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::SharedProvider;
 use super::account::{Account, Vendor};
+use super::bandwidth::Bandwidth;
 use super::http::{AddressRule, HttpClient, HttpLimits};
+use super::plivo::Plivo;
 use super::request::{Callback, uri};
 use super::sandbox::{SandboxProvider, SettingsError};
+use super::sinch::Sinch;
+use super::telnyx::Telnyx;
 use super::twilio::Twilio;
+use super::vonage::Vonage;
 use crate::clock::SharedClock;
 use crate::model::registry::Connection;
 
@@ -17,7 +22,7 @@ use crate::model::registry::Connection;
 pub const PATH_TOKEN: &str = "path_token";
 
 /// Every vendor that can be sent through.
-pub const PROVIDERS: &[&str] = &["sandbox", "twilio"];
+pub const PROVIDERS: &[&str] = &["bandwidth", "plivo", "sandbox", "sinch", "telnyx", "twilio", "vonage"];
 
 /// Why a connection cannot send.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,8 +63,13 @@ pub fn build_over(
     }
     let given = Given { connection, secret };
     Ok(match connection.provider.as_str() {
+        "bandwidth" => account(Bandwidth::new(&given)?, http, clock),
+        "plivo" => account(Plivo::new(&given)?, http, clock),
         "sandbox" => sandbox(&given, http, clock)?,
+        "sinch" => account(Sinch::new(&given)?, http, clock),
+        "telnyx" => account(Telnyx::new(&given)?, http, clock),
         "twilio" => account(Twilio::new(&given)?, http, clock),
+        "vonage" => account(Vonage::new(&given)?, http, clock),
         other => return Err(BuildError::Provider(other.to_owned())),
     })
 }

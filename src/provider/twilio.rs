@@ -154,6 +154,7 @@ fn event(message: Message, now: Instant) -> Option<InboundEvent> {
             text: message.body.unwrap_or_default(),
             provider_flag: None,
             received_at: at,
+            weak: false,
         }));
     }
     let code = message.error_code.filter(|code| *code != 0);

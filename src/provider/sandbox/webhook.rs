@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::answer::class_of;
 use crate::inbound::event::{InboundEvent, InboundText, Receipt, Unreadable};
+use crate::inbound::voice::{Proof, Voice, Webhook};
 use crate::model::outgoing::ProviderError;
 use crate::model::{Instant, MessageState};
 
@@ -18,6 +19,21 @@ pub const SIGNATURE_HEADER: &str = "x-sandbox-signature";
 const TOLERANCE_SECONDS: i64 = 300;
 /// Most events in one body.
 const EVENTS_MAX: usize = 500;
+
+/// The virtual carrier's voice.
+pub struct Sandbox;
+
+impl Voice for Sandbox {
+    fn secrets(&self) -> &'static [&'static str] {
+        &["webhook", "webhook_next"]
+    }
+    fn is_authentic(&self, webhook: &Webhook, proof: &Proof<'_>) -> bool {
+        verify(&webhook.headers, &webhook.body, proof.secrets, proof.now).is_ok()
+    }
+    fn read(&self, webhook: &Webhook, _: Instant) -> Vec<InboundEvent> {
+        parse(&webhook.body)
+    }
+}
 
 /// Why a webhook is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -185,6 +201,7 @@ fn event(message: Message, at: Instant) -> Option<InboundEvent> {
                 text: message.text.unwrap_or_default(),
                 provider_flag: None,
                 received_at: Some(at),
+                weak: false,
             }));
         }
         "queued" => return None,

@@ -2,6 +2,8 @@
 
 mod receipt;
 mod sender;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub(super) use receipt::{person_said, settle_parked};

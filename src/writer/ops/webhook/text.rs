@@ -101,6 +101,7 @@ pub(super) fn suspend(
         text: String::new(),
         provider_flag: None,
         received_at: None,
+        weak: true,
     };
     let heard = Heard { connection, text, raw, sender, people, at: cx.now };
     let plan = Plan {
@@ -134,6 +135,12 @@ fn plan(cx: &mut Cx<'_>, heard: &Heard<'_>) -> Result<Plan, OpError> {
     if matches!(class, ReplyClass::OptIn | ReplyClass::Help | ReplyClass::Yes | ReplyClass::Other) {
         plan.keyword = keyword_of(&heard.text.text, programs);
         plan.program = plan.keyword.as_ref().map(|(program, _)| program.id.clone());
+    }
+    let starts = matches!(class, ReplyClass::OptIn | ReplyClass::Yes) || plan.keyword.is_some();
+    if heard.text.weak && starts {
+        // Whoever holds one signed request of this provider could have written it.
+        (plan.class, plan.keyword, plan.program) = (ReplyClass::Uncertain, None, None);
+        plan.rule.push_str("+weak");
     }
     if class == ReplyClass::Other && heard.text.text.trim().is_empty() {
         // A picture without words: nobody but a person can say what it means.
