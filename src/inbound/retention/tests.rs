@@ -79,6 +79,7 @@ async fn deliver(gateway: &Gateway, n: u32) {
         text: "when does it ship?".to_owned(),
         provider_flag: None,
         received_at: None,
+        weak: false,
     };
     let raw = Raw {
         method: "POST".to_owned(),
