@@ -12,6 +12,7 @@ pub mod prohibited;
 pub mod reading;
 pub mod render;
 pub mod segments;
+mod ways_out;
 pub mod wording;
 
 pub use automatic::{AutomaticText, ProgramWording, automatic_text};

@@ -3,6 +3,7 @@
 use super::fold::{Word, is_apostrophe, words};
 use super::language::Language;
 use super::links::find_links;
+use super::ways_out::{self, FILLERS, KEYWORDS, PURPOSES, VERBS};
 
 /// How a recipient can stop the texts of this sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,9 @@ pub fn complete(
     how_to_stop: Option<HowToStop<'_>>,
 ) -> Completed {
     let added_brand = !names_brand(body, brand);
-    let mut text = if added_brand { format!("{brand}: {body}") } else { body.to_owned() };
+    // A label the law wants first stays first: `(광고) Brand: text`.
+    let (label, rest) = body.split_at(ways_out::label_end(body));
+    let mut text = if added_brand { format!("{label}{brand}: {rest}") } else { body.to_owned() };
     let missing = how_to_stop.filter(|&how| !says_how_to_stop(&text, how));
     if let Some(how) = missing {
         let trimmed = text.trim_end().len();
@@ -109,7 +112,7 @@ pub fn says_how_to_stop(text: &str, how: HowToStop<'_>) -> bool {
         return !url.is_empty() && text.contains(url);
     }
     let words = instruction_words(text);
-    (0..words.len()).any(|at| is_stop_instruction(&words, at))
+    (0..words.len()).any(|at| is_stop_instruction(&words, at)) || ways_out::says_phrase(text)
 }
 
 /// As `words`, but `STOP=end` and `STOP2END` fall apart into their instruction.
@@ -123,58 +126,6 @@ fn instruction_words(text: &str) -> Vec<String> {
     words(&text).iter().flat_map(|w| split(&w.text)).collect()
 }
 
-const KEYWORDS: [&str; 16] = [
-    "stop",
-    "stopall",
-    "unsubscribe",
-    "cancel",
-    "end",
-    "quit",
-    "optout",
-    "unsub",
-    "revoke",
-    "baja",
-    "alto",
-    "parar",
-    "cancelar",
-    "salir",
-    "arret",
-    "stopp",
-];
-const VERBS: [&str; 26] = [
-    "reply", "text", "txt", "send", "respond", "type", "replying", "texting", "responde", "responda",
-    "envia", "envie", "manda", "mande", "escribe", "escriba", "contesta", "conteste", "repondez", "reponds",
-    "repondre", "envoyez", "envoie", "tapez", "textez", "texte",
-];
-const FILLERS: [&str; 7] = ["with", "the", "word", "con", "la", "palabra", "par"];
-const PURPOSES: [&[&str]; 25] = [
-    &["to", "opt"],
-    &["to", "end"],
-    &["to", "stop"],
-    &["to", "unsub"],
-    &["to", "unsubscribe"],
-    &["to", "cancel"],
-    &["to", "quit"],
-    &["2", "end"],
-    &["2", "stop"],
-    &["2", "opt"],
-    &["2", "quit"],
-    &["to", "leave"],
-    &["to", "optout"],
-    &["para", "cancelar"],
-    &["para", "salir"],
-    &["para", "no", "recibir"],
-    &["para", "dejar"],
-    &["para", "darte", "de", "baja"],
-    &["pour", "ne", "plus"],
-    &["pour", "se", "desabonner"],
-    &["pour", "vous", "desabonner"],
-    &["pour", "te", "desabonner"],
-    &["pour", "se", "desinscrire"],
-    &["pour", "vous", "desinscrire"],
-    &["pour", "arreter"],
-];
-
 fn is_stop_instruction(words: &[String], at: usize) -> bool {
     if !KEYWORDS.contains(&words[at].as_str()) {
         return false;
@@ -186,7 +137,7 @@ fn is_stop_instruction(words: &[String], at: usize) -> bool {
     };
     // English `end` and `cancel` are ordinary words: only a verb before them makes an instruction.
     let plain = !matches!(words[at].as_str(), "end" | "cancel" | "quit" | "salir" | "cancelar" | "parar");
-    told || plain && PURPOSES.iter().any(reads)
+    told || plain && PURPOSES.iter().any(reads) || ways_out::names_number(&words[at..])
 }
 
 /// Whether the text asks to buy, pay or approve by replying, which carriers forbid for cart reminders (CA6).
@@ -266,6 +217,23 @@ mod tests {
             "Répondez ARRÊT",
             "STOP pour arrêter",
             "Envoyez STOP au 36111",
+            "STOP au 36111",
+            "Antworte mit STOPP",
+            "STOP zum Abmelden",
+            "Rispondi STOP per annullare",
+            "Antwoord STOP om je af te melden",
+            "Odpisz STOP, aby zrezygnować",
+            "Responda SAIR para cancelar",
+            "Svara STOPP",
+            "Iptal icin RET yazip 4609'a gonderin",
+            "Отправьте СТОП",
+            "무료수신거부 080-123-4567",
+            "拒收请回复R",
+            "退訂請回覆 TD",
+            "配信停止はこちら",
+            "להסרה השיבו הסר",
+            "لإلغاء الاشتراك أرسل الغاء",
+            "रोकने के लिए STOP भेजें",
         ] {
             assert!(says_how_to_stop(text, HowToStop::Reply), "{text}");
         }
@@ -275,6 +243,8 @@ mod tests {
             "Sale ends at the end of May. Cancel any time",
             "Reply YES, then stop waiting",
             "One stop to shop",
+            "Stop au centre",
+            "stop 3 tomatoes",
             "https://x.example/stop",
             "",
         ] {
@@ -302,6 +272,18 @@ mod tests {
             plain,
             Completed { text: "Acme: order sent".into(), added_brand: false, added_opt_out: false }
         );
+    }
+
+    #[test]
+    fn a_label_stays_in_front() {
+        for (body, completed) in [
+            ("(광고) 20% 무료수신거부 080-1", "(광고) Acme: 20% 무료수신거부 080-1"),
+            ("[QC] giam 20%. Reply STOP", "[QC] Acme: giam 20%. Reply STOP"),
+            ("[Sale] 20%. Reply STOP", "Acme: [Sale] 20%. Reply STOP"),
+        ] {
+            let done = complete(body, "Acme", Language::En, Some(HowToStop::Reply));
+            assert_eq!(done.text, completed);
+        }
     }
 
     #[test]

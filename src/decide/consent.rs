@@ -46,7 +46,8 @@ fn of_program<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Consent> {
         .filter(move |c| c.program == facts.program.id && c.brand == facts.brand.id && c.channel == channel)
 }
 
-fn candidates<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Consent> {
+/// Grants to this program on this channel, fresh or not.
+pub(super) fn candidates<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Consent> {
     let at = case.at;
     of_program(case).filter(move |c| c.state == ConsentState::Granted && c.recorded_at <= at)
 }
@@ -87,6 +88,10 @@ fn unmet(case: &Case<'_>, consent: &Consent, need: &ConsentNeed) -> Vec<(Code, S
     match need.any_of.iter().find(|life| life.basis == consent.basis) {
         None => {
             unmet.push((Code::ConsentMissing, format!("its basis, {:?}, is not enough here", consent.basis)))
+        }
+        Some(life) if life.off => {
+            let detail = format!("its basis, {:?}, is lawful here but switched off", consent.basis);
+            unmet.push((Code::ConsentMissing, detail));
         }
         Some(life) => {
             let since = consent.basis_date.unwrap_or(consent.captured_at);

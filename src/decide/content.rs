@@ -40,6 +40,13 @@ fn duty(case: &Case<'_>, rule: &Rule, duty: ContentDuty, findings: &mut Findings
                 "the text asks to buy, pay or approve by replying",
             );
         }
+        ContentDuty::NoLink if !content.link_hosts.is_empty() => {
+            findings.refuse(rule, Code::LinkDomain, "texts with a link are not carried here");
+        }
+        ContentDuty::NoLinkFromAbroad if !content.link_hosts.is_empty() && is_from_abroad(case) => {
+            let detail = "a text with a link needs a sender of the person's own country";
+            findings.refuse(rule, Code::LinkDomain, detail);
+        }
         ContentDuty::OwnDomains => own_domains(case, rule, findings),
         _ => {}
     }
@@ -48,6 +55,13 @@ fn duty(case: &Case<'_>, rule: &Rule, duty: ContentDuty, findings: &mut Findings
 /// Confirmations of a STOP and answers to HELP say what they say; the person already knows how to stop.
 fn is_answer(case: &Case<'_>) -> bool {
     matches!(case.automatic(), Some(AutomaticKind::OptOutConfirmation | AutomaticKind::Help))
+}
+
+/// A sender without a country is not known to be a domestic one.
+fn is_from_abroad(case: &Case<'_>) -> bool {
+    let sender = case.facts.sender.as_ref().and_then(|sender| sender.country);
+    let number = case.facts.number.as_ref().and_then(|number| number.country);
+    sender.is_none() || sender != number
 }
 
 fn own_domains(case: &Case<'_>, rule: &Rule, findings: &mut Findings) {

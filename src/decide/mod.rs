@@ -38,7 +38,9 @@ mod suppression;
 mod touch_spacing;
 mod touches;
 mod vectors;
+mod waiver;
 mod windows;
+mod wording;
 
 #[cfg(test)]
 mod tests;
@@ -67,6 +69,8 @@ const CHECKS: &[Check] = &[
     category::check,
     sender::check,
     content::check,
+    wording::check,
+    waiver::check,
     prohibited::check,
     segments::check,
     cart_state::check,

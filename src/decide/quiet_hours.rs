@@ -6,9 +6,10 @@ use jiff::tz::TimeZone;
 
 use super::case::{Case, SEARCH};
 use super::findings::{Findings, Ground};
+use super::waiver;
 use super::windows::{EVER, Group, Source, Window, around, intersect};
 use crate::model::{Code, Instant, Span, WeekHours};
-use crate::policy::value::Hours;
+use crate::policy::value::{Hours, Waiver};
 use crate::policy::{Rule, Value};
 
 const PERSON: Ground<'_> = Ground { id: "person/hours", citation: "the person's own settings" };
@@ -35,6 +36,9 @@ impl<'a> Demands<'a> {
         for (rule, hours) in case.rules_soon().filter_map(hours_of) {
             // The person's own hours take the place of house hours that yield to them.
             if hours.person_may_widen && !wishes.is_empty() {
+                continue;
+            }
+            if waiver::is_waived(case, hours) {
                 continue;
             }
             match &hours.clock {
@@ -112,7 +116,8 @@ fn hours_of(rule: &Rule) -> Option<(&Rule, &Hours)> {
 fn source<'a>(case: &Case<'a>, rule: &'a Rule, hours: &'a Hours) -> Source<'a> {
     let calendar = hours.calendar.as_deref().and_then(|id| case.engine.policy().calendar(id));
     let holidays = calendar.zip(hours.holidays.as_ref());
-    Source { ground: rule.into(), week: &hours.week, holidays, from: rule.from, to: rule.to }
+    let night = hours.waived_by == Some(Waiver::NightConsent);
+    Source { ground: rule.into(), week: &hours.week, holidays, night, from: rule.from, to: rule.to }
 }
 
 fn always<'a>(ground: Ground<'a>, week: &'a WeekHours) -> Source<'a> {
@@ -120,6 +125,7 @@ fn always<'a>(ground: Ground<'a>, week: &'a WeekHours) -> Source<'a> {
         ground,
         week,
         holidays: None,
+        night: false,
         from: Instant::from_micros(i64::MIN),
         to: Instant::from_micros(i64::MAX),
     }
@@ -133,6 +139,9 @@ fn describe(name: &str, zone: &TimeZone, source: &Source<'_>, at: Instant) -> (C
     match holiday {
         Some(name) if source.week.on(local.weekday()).contains(minute) => {
             (Code::Holiday, format!("{when} is {name}; permitted {hours}"))
+        }
+        _ if source.night => {
+            (Code::NightConsentMissing, format!("{when}; permitted {hours}, or with a consent to the night"))
         }
         _ => (Code::QuietHours, format!("{when}; permitted {hours}")),
     }

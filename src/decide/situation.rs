@@ -208,6 +208,8 @@ pub struct ConsentLine {
     pub double_opt_in: DoubleOptIn,
     /// It names carts.
     pub names_carts: bool,
+    /// It covers the night.
+    pub night: bool,
     /// When it was given.
     pub ago: Length,
     /// When it runs out, from `at` on.
@@ -385,6 +387,8 @@ pub struct SenderLine {
 pub struct ContentLine {
     /// There is no text at all.
     pub empty: bool,
+    /// The words themselves, for rules that look at them; unset: an ordinary English text.
+    pub body: Option<String>,
     /// Parts.
     pub segments: u32,
     /// Names the brand.
@@ -469,6 +473,7 @@ impl Default for ConsentLine {
             grade: Grade::Full,
             double_opt_in: DoubleOptIn::ByText,
             names_carts: true,
+            night: false,
             ago: Length(Span::days(10)),
             expires_in: None,
         }
@@ -502,6 +507,7 @@ impl Default for ContentLine {
     fn default() -> Self {
         ContentLine {
             empty: false,
+            body: None,
             segments: 1,
             brand_name: true,
             opt_out: true,

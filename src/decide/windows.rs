@@ -32,6 +32,8 @@ pub(super) struct Source<'a> {
     pub week: &'a WeekHours,
     /// Days with other hours, and those hours.
     pub holidays: Option<(&'a Calendar, &'a DayHours)>,
+    /// A consent to the night would lift it.
+    pub night: bool,
     /// When the demand holds; outside it every minute is permitted.
     pub from: Instant,
     pub to: Instant,
@@ -236,6 +238,7 @@ mod tests {
             ground: Ground { id: "x", citation: "x" },
             week: &week,
             holidays: None,
+            night: false,
             from: Instant::from_micros(i64::MIN),
             to: Instant::FAR_FUTURE,
         };

@@ -85,6 +85,7 @@ codes! {
     155 EmergencyBan "EMERGENCY_BAN" "A declared ban holds where the person may be.",
     156 MessageExpired "MESSAGE_EXPIRED" "The message's time has passed.",
     157 PolicyStale "POLICY_STALE" "A rule is past its review date.",
+    158 WindowWaived "WINDOW_WAIVED" "Hours that would bind are lifted by a consent, as the policy set allows.",
     // How often: 170
     170 CartCap "CART_CAP" "The cart has had as many messages as it may.",
     171 CartSpacing "CART_SPACING" "Too soon after the last message about this cart.",

@@ -15,6 +15,10 @@ pub struct Calendar {
     /// Moves for days that fall on a weekend; both the day itself and the day observed count.
     #[serde(default)]
     pub observed: Vec<Shift>,
+    /// Days that follow no rule (moons, proclamations) are listed to this date. Every later day counts as one of the
+    /// calendar's, so that a list nobody carried on closes and never opens.
+    #[serde(default)]
+    pub listed_to: Option<Date>,
 }
 
 /// One recurring day.
@@ -49,9 +53,26 @@ pub enum Shift {
     SundayToMonday,
     /// A Saturday is also observed on Friday.
     SaturdayToFriday,
+    /// A Saturday is also observed on Monday.
+    SaturdayToMonday,
+    /// A Sunday is also observed on Tuesday, where Monday is a holiday itself (26 December).
+    SundayToTuesday,
 }
 
-/// When a day is: `Jan 1`, `3rd Mon Jan`, `last Mon May`, `Tue after 1st Mon Nov`, `easter-47`, each with `+1` or `-1` behind it if need be.
+impl Shift {
+    /// The weekday it moves, and by how many days.
+    fn moves(self) -> (Weekday, i64) {
+        match self {
+            Shift::SundayToMonday => (Weekday::Sunday, 1),
+            Shift::SaturdayToFriday => (Weekday::Saturday, -1),
+            Shift::SaturdayToMonday => (Weekday::Saturday, 2),
+            Shift::SundayToTuesday => (Weekday::Sunday, 2),
+        }
+    }
+}
+
+/// When a day is: `Jan 1`, `3rd Mon Jan`, `last Mon May`, `Tue after 1st Mon Nov`, `Mon from Jan 6` (that day or the
+/// first Monday after it), `easter-47`, each with `+1` or `-1` behind it if need be; or one date, `2027-10-02`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DayRule {
@@ -65,13 +86,17 @@ enum Base {
     Fixed(i8, i8),
     /// n-th weekday of the month, -1 for the last.
     Nth(i8, Weekday, i8),
+    /// The first such weekday on or after month and day.
+    From(Weekday, i8, i8),
+    /// One day of one year.
+    Once(Date),
     Easter,
 }
 
 /// Why a text names no day.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} names no day: write Jan 1, 3rd Mon Jan, last Mon May, Tue after 1st Mon Nov, or easter-47, with +1 or -1 behind if need be"
+    "{0:?} names no day: write Jan 1, 3rd Mon Jan, last Mon May, Tue after 1st Mon Nov, Mon from Jan 6, 2027-10-02 or easter-47, with +1 or -1 behind if need be"
 )]
 pub struct DayRuleError(String);
 
@@ -96,13 +121,17 @@ fn nth(text: &str) -> Option<i8> {
         .or((text == "last").then_some(-1))
 }
 
+fn fixed(m: &str, d: &str) -> Option<(i8, i8)> {
+    let (m, d) = (month(m)?, d.parse::<i8>().ok()?);
+    Date::new(2024, m, d).ok().map(|_| (m, d))
+}
+
 fn base(words: &[&str]) -> Option<(Base, i16)> {
     match words {
         ["easter"] => Some((Base::Easter, 0)),
-        [m, d] => {
-            let (m, d) = (month(m)?, d.parse::<i8>().ok()?);
-            Date::new(2024, m, d).ok().map(|_| (Base::Fixed(m, d), 0))
-        }
+        [date] => date.parse().ok().map(|date| (Base::Once(date), 0)),
+        [m, d] => fixed(m, d).map(|(m, d)| (Base::Fixed(m, d), 0)),
+        [day, "from", m, d] => fixed(m, d).and_then(|(m, d)| Some((Base::From(weekday(day)?, m, d), 0))),
         [n, day, m] => Some((Base::Nth(nth(n)?, weekday(day)?, month(m)?), 0)),
         [after, "after", n, day, m] => {
             let (after, day) = (weekday(after)?, weekday(day)?);
@@ -154,9 +183,10 @@ impl DayRule {
     fn may_be_near(&self, date: Date) -> bool {
         let month = match self.base {
             Base::Fixed(month, _) | Base::Nth(_, _, month) if self.offset == 0 => month,
+            Base::Once(once) if self.offset == 0 => once.month(),
             _ => return true,
         };
-        date.month() == month || date.day() == 1 || date.day() >= 28
+        date.month() == month || date.day() <= 2 || date.day() >= 28
     }
 
     /// The day in that year (before any observed shift); `None` for 29 February in ordinary years.
@@ -164,6 +194,10 @@ impl DayRule {
         let date = match self.base {
             Base::Fixed(m, d) => Date::new(year, m, d).ok()?,
             Base::Nth(n, day, m) => Date::new(year, m, 1).ok()?.nth_weekday_of_month(n, day).ok()?,
+            Base::From(day, m, d) => {
+                Date::new(year, m, d).ok()?.yesterday().ok()?.nth_weekday(1, day).ok()?
+            }
+            Base::Once(date) => Some(date).filter(|date| date.year() == year)?,
             Base::Easter => easter(year)?,
         };
         date.checked_add(jiff::Span::new().days(i64::from(self.offset))).ok()
@@ -189,7 +223,10 @@ fn easter(year: i16) -> Option<Date> {
 impl Calendar {
     /// The name of the day kept on that date, if there is one.
     pub fn name_on(&self, date: Date) -> Option<&str> {
-        // A shift moves a day by one, so a day of the neighbouring year can fall on this date.
+        if self.listed_to.is_some_and(|end| date > end) {
+            return Some("past the listed calendar");
+        }
+        // A shift moves a day by up to two, so a day of the neighbouring year can fall on this date.
         let years = [date.year() - 1, date.year(), date.year() + 1];
         let years = match (date.month(), date.day()) {
             (1, 1..=2) => &years[..2],
@@ -213,13 +250,9 @@ impl Calendar {
         if nominal == date {
             return true;
         }
-        self.observed.iter().any(|shift| match shift {
-            Shift::SundayToMonday => {
-                nominal.weekday() == Weekday::Sunday && nominal.tomorrow().is_ok_and(|d| d == date)
-            }
-            Shift::SaturdayToFriday => {
-                nominal.weekday() == Weekday::Saturday && nominal.yesterday().is_ok_and(|d| d == date)
-            }
+        self.observed.iter().map(|shift| shift.moves()).any(|(weekday, days)| {
+            let moved = || nominal.checked_add(jiff::Span::new().days(days));
+            nominal.weekday() == weekday && moved().is_ok_and(|d| d == date)
         })
     }
 }
@@ -249,6 +282,10 @@ mod tests {
             ("Tue after 1st Mon Nov", "2026-11-03", "2027-11-02"),
             ("4th Thu Nov", "2026-11-26", "2027-11-25"),
             ("4th Thu Nov +1", "2026-11-27", "2027-11-26"),
+            ("Mon from Jan 6", "2026-01-12", "2027-01-11"),
+            ("Mon from Jun 29", "2026-06-29", "2027-07-05"),
+            ("Sat from Jun 20", "2026-06-20", "2027-06-26"),
+            ("Wed from Nov 16", "2026-11-18", "2027-11-17"),
         ];
         for (rule, y2026, y2027) in table {
             assert_eq!((on(rule, 2026).as_str(), on(rule, 2027).as_str()), (y2026, y2027), "{rule}");
@@ -291,6 +328,21 @@ mod tests {
     }
 
     #[test]
+    fn listed_days_and_the_end_of_the_list() {
+        let calendar: Calendar = serde_json::from_value(serde_json::json!({
+            "days": [{"name": "kippur", "on": "2027-10-11"}, {"name": "boxing", "on": "Dec 26"}],
+            "observed": ["saturday_to_monday", "sunday_to_tuesday"],
+            "listed_to": "2032-12-31",
+        }))
+        .expect("a calendar");
+        let name = |d: &str| calendar.name_on(d.parse().expect("a date"));
+        assert_eq!((name("2027-10-11"), name("2028-10-11")), (Some("kippur"), None));
+        assert_eq!((name("2026-12-28"), name("2027-12-28")), (Some("boxing"), Some("boxing")), "Sat, Sun");
+        assert_eq!((name("2027-12-27"), name("2028-12-27")), (None, None));
+        assert_eq!(name("2033-01-03"), Some("past the listed calendar"), "closed, never open");
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for bad in [
             "",
@@ -302,6 +354,8 @@ mod tests {
             "easter-900",
             "Tue before 1st Mon Nov",
             "Jan 1 +x",
+            "Mon from Jan 32",
+            "2027-02-30",
         ] {
             assert!(bad.parse::<DayRule>().is_err(), "{bad}");
         }

@@ -8,14 +8,17 @@
 //! | [`mod@compile`] | files in, a [`PolicySet`] or every problem out |
 //! | [`set`] | lookup by place, channel, category, sender and instant |
 //! | [`embedded`] | the packs that come with this release |
-//! | [`show`] | a set as text for people |
+//! | [`show`], [`sentence`] | a set as text for people |
+//! | [`diff`] | what changed between two sets |
 //! | [`reload`] | reads a folder; the only file here that touches a disk |
 
 pub mod calendar;
 pub mod compile;
+pub mod diff;
 pub mod embedded;
 pub mod file;
 pub mod reload;
+pub mod sentence;
 pub mod set;
 pub mod show;
 pub mod value;

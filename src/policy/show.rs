@@ -36,7 +36,8 @@ pub fn describe(set: &PolicySet, rule: &Rule) -> String {
     let mut text = String::new();
     let until = file.effective_to.map(|d| format!(" to {d}")).unwrap_or_default();
     let _ = writeln!(text, "{} [{}]", rule.id, file.kind);
-    let _ = writeln!(text, "  says       {}", file.value);
+    let _ = writeln!(text, "  says       {}", super::sentence::sentence(&rule.value));
+    let _ = writeln!(text, "  value      {}", file.value);
     let _ = writeln!(text, "  ground     {} ({})", file.citation, layer(file.layer));
     let _ = writeln!(text, "  in force   from {}{until}", file.effective_from);
     if let Some(law) = &file.law {

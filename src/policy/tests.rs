@@ -120,6 +120,29 @@ fn the_canonical_form_is_the_set() {
 }
 
 #[test]
+fn a_switched_off_basis_is_still_a_basis_of_the_law() {
+    let only_off = "[value]\n[[value.any_of]]\nbasis = \"soft_opt_in\"\noff = true";
+    let found = problems(&[
+        ("pack.toml", PACK.to_owned()),
+        ("house/a.toml", rule("house/a", "consent", only_off)),
+        (
+            "house/b.toml",
+            rule("house/b", "wording", "[value]\nabout = \"label\"\nany_of = []\nplace = \"start\""),
+        ),
+        ("house/c.toml", rule("house/c", "opt_out_deadline", "[value]\nhours = 1\nbusiness_days = 1")),
+        ("house/d.toml", rule("house/d", "retention", "[value]\nof = \"consent\"\ndays = 0")),
+    ]);
+    for wanted in [
+        "house/a.toml: value: any_of has nothing that is on",
+        "house/b.toml: value: any_of must have 1 to 32 phrases",
+        "house/c.toml: value: hours or business_days, one of them, 1 to 366",
+        "house/d.toml: value: days must be 1 to 36600",
+    ] {
+        assert!(found.iter().any(|p| p == wanted), "{wanted} is not in {found:#?}");
+    }
+}
+
+#[test]
 fn dates_reach_round_the_earth() {
     let set = embedded::load().expect("compiles");
     let rule = set.rule("us/revocation").expect("shipped");

@@ -1,6 +1,12 @@
 //! What each kind of rule says. One struct a kind; a rule that says nothing more than "this is required" has none.
 
+mod record;
+mod wording;
+
 use serde::{Deserialize, Serialize};
+
+pub use record::{Kept, OptOutDeadline, Retention};
+pub use wording::{About, Place, Wording};
 
 use crate::model::consent::{Basis, DoubleOptIn, OptOutScope, OptOutSource};
 use crate::model::facts::{AutomaticKind, CheckKind};
@@ -42,6 +48,12 @@ pub enum Value {
     Sender(SenderNeed),
     /// `content`: what a text must or must not be.
     Content(ContentNeed),
+    /// `wording`: words a text must carry, and where.
+    Wording(Wording),
+    /// `opt_out_deadline`: how long the law lets an opt-out take. Ours hold at receipt; people are told.
+    OptOutDeadline(OptOutDeadline),
+    /// `retention`: how long records are kept.
+    Retention(Retention),
     /// `prohibited`: classes of content not carried.
     Prohibited(Classes),
     /// `segments`: most parts of one text.
@@ -68,6 +80,19 @@ pub struct Hours {
     /// A person's own stated hours replace these. Only house rules may say so.
     #[serde(default)]
     pub person_may_widen: bool,
+    /// A consent of this kind lifts these hours. An explicit switch: every use is noted in the verdict.
+    #[serde(default)]
+    pub waived_by: Option<Waiver>,
+}
+
+/// What lifts the hours of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Waiver {
+    /// A separate consent to messages at night (Korea, Network Act art. 50(3)).
+    NightConsent,
+    /// An express consent, written or not (Utah, New York and others, where the operator's counsel agrees).
+    ExpressConsent,
 }
 
 /// A dated ban: an emergency or a proclaimed day of silence.
@@ -145,6 +170,9 @@ pub struct BasisLife {
     /// Days it carries after its date; absent: until taken back.
     #[serde(default)]
     pub days: Option<u32>,
+    /// Lawful, but not used: an operator switches it on by taking this word out of the file.
+    #[serde(default)]
+    pub off: bool,
 }
 
 /// What kind of consent is needed.
@@ -273,6 +301,10 @@ pub enum ContentDuty {
     OwnDomains,
     /// Nothing that is bought, paid or approved by replying.
     NoReplyToBuy,
+    /// No link at all: networks drop texts that carry one.
+    NoLink,
+    /// No link, unless the sender belongs to the person's country.
+    NoLinkFromAbroad,
 }
 
 /// A duty of content.
@@ -333,6 +365,9 @@ impl Value {
             "number_check" => Value::NumberCheck(get(value)?),
             "sender" => Value::Sender(get(value)?),
             "content" => Value::Content(get(value)?),
+            "wording" => Value::Wording(get(value)?),
+            "opt_out_deadline" => Value::OptOutDeadline(get(value)?),
+            "retention" => Value::Retention(get(value)?),
             "prohibited" => Value::Prohibited(get(value)?),
             "segments" => Value::Segments(get(value)?),
             "category" => Value::Category(get(value)?),
@@ -370,7 +405,12 @@ impl Value {
                 check((1..=43_200).contains(&v.minutes), "minutes must be 1 to 43200");
                 check(!v.media.is_empty(), "media is empty");
             }
-            Value::Consent(v) => check(!v.any_of.is_empty(), "any_of is empty"),
+            Value::Consent(v) => {
+                check(v.any_of.iter().any(|life| !life.off), "any_of has nothing that is on")
+            }
+            Value::Wording(v) => v.problems().into_iter().for_each(|problem| check(false, problem)),
+            Value::OptOutDeadline(v) => check(v.is_sound(), "hours or business_days, one of them, 1 to 366"),
+            Value::Retention(v) => check((1..=36_600).contains(&v.days), "days must be 1 to 36600"),
             Value::Revocation(v) => check(!v.sources.is_empty(), "sources is empty"),
             Value::Automatic(v) => {
                 check((1..=43_200).contains(&v.within_minutes), "within_minutes must be 1 to 43200")

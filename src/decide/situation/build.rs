@@ -135,7 +135,7 @@ impl Situation {
             confirmed_at: (line.double_opt_in != DoubleOptIn::None).then_some(given),
             double_opt_in: line.double_opt_in,
             covers_cart: line.names_carts,
-            night: false,
+            night: line.night,
             expires_at: line.expires_in.map(|length| at + length.0),
             sender: None,
         }
@@ -144,7 +144,7 @@ impl Situation {
     fn content_facts(&self) -> ContentFacts {
         let line = self.content.clone();
         ContentFacts {
-            body: if line.empty { String::new() } else { TEXT.to_owned() },
+            body: if line.empty { String::new() } else { line.body.unwrap_or_else(|| TEXT.to_owned()) },
             encoding: Encoding::Gsm7,
             segments: line.segments,
             language: line.language,

@@ -90,6 +90,18 @@ fn an_emergency_bans_until_it_ends() {
 }
 
 #[test]
+fn a_window_waived_by_express_consent_is_noted() {
+    let (path, narrow) = hours("us/de/late_mornings", "2026-10-21", "2026-10-22", "11:00-15:00");
+    let week = "[value]\nwaived_by = \"express_consent\"\n[value.week]";
+    let waived = narrow.replace("[value]\n", "").replace("[value.week]", week);
+    let engine = engine(&[(path, waived)]);
+    let (verdict, _) = judge(&engine, "2026-10-21 10:00:00");
+    assert_eq!(verdict.outcome, Outcome::Admit, "the other hours are open: {verdict:#?}");
+    assert!(verdict.has(&Code::WindowWaived), "{verdict:#?}");
+    assert!(!judge(&engine, "2026-10-24 10:00:00").0.has(&Code::WindowWaived), "the rule has ended");
+}
+
+#[test]
 fn an_overdue_review_is_said_or_holds() {
     let engine = with(&[]);
     let (verdict, _) = judge(&engine, "2028-06-01 12:00:00");

@@ -69,6 +69,8 @@ impl Draft {
                 }
             },
         };
+        let label =
+            text::label(cx, &subject, &request.hints, &brand, &program, sender.as_ref(), request.channel);
         let rendered = text::render(
             &words,
             &request.variables,
@@ -78,6 +80,7 @@ impl Draft {
             link.as_ref(),
             request.coupon_pool.is_some(),
             language,
+            label.as_deref(),
         )?;
         let coupon_ends = coupon::expires_at(cx, &brand.id, coupon.as_ref(), cx.now)?;
         let zone = text::zone_of(cx, &subject, &request.hints)?;

@@ -10,7 +10,9 @@ use crate::model::location::LocationHint;
 use crate::model::outgoing::{MessageCoupon, MessageLink, MessageSpec};
 use crate::model::registry::{Brand, Program, Sender};
 use crate::model::subject::Subject;
-use crate::model::{Category, Instant, ZoneName};
+use crate::model::{Category, Channel, Instant, ZoneName};
+use crate::policy::value::Place;
+use crate::policy::{Query, Value};
 use crate::writer::ops::link::{opt_out_url, short_url};
 use crate::writer::{Cx, OpError};
 
@@ -32,7 +34,34 @@ pub fn how_to_stop<'a>(sender: Option<&Sender>, opt_out_url: &'a str) -> HowToSt
     }
 }
 
-/// Fills everything but the coupon, then adds brand name and opt-out wording where they are missing.
+/// The words some law of the places in question wants before everything else, as in `(광고)`; the first, if several.
+pub fn label(
+    cx: &Cx<'_>,
+    subject: &Subject,
+    hints: &[LocationHint],
+    brand: &Brand,
+    program: &Program,
+    sender: Option<&Sender>,
+    channel: Channel,
+) -> Option<String> {
+    let policy = cx.policies.engine.policy();
+    let places = policy.expand(&super::facts::place_of(subject, hints, cx.now).jurisdictions).places;
+    let query = Query {
+        places: &places,
+        channel,
+        category: program.category,
+        sender_kind: sender.map(|s| s.kind),
+        cart: false,
+        from: cx.now,
+        to: cx.now,
+    };
+    policy.applicable(&query).into_iter().find_map(|rule| match &rule.value {
+        Value::Wording(need) if need.place == Place::Start => need.first(&brand.display_name),
+        _ => None,
+    })
+}
+
+/// Fills everything but the coupon, then adds label, brand name and opt-out wording where they are missing.
 #[allow(clippy::too_many_arguments, reason = "each is one of the things a text is made of")]
 pub fn render(
     words: &str,
@@ -43,6 +72,7 @@ pub fn render(
     link: Option<&MessageLink>,
     with_coupon: bool,
     language: Language,
+    label: Option<&str>,
 ) -> Result<String, OpError> {
     let mut filled = BTreeMap::new();
     let opt_out = link.map(|l| opt_out_url(&brand.short_domain, &l.code)).unwrap_or_default();
@@ -55,12 +85,15 @@ pub fn render(
         filled.insert("coupon_expires", COUPON_EXPIRES.to_owned());
     }
     let variables: BTreeMap<String, String> = variables.iter().cloned().collect();
-    let text = Template::parse(words).and_then(|template| template.render(&filled, &variables)).map_err(
+    let mut text = Template::parse(words).and_then(|template| template.render(&filled, &variables)).map_err(
         |errors| OpError::Invalid {
             field: "body",
             rule: errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         },
     )?;
+    if let Some(label) = label.filter(|label| !text.to_lowercase().starts_with(&label.to_lowercase())) {
+        text = format!("{label} {}", text.trim_start());
+    }
     let marketing = program.category == Category::Marketing;
     let how = marketing.then(|| how_to_stop(sender, &opt_out));
     Ok(complete(&text, &brand.display_name, language, how).text)

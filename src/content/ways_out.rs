@@ -1,0 +1,226 @@
+//! Words that tell people how to stop, in the languages of the packs, and the labels that stand before everything.
+//! All folded (`super::fold`): lower case, without Latin accents.
+
+use super::fold::fold;
+
+/// Words a person sends.
+pub(super) const KEYWORDS: [&str; 31] = [
+    "stop",
+    "stopall",
+    "unsubscribe",
+    "cancel",
+    "end",
+    "quit",
+    "optout",
+    "unsub",
+    "revoke",
+    "baja",
+    "alto",
+    "parar",
+    "cancelar",
+    "salir",
+    "arret",
+    "stopp",
+    "sair",
+    "pare",
+    "descadastrar",
+    "abmelden",
+    "abbestellen",
+    "afmelden",
+    "cancellami",
+    "rezygnuje",
+    "wypisz",
+    "avsluta",
+    "berhenti",
+    "стоп",
+    "отписка",
+    "ret",
+    "batal",
+];
+/// Words that tell to send one.
+pub(super) const VERBS: [&str; 62] = [
+    "reply",
+    "text",
+    "txt",
+    "send",
+    "respond",
+    "type",
+    "replying",
+    "texting",
+    "responde",
+    "responda",
+    "envia",
+    "envie",
+    "manda",
+    "mande",
+    "escribe",
+    "escriba",
+    "contesta",
+    "conteste",
+    "repondez",
+    "reponds",
+    "repondre",
+    "envoyez",
+    "envoie",
+    "tapez",
+    "textez",
+    "texte",
+    "antworte",
+    "antworten",
+    "antwort",
+    "sende",
+    "senden",
+    "schick",
+    "schicke",
+    "schreib",
+    "schreibe",
+    "rispondi",
+    "rispondere",
+    "invia",
+    "inviare",
+    "scrivi",
+    "antwoord",
+    "stuur",
+    "sms",
+    "odpisz",
+    "wyslij",
+    "napisz",
+    "odpowiedz",
+    "digite",
+    "svara",
+    "svar",
+    "skicka",
+    "skriv",
+    "ответьте",
+    "отправьте",
+    "напишите",
+    "пришлите",
+    "balas",
+    "kirim",
+    "ketik",
+    "hantar",
+    "soan",
+    "nhan",
+];
+/// Words that may stand between the two.
+pub(super) const FILLERS: [&str; 14] = [
+    "with",
+    "the",
+    "word",
+    "con",
+    "la",
+    "palabra",
+    "par",
+    "mit",
+    "das",
+    "wort",
+    "met",
+    "med",
+    "parola",
+    "слово",
+];
+/// What stands behind the word and says what it is for.
+pub(super) const PURPOSES: [&[&str]; 38] = [
+    &["to", "opt"],
+    &["to", "end"],
+    &["to", "stop"],
+    &["to", "unsub"],
+    &["to", "unsubscribe"],
+    &["to", "cancel"],
+    &["to", "quit"],
+    &["2", "end"],
+    &["2", "stop"],
+    &["2", "opt"],
+    &["2", "quit"],
+    &["to", "leave"],
+    &["to", "optout"],
+    &["para", "cancelar"],
+    &["para", "salir"],
+    &["para", "sair"],
+    &["para", "no", "recibir"],
+    &["para", "nao", "receber"],
+    &["para", "dejar"],
+    &["para", "darte", "de", "baja"],
+    &["pour", "ne", "plus"],
+    &["pour", "se", "desabonner"],
+    &["pour", "vous", "desabonner"],
+    &["pour", "te", "desabonner"],
+    &["pour", "se", "desinscrire"],
+    &["pour", "vous", "desinscrire"],
+    &["pour", "arreter"],
+    &["zum", "abmelden"],
+    &["zur", "abmeldung"],
+    &["per", "annullare"],
+    &["per", "cancellarti"],
+    &["per", "disiscriverti"],
+    &["om", "je", "af"],
+    &["om", "af", "te"],
+    &["aby", "zrezygnowac"],
+    &["for", "att", "avsluta"],
+    &["yazip"],
+    &["yaz"],
+];
+/// Phrases of scripts that do not part their words, or put the verb last; spaces do not count.
+const PHRASES: [&str; 26] = [
+    "수신거부",
+    "拒收请回复",
+    "退订回",
+    "回t退订",
+    "回td退订",
+    "回复t退订",
+    "回复td退订",
+    "退订请回",
+    "拒收回",
+    "退訂請回",
+    "退訂回",
+    "取消訂閱請",
+    "拒收請回",
+    "配信停止",
+    "停止と返信",
+    "停止を返信",
+    "להסרה",
+    "הסר",
+    "לביטול",
+    "لالغاءالاشتراك",
+    "لإلغاءالاشتراك",
+    "لايقاف",
+    "لإيقاف",
+    "रोकनेकेलिए",
+    "बंदकरनेकेलिए",
+    "tuchoi:",
+];
+/// Labels of advertising that some law wants before everything else.
+const LABELS: [&str; 5] = ["(광고)", "[QC]", "[AD]", "<ADV>", "פרסומת"];
+
+/// Whether one of the phrases is in the text.
+pub(super) fn says_phrase(text: &str) -> bool {
+    let text: String = fold(text).chars().filter(|c| !c.is_whitespace()).collect();
+    PHRASES.iter().any(|phrase| text.contains(&fold(phrase)))
+}
+
+/// `STOP au 36111`, `STOP 36111`, `STOP SMS 36111`: the word, then the number to send it to (5 digits or more: four may be a year).
+pub(super) fn names_number(words: &[String]) -> bool {
+    let rest =
+        words.iter().skip(1).skip_while(|word| matches!(word.as_str(), "au" | "sms" | "al" | "an" | "to"));
+    words.first().is_some_and(|word| word == "stop")
+        && rest.take(1).any(|word| word.len() >= 5 && word.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Where the text proper begins, in bytes: behind a label and the spaces after it.
+pub(super) fn label_end(text: &str) -> usize {
+    let rest = LABELS.iter().find_map(|label| text.strip_prefix(label));
+    rest.map_or(0, |rest| text.len() - rest.trim_start().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_folded_already() {
+        let words = KEYWORDS.iter().chain(&VERBS).chain(&FILLERS).chain(PURPOSES.iter().copied().flatten());
+        for word in words {
+            assert_eq!(fold(word), *word);
+        }
+    }
+}
