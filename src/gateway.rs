@@ -22,12 +22,16 @@ use crate::ledger::checkpoint::Origin;
 use crate::ledger::entry::Entry;
 use crate::ledger::keys::MasterKey;
 use crate::model::SellerId;
-use crate::store::embedded::{Books, EmbeddedLog, EmbeddedOptions, OpenError, Opened, destroy_erased};
+use crate::store::embedded::{Books, EmbeddedLog, EmbeddedOptions, OpenError, Opened};
 use crate::store::{self, Engine as IndexEngine, KvError, KvOptions, SharedKv};
 use crate::writer::{
     CallError, Core, CoreError, Cx, Env, Op, OpError, Policies, Priority, QueueLimits, Reader, WriterHandle,
     spawn,
 };
+
+pub mod offline;
+
+use offline::Offline;
 
 /// Batches of committed entries that a slow listener may fall behind by; then it reads the ledger instead.
 const NEWS_BUFFER: usize = 1_024;
@@ -101,28 +105,15 @@ pub struct Gateway {
 impl Gateway {
     /// Opens everything and starts the writer and the lanes. Must be called within a tokio runtime.
     pub fn start(parts: Parts) -> Result<Gateway, StartError> {
-        let Secrets { master, pepper, coupons } = parts.secrets;
-        let (log, books, opened) = EmbeddedLog::open(
-            &parts.disk,
-            &parts.data_dir,
-            &parts.origin,
-            master,
-            &parts.entropy,
-            parts.embedded,
-        )?;
-        let verifier_key = log.verifier_key();
-        let env =
-            Arc::new(Env::new(parts.seller, pepper, coupons, parts.policies, parts.clock, parts.entropy));
-        let index_dir = parts.data_dir.join("index");
-        let (mut core, kv) = open_core(&env, log, &books, parts.index, &index_dir, &parts.index_options)?;
-        destroy_erased(&kv, books.keys()).map_err(OpenError::from)?;
+        let (queues, drain, raw_days) = (parts.queues, parts.drain, parts.embedded.raw_days);
+        let Offline { env, books, kv, opened, verifier_key, mut core } = Offline::open(parts)?;
         let (news, _) = broadcast::channel(NEWS_BUFFER);
         let tell = news.clone();
         core.listen(Box::new(move |entries: &[Entry]| {
             // Nobody listening is no fault.
             let _ = tell.send(entries.into());
         }));
-        let (writer, thread) = spawn(core, parts.queues)?;
+        let (writer, thread) = spawn(core, queues)?;
         let reader = Reader::new(env.clone(), kv.clone(), Arc::new(books.clone()), books.keys().clone());
         let providers = Arc::new(Providers::default());
         let dispatcher = Dispatcher::new(env.clone(), kv.clone(), writer.clone(), providers.clone());
@@ -131,8 +122,7 @@ impl Gateway {
         let (shutdown, ended, tasks) =
             (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         tasks.spawn(beat(writer.clone(), shutdown.clone(), ended.clone()));
-        let forget =
-            forget_raw(writer.clone(), books.keys().clone(), parts.embedded.raw_days, shutdown.clone());
+        let forget = forget_raw(writer.clone(), books.keys().clone(), raw_days, shutdown.clone());
         tasks.spawn(forget);
         tasks.spawn(wake_lanes(dispatcher.clone(), news.subscribe(), shutdown.clone()));
         tasks.spawn(heads::daily(reader.clone(), books.clone(), writer.clone(), shutdown.clone()));
@@ -140,7 +130,7 @@ impl Gateway {
         let meter = Meter { writer: writer.clone(), reader: reader.clone(), dispatcher: dispatcher.clone() };
         tasks.spawn(meter.run(shutdown.clone()));
         let (lanes, stop) = (dispatcher.clone(), shutdown.clone());
-        tasks.spawn(async move { lanes.run(stop, parts.drain).await });
+        tasks.spawn(async move { lanes.run(stop, drain).await });
         Ok(Gateway {
             env,
             writer,

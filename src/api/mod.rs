@@ -22,7 +22,7 @@ pub mod server;
 pub mod service;
 pub mod status;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod walk;

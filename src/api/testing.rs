@@ -49,6 +49,7 @@ pub struct Shop {
     pub clock: ManualClock,
     pub gateway: Gateway,
     pub channel: Channel,
+    pub port: u16,
     stop: CancellationToken,
     served: tokio::task::JoinHandle<Result<(), ServeError>>,
 }
@@ -81,7 +82,7 @@ impl Shop {
             tokio::spawn(async move { serve(services, gate, &settings, connections, stopping).await });
         let uri = format!("http://127.0.0.1:{port}");
         let channel = Endpoint::from_shared(uri).expect("a URI").connect().await.expect("a connection");
-        Shop { clock, gateway, channel, stop, served }
+        Shop { clock, gateway, channel, port, stop, served }
     }
 
     /// Stops server and gateway, and demands that both end well.
@@ -92,6 +93,11 @@ impl Shop {
         served.await.expect("the server task").expect("drained");
         gateway.stop().await.expect("the writer ends well");
     }
+}
+
+/// The whole token of a key of the shop.
+pub fn token(key: &str) -> String {
+    auth::token(key, SECRET)
 }
 
 /// A request with a key of the shop.

@@ -54,12 +54,22 @@ impl Server {
     where
         F: Future<Output = Result<tonic::Response<T>, Status>>,
     {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map_err(Failure::unusable)?.block_on(async {
-            let channel = self.connect().await?;
-            let service = tonic::service::interceptor::InterceptedService::new(channel, self.key()?);
+        self.run(async {
+            let service = self.service().await?;
             call(service).await.map(tonic::Response::into_inner).map_err(|status| self.refused(&status))
         })
+    }
+
+    /// Runs work that calls more than once or reads a stream.
+    pub fn run<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(Failure::unusable)?.block_on(work)
+    }
+
+    /// A new connection that shows the key with each call.
+    pub async fn service(&self) -> Result<Authenticated, Failure> {
+        let channel = self.connect().await?;
+        Ok(tonic::service::interceptor::InterceptedService::new(channel, self.key()?))
     }
 
     fn key(&self) -> Result<Key, Failure> {
@@ -91,7 +101,8 @@ impl Server {
         })
     }
 
-    fn refused(&self, status: &Status) -> Failure {
+    /// What a refusal means, with what to try.
+    pub fn refused(&self, status: &Status) -> Failure {
         let details = status.get_error_details();
         let fields = details.bad_request().map(|b| b.field_violations.as_slice()).unwrap_or_default();
         let lines: Vec<String> =

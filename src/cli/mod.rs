@@ -11,23 +11,30 @@
 //!
 //! Answers go to standard output, everything else to standard error. With `--json` both are JSON, one object each.
 
+mod backup;
 mod call;
 mod check;
 mod check_config;
 mod completions;
+mod export;
 mod failure;
+mod key;
 mod message;
+mod offline;
 mod opt_in;
 mod opt_out;
 mod output;
 mod parts;
 mod policy;
+mod rebuild;
+mod replay;
 mod sandbox;
 mod send;
 mod serve;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod view;
 
 use std::process::ExitCode;
@@ -62,6 +69,18 @@ enum Verb {
     OptIn(opt_in::Args),
     /// Record that a person refused. Never rejected for the number's form.
     OptOut(opt_out::Args),
+    /// Export what happened for a brand, a person, a period: as a bundle that proves itself, or as a table.
+    Export(export::Args),
+    /// Check a bundle or a data folder from a public key alone; says what was proved and what was not.
+    Verify(verify::Args),
+    /// Take every recorded decision again and compare; no gateway may run on the folder.
+    Replay(replay::Args),
+    /// Make the index anew from the ledger; no gateway may run on the folder.
+    Rebuild(rebuild::Args),
+    /// Copy a data folder, beside a running gateway or not; the copy is checked.
+    Backup(backup::Args),
+    /// Make, list, rotate and revoke API keys.
+    Key(key::Args),
     /// Check a configuration file; prints every problem at once.
     CheckConfig(check_config::Args),
     /// Check, show or test rule packs.
@@ -88,6 +107,12 @@ fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Check(args) => check::run(args, output),
         Verb::OptIn(args) => opt_in::run(args, output),
         Verb::OptOut(args) => opt_out::run(args, output),
+        Verb::Export(args) => export::run(args, output),
+        Verb::Verify(args) => verify::run(&args, output),
+        Verb::Replay(args) => replay::run(&args, output),
+        Verb::Rebuild(args) => rebuild::run(&args, output),
+        Verb::Backup(args) => backup::run(&args, output),
+        Verb::Key(args) => key::run(args, output),
         Verb::CheckConfig(args) => check_config::run(&args, output),
         Verb::Policy(args) => policy::run(&args, output),
         Verb::Completions(args) => completions::run(&args, &mut Cli::command(), output),

@@ -12,19 +12,25 @@ use crate::writer::ops::retention::ForgetRawDays;
 /// How often days are looked at. Cheap: there is one row a day.
 const EVERY: Duration = Duration::from_secs(3_600);
 
-/// Looks at start and every hour until `stop`.
+/// How long after the start the first look is taken: whoever started it may still be setting things up, a sandbox its
+/// clock for one. What was recorded before is carried out by the start itself.
+const FIRST: Duration = Duration::from_secs(60);
+
+/// Looks a minute after the start and every hour until `stop`.
 pub async fn forget_raw(writer: WriterHandle, keys: Arc<Keys>, keep_days: u32, stop: CancellationToken) {
-    while !stop.is_cancelled() {
+    let mut pause = FIRST;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = EVERY;
         match forget_past(&writer, &keys, keep_days).await {
             Ok(0) => {}
             Ok(days) => {
                 tracing::info!(days, "the keys of webhook bodies past their retention were destroyed")
             }
             Err(why) => tracing::error!(why, "webhook bodies past their retention could not be forgotten"),
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
         }
     }
 }

@@ -128,6 +128,21 @@ impl Keys {
         Ok(keys)
     }
 
+    /// Looks at the keys of `owner` without opening one: who has or had a key. Changes nothing, needs no master key and may
+    /// run beside the gateway.
+    pub fn inspect(disk: &SharedDisk, dir: &Path, owner: &str) -> LedgerResult<HashSet<SubjectId>> {
+        let mut known = HashSet::new();
+        for open in open_files(disk, dir, KEY, &log_id(owner), Access::Look)? {
+            let mut found = Vec::new();
+            let checked = check(&open, open.file.len()?, |record| {
+                found.push(record.leaf.first_chunk::<ID_BYTES>().copied().unwrap_or_default());
+            })?;
+            found.truncate(checked.records as usize);
+            known.extend(found.into_iter().map(SubjectId));
+        }
+        Ok(known)
+    }
+
     /// How many subjects have a key.
     pub fn len(&self) -> usize {
         self.view.read().places.values().filter(|n| **n != DESTROYED).count()

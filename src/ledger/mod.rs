@@ -32,3 +32,4 @@ mod vectors;
 pub mod verify;
 
 pub use error::{LedgerError, LedgerResult};
+pub use frame::FILE_HEADER_BYTES;

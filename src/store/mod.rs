@@ -16,6 +16,7 @@ mod contract;
 pub mod embedded;
 mod guard;
 pub mod kv;
+pub mod maintain;
 mod range;
 
 pub use batch::Batch;
