@@ -1,4 +1,7 @@
-//! `consentry policy check|show|test [DIR]`: rule packs without a gateway.
+//! `consentry policy check|show|explain|diff|test`: rule packs without a gateway.
+
+mod diff;
+mod explain;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -35,6 +38,10 @@ enum Verb {
         #[arg(long, env = "CONSENTRY_ONLY")]
         only: Option<String>,
     },
+    /// Say which rules hold for a number and an instant, from which files and why, and when a message may leave next.
+    Explain(explain::Args),
+    /// Say which rules changed between two folders of packs.
+    Diff(diff::Args),
     /// Run the examples inside the packs against the rules.
     Test {
         /// The folder of packs; the ones of this release when absent.
@@ -134,9 +141,13 @@ impl fmt::Display for Tested {
 }
 
 pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
-    let (Verb::Check { dir } | Verb::Show { dir, .. } | Verb::Test { dir, .. }) = &args.verb;
+    let dir = match &args.verb {
+        Verb::Check { dir } | Verb::Show { dir, .. } | Verb::Test { dir, .. } => dir,
+        Verb::Explain(args) => &args.dir,
+        Verb::Diff(args) => &args.after,
+    };
     let files = files(dir.as_deref())?;
-    let set = match policy::compile(files.iter().map(|(path, bytes)| (path, bytes))) {
+    let set = match compile(&files) {
         Ok(set) => set,
         Err(problems) => return no(output, &problems),
     };
@@ -146,9 +157,28 @@ pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
             let text = policy::show::show(&set, only.as_deref());
             output.answer(&Shown { set: Compiled::of(&set), text })?;
         }
+        Verb::Explain(args) => return explain::run(args, &engine(set)?, output),
+        Verb::Diff(args) => {
+            let old = self::files(Some(&args.before))?;
+            return match compile(&old) {
+                Ok(before) => diff::run(&before, &set, output),
+                Err(problems) => no(output, &problems),
+            };
+        }
         Verb::Test { all, .. } => return test(set, &files, *all, output),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn compile(files: &Files) -> Result<PolicySet, Vec<Problem>> {
+    policy::compile(files.iter().map(|(path, bytes)| (path, bytes)))
+}
+
+fn engine(set: PolicySet) -> Result<Engine, Failure> {
+    Engine::new(Arc::new(set), Zones::bundled()).map_err(|zones| {
+        let names: Vec<&str> = zones.iter().map(|z| z.as_str()).collect();
+        Failure::unusable(format!("the time-zone data of this release lacks {}", names.join(", ")))
+    })
 }
 
 fn no(output: &Output, problems: &[Problem]) -> Result<ExitCode, Failure> {
@@ -157,10 +187,7 @@ fn no(output: &Output, problems: &[Problem]) -> Result<ExitCode, Failure> {
 }
 
 fn test(set: PolicySet, files: &Files, all: bool, output: &Output) -> Result<ExitCode, Failure> {
-    let engine = Engine::new(Arc::new(set), Zones::bundled()).map_err(|zones| {
-        let names: Vec<&str> = zones.iter().map(|z| z.as_str()).collect();
-        Failure::unusable(format!("the time-zone data of this release lacks {}", names.join(", ")))
-    })?;
+    let engine = engine(set)?;
     let results = match run_vectors(&engine, files.iter().map(|(path, bytes)| (path, bytes))) {
         Ok(results) => results,
         Err(problems) => return no(output, &problems),

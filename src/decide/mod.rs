@@ -20,6 +20,7 @@ mod content;
 mod coupon;
 mod engine;
 mod expiry;
+mod explain;
 mod findings;
 mod number;
 mod number_check;
@@ -46,6 +47,7 @@ mod wording;
 mod tests;
 
 pub use engine::{Engine, RULES_VERSION};
+pub use explain::{Explanation, Question, RuleLine};
 pub use situation::{Expect, Situation, SituationError};
 pub use vectors::{VectorResult, run_case, run_vectors};
 

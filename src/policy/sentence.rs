@@ -116,7 +116,8 @@ fn number_check(need: &CheckNeed) -> String {
         IfMissing::Note => "; missing is noted",
         IfMissing::Hold => "; missing holds",
     };
-    format!("{} asked within {} days{missing}", word(&need.check), need.days)
+    let days = if need.days == 1 { "a day".to_owned() } else { format!("{} days", need.days) };
+    format!("{} asked within {days}{missing}", word(&need.check))
 }
 
 fn wording(wording: &Wording) -> String {
