@@ -17,6 +17,7 @@ use crate::clock::SharedClock;
 use crate::disk::SharedDisk;
 use crate::dispatch::{Dispatcher, Providers};
 use crate::entropy::SharedEntropy;
+use crate::erasure;
 use crate::inbound::retention::forget_raw;
 use crate::ledger::checkpoint::Origin;
 use crate::ledger::entry::Entry;
@@ -125,6 +126,7 @@ impl Gateway {
         let forget = forget_raw(writer.clone(), books.keys().clone(), raw_days, shutdown.clone());
         tasks.spawn(forget);
         tasks.spawn(wake_lanes(dispatcher.clone(), news.subscribe(), shutdown.clone()));
+        tasks.spawn(erasure::daily(reader.clone(), writer.clone(), books.keys().clone(), shutdown.clone()));
         tasks.spawn(heads::daily(reader.clone(), books.clone(), writer.clone(), shutdown.clone()));
         tasks.spawn(meter::follow(news.subscribe(), shutdown.clone()));
         let meter = Meter { writer: writer.clone(), reader: reader.clone(), dispatcher: dispatcher.clone() };

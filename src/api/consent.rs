@@ -1,5 +1,6 @@
 //! `ConsentService`: records, confirms, takes back, looks up.
 
+mod erase;
 mod lists;
 mod lookup;
 mod record;
@@ -14,7 +15,6 @@ use crate::pb::consentry::v1::consent_service_server::ConsentService;
 
 /// The areas of work that bring the rest.
 const INTAKE_AREA: &str = "consent intake: imports and number checks";
-const ERASURE_AREA: &str = "proof: erasure, retention and legal hold";
 
 /// The service.
 #[derive(Clone)]
@@ -81,8 +81,8 @@ impl ConsentService for Consents {
         &self,
         request: Request<wire::GetSubjectRequest>,
     ) -> Result<Response<wire::SubjectView>, Status> {
-        caller(&request)?;
-        Ok(Response::new(self.subject(request.into_inner()).await?))
+        let caller = caller(&request)?;
+        Ok(Response::new(self.subject(&caller, request.into_inner()).await?))
     }
 
     async fn check_consents(
@@ -145,23 +145,26 @@ impl ConsentService for Consents {
 
     async fn erase_subject(
         &self,
-        _: Request<wire::EraseSubjectRequest>,
+        request: Request<wire::EraseSubjectRequest>,
     ) -> Result<Response<wire::EraseSubjectResponse>, Status> {
-        later(ERASURE_AREA)
+        let caller = caller(&request)?;
+        Ok(Response::new(self.erase(&caller, request.into_inner()).await?))
     }
 
     async fn set_legal_hold(
         &self,
-        _: Request<wire::SetLegalHoldRequest>,
+        request: Request<wire::SetLegalHoldRequest>,
     ) -> Result<Response<wire::LegalHold>, Status> {
-        later(ERASURE_AREA)
+        let caller = caller(&request)?;
+        Ok(Response::new(self.hold(&caller, request.into_inner()).await?))
     }
 
     async fn clear_legal_hold(
         &self,
-        _: Request<wire::ClearLegalHoldRequest>,
+        request: Request<wire::ClearLegalHoldRequest>,
     ) -> Result<Response<wire::LegalHold>, Status> {
-        later(ERASURE_AREA)
+        let caller = caller(&request)?;
+        Ok(Response::new(self.release(&caller, request.into_inner()).await?))
     }
 
     async fn list_inbound(

@@ -16,6 +16,7 @@ mod call;
 mod check;
 mod check_config;
 mod completions;
+mod erase;
 mod export;
 mod failure;
 mod key;
@@ -81,6 +82,8 @@ enum Verb {
     Backup(backup::Args),
     /// Make, list, rotate and revoke API keys.
     Key(key::Args),
+    /// Restrict or erase a person; the answer lists what stays and why.
+    Erase(erase::Args),
     /// Check a configuration file; prints every problem at once.
     CheckConfig(check_config::Args),
     /// Check, show or test rule packs.
@@ -113,6 +116,7 @@ fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Rebuild(args) => rebuild::run(&args, output),
         Verb::Backup(args) => backup::run(&args, output),
         Verb::Key(args) => key::run(args, output),
+        Verb::Erase(args) => erase::run(args, output),
         Verb::CheckConfig(args) => check_config::run(&args, output),
         Verb::Policy(args) => policy::run(&args, output),
         Verb::Completions(args) => completions::run(&args, &mut Cli::command(), output),

@@ -19,6 +19,10 @@ use crate::model::{
     SubjectId,
 };
 
+mod erasure;
+
+pub use erasure::*;
+
 /// A request whose repeat must get the first answer: where that answer is found again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
@@ -73,6 +77,10 @@ bodies! {
     Raw(RawBody),
     Erasure(ErasureBody),
     Heads(HeadsBody),
+    LegalHold(LegalHoldBody),
+    Restriction(RestrictionBody),
+    Forgotten(Box<ForgottenBody>),
+    Suppression(SuppressionBody),
 }
 
 impl Body {

@@ -11,7 +11,7 @@ use crate::model::{
     SubjectId,
 };
 
-use super::body::Object;
+use super::body::{LegalHoldBody, Object};
 
 /// Shape of the rows; another number in an index means it is rebuilt from the ledger.
 pub const SCHEMA_VERSION: u32 = 3;
@@ -125,6 +125,19 @@ pub struct EngineRow {
     pub index: u64,
 }
 
+/// A person whose record is closed to normal reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestrictedRow {
+    pub since: Instant,
+    pub erase_after: Instant,
+}
+
+/// A legal hold in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldRow {
+    pub hold: LegalHoldBody,
+}
+
 /// A root of the heads tree that was recorded, under the index of its entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeadsRow {
@@ -167,8 +180,10 @@ tables! {
     b'd' DueRow,
     b'e' EngineRow,
     b'f' FreeCode,
+    b'g' RestrictedRow,
     b'h' HeardRow,
     b'i' OperationRow,
+    b'j' HoldRow,
     b'k' CustomerRow,
     b'l' Link,
     b'm' Message,
@@ -289,6 +304,14 @@ pub mod keys {
     /// By engine hash.
     pub fn engine(hash: &[u8; 32]) -> Vec<u8> {
         key::<EngineRow>(&[hash])
+    }
+    /// By subject.
+    pub fn restricted(id: &SubjectId) -> Vec<u8> {
+        key::<RestrictedRow>(&[&id.0])
+    }
+    /// By the hold's id.
+    pub fn hold(id: &MessageId) -> Vec<u8> {
+        key::<HoldRow>(&[&id.0])
     }
     /// By index of the `HEADS` entry, oldest first.
     pub fn heads(index: u64) -> Vec<u8> {

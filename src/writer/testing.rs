@@ -25,6 +25,13 @@ pub struct MemoryLog {
     keys: Arc<Mutex<HashMap<SubjectId, DataKey>>>,
 }
 
+impl MemoryLog {
+    /// Destroys a key.
+    pub fn forget(&self, subject: &SubjectId) {
+        self.keys.lock().remove(subject);
+    }
+}
+
 impl Log for MemoryLog {
     fn size(&self) -> u64 {
         self.entries.lock().len() as u64
@@ -143,6 +150,12 @@ impl TestWriter {
     pub fn look<T>(&self, look: impl FnOnce(&mut State<'_>) -> T) -> T {
         let snapshot = self.kv.snapshot().expect("memory answers");
         look(&mut State::over(&*snapshot))
+    }
+
+    /// A reader of what was written.
+    pub fn reader(&self) -> super::Reader {
+        let source = Arc::new(self.log.clone());
+        super::Reader::new(self.env.clone(), self.kv.clone(), source.clone(), source)
     }
 
     /// Every entry so far, oldest first.

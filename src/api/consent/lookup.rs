@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::Consents;
-use crate::api::auth::Caller;
+use crate::api::auth::{Caller, Role};
 use crate::api::convert::{consent as shown, names, subject};
 use crate::api::field::TimeRule;
 use crate::api::past::subject_at;
 use crate::api::status::ApiError;
+use crate::ledger::rows::{RestrictedRow, keys};
 use crate::model::registry::Program;
 use crate::model::subject::Subject;
 use crate::model::{BrandId, Channel, Code, Consent, ConsentState, Instant, ProgramId};
@@ -34,10 +35,11 @@ impl Consents {
         let read = (|| Some((brand?, program?, channel?, target?, as_of?)))();
         let (brand, program, channel, target, as_of) = f.finish(read)?;
         caller.check_brand(&brand)?;
+        let may = may_see_restricted(caller);
         let found = self
             .hands
             .look_long(move |reader| {
-                let known = at(reader, &target, as_of)?;
+                let known = at(reader, &target, as_of, may)?;
                 let row = known.and_then(|(subject, _)| {
                     let same =
                         |c: &&Consent| c.brand == brand && c.program == program && c.channel == channel;
@@ -52,6 +54,7 @@ impl Consents {
 
     pub(super) async fn subject(
         &self,
+        caller: &Caller,
         request: wire::GetSubjectRequest,
     ) -> Result<wire::SubjectView, ApiError> {
         let mut f = self.hands.fields();
@@ -60,10 +63,11 @@ impl Consents {
         let as_of = f.time("as_of", request.as_of, TimeRule::Known);
         let read = (|| Some((target?, as_of?)))();
         let (target, as_of) = f.finish(read)?;
+        let may = may_see_restricted(caller);
         let found = self
             .hands
             .look_long(move |reader| {
-                let Some((subject, suppressed)) = at(reader, &target, as_of)? else { return Ok(None) };
+                let Some((subject, suppressed)) = at(reader, &target, as_of, may)? else { return Ok(None) };
                 let reach = reader.look(|cx| cx.reach(&subject))?;
                 let reach: Vec<_> = reach.iter().map(|member| member.id).collect();
                 Ok(Some(shown::view(&subject, &reach, suppressed, as_of.unwrap_or(now))))
@@ -104,11 +108,24 @@ impl Consents {
     }
 }
 
+/// Whether a caller sees people who asked to be forgotten: only who audits.
+fn may_see_restricted(caller: &Caller) -> bool {
+    caller.roles.has_any(&[Role::Auditor])
+}
+
 /// The one subject a target names, now or as it was, and whether its address is blocked.
-fn at(reader: &Reader, target: &Target, as_of: Option<Instant>) -> Result<Option<(Subject, bool)>, OpError> {
+fn at(
+    reader: &Reader,
+    target: &Target,
+    as_of: Option<Instant>,
+    restricted_too: bool,
+) -> Result<Option<(Subject, bool)>, OpError> {
     reader.look(|cx| {
         let found = cx.subjects_of(target)?;
         let Some(subject) = one_of(&found)? else { return Ok(None) };
+        if !restricted_too && cx.get::<RestrictedRow>(&keys::restricted(&subject.id))?.is_some() {
+            return Ok(None);
+        }
         let (_, suppressed) = cx.find_subject(&subject.address)?;
         let known = match as_of {
             Some(at) => subject_at(cx, reader, &subject.id, at)?,

@@ -44,6 +44,23 @@ pub fn body(row: &mut Row, body: &Body) {
         Body::Link(body) => shop::link(row, body),
         Body::CouponPool(body) => shop::coupon_pool(row, body),
         Body::Coupon(body) => shop::coupon(row, body),
+        Body::LegalHold(body) => {
+            let said = if body.cleared.is_some() { "ended" } else { "set" };
+            row.summary = format!("A legal hold was {said}: nothing it covers is erased while it lasts.");
+            row.note = body.cleared.as_ref().map_or(&body.reason, |cleared| &cleared.reason).clone();
+            row.actor = body.cleared.as_ref().map_or(&body.set_by, |cleared| &cleared.by).clone();
+        }
+        Body::Restriction(body) => {
+            row.summary =
+                format!("The record was closed to normal reads; it is erased after {}.", body.erase_after);
+            row.note.clone_from(&body.reason);
+            row.actor.clone_from(&body.actor);
+        }
+        Body::Forgotten(_) => row.summary = "The person is about to be erased.".to_owned(),
+        Body::Suppression(body) => {
+            row.summary = "An address stays blocked; only a keyed hash of it is kept.".to_owned();
+            row.note = format!("since {}", body.since);
+        }
         Body::Heads(body) => {
             row.summary = format!(
                 "The heads of all {} chains among the first {} entries were recorded as one hash.",

@@ -127,9 +127,8 @@ pub(super) fn intent(state: &mut State<'_>, entry: &Entry, body: &IntentBody) ->
         subject.last_senders.remove(0);
     }
     put_subject(state, subject);
-    let key = keys::throttle_day(&body.throttle.0, &body.throttle.1);
-    let parts = state.get::<ThrottleDay>(&key)?.map_or(0, |day| day.parts);
-    state.put(key, ThrottleDay { parts: parts + u64::from(message.spec.parts) });
+    let parts = u64::from(message.spec.parts);
+    count_parts(state, &body.throttle.0, &body.throttle.1, |counted| counted + parts)?;
     shop::issue_coupon(state, entry, &message.spec, body.coupon_expires_at)?;
     shop::cart_leaves(state, &message.spec, at)?;
     put(state, message);
@@ -282,6 +281,32 @@ fn message_of(state: &mut State<'_>, entry: &Entry, id: &MessageId) -> Result<Me
         .get::<Message>(&keys::message(id))?
         .map(|m| (*m).clone())
         .ok_or_else(|| missing(entry, "its message"))
+}
+
+/// Changes how many parts a throttle group has sent on a date; a day without any has no row.
+pub(super) fn count_parts(
+    state: &mut State<'_>,
+    group: &str,
+    date: &str,
+    change: impl FnOnce(u64) -> u64,
+) -> Result<(), FoldError> {
+    let key = keys::throttle_day(group, date);
+    match change(state.get::<ThrottleDay>(&key)?.map_or(0, |day| day.parts)) {
+        0 => state.delete(key),
+        parts => state.put(key, ThrottleDay { parts }),
+    }
+    Ok(())
+}
+
+/// Takes away a message of somebody who is being erased, and what leads to it.
+pub(super) fn forget(state: &mut State<'_>, id: &MessageId) -> Result<(), FoldError> {
+    let Some(message) = state.get::<Message>(&keys::message(id))? else { return Ok(()) };
+    unput_due(state, &message);
+    if let Some(connection) = &message.spec.connection {
+        message.provider_ids.iter().for_each(|id| state.delete(keys::provider_id(connection, id)));
+    }
+    state.delete(keys::message(id));
+    Ok(())
 }
 
 fn set(message: &mut Message, to: MessageState, at: Instant) {

@@ -3,6 +3,7 @@
 //! The writer folds what it appends, start-up folds what it finds, `consentry rebuild` folds everything, replay folds
 //! up to a decision. State this fold cannot reproduce is a bug. No I/O, no clock: an entry's own instant is the time.
 
+mod erasure;
 mod message;
 mod person;
 mod registry;
@@ -89,8 +90,18 @@ fn fold_body(state: &mut State<'_>, entry: &Entry, body: &Body) -> Result<(), Fo
         Body::Heard(body) => registry::heard(state, body),
         Body::Erasure(body) => {
             registry::erasure(state, entry, body);
+            if body.raw_day.is_none() { erasure::person(state, &body.subject) } else { Ok(()) }
+        }
+        Body::LegalHold(body) => {
+            erasure::legal_hold(state, body);
             Ok(())
         }
+        Body::Restriction(body) => {
+            erasure::restriction(state, entry, body);
+            Ok(())
+        }
+        Body::Forgotten(body) => erasure::forgotten(state, entry, body),
+        Body::Suppression(body) => erasure::suppression(state, entry, body),
         Body::Consent(body) => person::consent(state, entry, body),
         Body::OptOut(body) => person::opt_out(state, entry, body),
         Body::OptOutLifted(body) => person::opt_out_lifted(state, entry, body),

@@ -2,13 +2,13 @@
 
 use super::person::put_operation;
 use super::{FoldError, missing};
-use crate::ledger::body::{CartBody, ClickBody, CouponBody, CouponPoolBody, LinkBody};
+use crate::ledger::body::{CartBody, ClickBody, CouponBody, CouponPoolBody, LinkBody, SpentCoupon};
 use crate::ledger::entry::Entry;
 use crate::ledger::rows::{FreeCode, keys};
 use crate::ledger::state::State;
 use crate::model::cart::{Cart, CartSend, Coupon, CouponPool, CouponState, Link, PoolSource};
 use crate::model::outgoing::MessageSpec;
-use crate::model::{BrandId, Instant, MessageState, PoolId};
+use crate::model::{BrandId, CartId, Instant, MessageId, MessageState, PoolId, SubjectId};
 
 /// Messages of one cart that are remembered as waiting; more wait all the same, unlisted.
 const WAITING_MAX: usize = 16;
@@ -305,10 +305,12 @@ pub(super) fn void_for_opt_out(
     brand: &BrandId,
     code: &str,
 ) -> Result<(), FoldError> {
-    let mut coupon = coupon_of(state, entry, brand, code)?;
+    // Of somebody erased since, the code is not known before the entry that says it is spent.
+    let Some(coupon) = state.get::<Coupon>(&keys::coupon(brand, code))? else { return Ok(()) };
     if !matches!(coupon.state, CouponState::Reserved | CouponState::Issued) {
         return Ok(());
     }
+    let mut coupon = (*coupon).clone();
     let before = coupon.state.clone();
     coupon.state = CouponState::Voided { at: entry.leaf.instant, reason: "OPTED_OUT".to_owned() };
     recount(state, &coupon, &before)?;
@@ -317,7 +319,14 @@ pub(super) fn void_for_opt_out(
 }
 
 pub(super) fn coupon(state: &mut State<'_>, entry: &Entry, body: &CouponBody) -> Result<(), FoldError> {
-    let before = coupon_of(state, entry, &body.coupon.brand, &body.coupon.code)?;
+    let key = keys::coupon(&body.coupon.brand, &body.coupon.code);
+    let Some(before) = state.get::<Coupon>(&key)? else {
+        // Generated for somebody erased since: only the sealed entries of that chain knew of it.
+        count_new(state, &body.coupon)?;
+        put_coupon(state, body.coupon.clone());
+        put_operation(state, entry, body.operation.as_ref());
+        return Ok(());
+    };
     if let Some(slot) = before.slot.filter(|_| body.coupon.slot.is_none()) {
         state.delete(keys::free_code(&before.brand, &before.pool, slot));
     }
@@ -327,19 +336,68 @@ pub(super) fn coupon(state: &mut State<'_>, entry: &Entry, body: &CouponBody) ->
     Ok(())
 }
 
+/// A code of somebody who is erased: spent as it is, and nobody's. Where the person's entries did not open it may still
+/// look free, or not be there at all.
+pub(super) fn spend(state: &mut State<'_>, entry: &Entry, spent: &SpentCoupon) -> Result<(), FoldError> {
+    let pool = pool_of(state, &spent.brand, &spent.pool)?.ok_or_else(|| missing(entry, "its coupon pool"))?;
+    let mut coupon = bare_coupon(&pool, &spent.code, spent.state.clone());
+    coupon.expires_at = spent.expires_at;
+    match state.get::<Coupon>(&keys::coupon(&spent.brand, &spent.code))? {
+        None => count_new(state, &coupon)?,
+        Some(known) => {
+            if let Some(slot) = known.slot {
+                state.delete(keys::free_code(&spent.brand, &spent.pool, slot));
+                put_pool(state, CouponPool { head: pool.head.max(slot + 1), ..pool });
+            }
+            if known.state == CouponState::Free {
+                recount(state, &coupon, &known.state)?;
+            }
+        }
+    }
+    put_coupon(state, coupon);
+    Ok(())
+}
+
+/// Forgets in a cart who was told about it, and by which messages.
+pub(super) fn forget_in_cart(
+    state: &mut State<'_>,
+    brand: &BrandId,
+    cart: &CartId,
+    subject: &SubjectId,
+    messages: &[MessageId],
+) -> Result<(), FoldError> {
+    let key = keys::cart(brand, cart);
+    let Some(known) = state.get::<Cart>(&key)? else { return Ok(()) };
+    let mut cart = (*known).clone();
+    cart.subjects.retain(|s| s != subject);
+    cart.waiting.retain(|m| !messages.contains(m));
+    cart.sends.retain(|send| !messages.contains(&send.message));
+    state.put(key, cart);
+    Ok(())
+}
+
+/// Counts a code that was not counted before.
+fn count_new(state: &mut State<'_>, coupon: &Coupon) -> Result<(), FoldError> {
+    let Some(mut pool) = pool_of(state, &coupon.brand, &coupon.pool)? else { return Ok(()) };
+    count(&mut pool, &coupon.state, 1);
+    put_pool(state, pool);
+    Ok(())
+}
+
+fn count(pool: &mut CouponPool, state: &CouponState, by: i64) {
+    let field = match state {
+        CouponState::Free => &mut pool.free,
+        CouponState::Reserved => &mut pool.reserved,
+        CouponState::Issued => &mut pool.issued,
+        CouponState::Redeemed { .. } => &mut pool.redeemed,
+        CouponState::Voided { .. } => &mut pool.voided,
+    };
+    *field = field.saturating_add_signed(by);
+}
+
 /// Moves one code from its old count to its new one.
 fn recount(state: &mut State<'_>, coupon: &Coupon, before: &CouponState) -> Result<(), FoldError> {
     let Some(mut pool) = pool_of(state, &coupon.brand, &coupon.pool)? else { return Ok(()) };
-    let count = |pool: &mut CouponPool, state: &CouponState, by: i64| {
-        let field = match state {
-            CouponState::Free => &mut pool.free,
-            CouponState::Reserved => &mut pool.reserved,
-            CouponState::Issued => &mut pool.issued,
-            CouponState::Redeemed { .. } => &mut pool.redeemed,
-            CouponState::Voided { .. } => &mut pool.voided,
-        };
-        *field = field.saturating_add_signed(by);
-    };
     count(&mut pool, before, -1);
     count(&mut pool, &coupon.state, 1);
     put_pool(state, pool);

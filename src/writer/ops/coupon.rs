@@ -241,4 +241,4 @@ fn write(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

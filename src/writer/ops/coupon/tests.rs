@@ -8,7 +8,7 @@ use crate::writer::testing::TestWriter;
 
 mod machine;
 
-pub(super) fn pool(id: &str, source: PoolSource) -> CreateCouponPool {
+pub fn pool(id: &str, source: PoolSource) -> CreateCouponPool {
     CreateCouponPool {
         brand: main_brand(),
         pool: id.parse().expect("a slug"),
@@ -22,7 +22,7 @@ pub(super) fn pool(id: &str, source: PoolSource) -> CreateCouponPool {
     }
 }
 
-pub(super) fn import(pool: &str, codes: &[&str]) -> ImportCouponCodes {
+pub fn import(pool: &str, codes: &[&str]) -> ImportCouponCodes {
     ImportCouponCodes {
         brand: main_brand(),
         pool: pool.parse().expect("a slug"),
@@ -31,7 +31,7 @@ pub(super) fn import(pool: &str, codes: &[&str]) -> ImportCouponCodes {
     }
 }
 
-pub(super) fn redeem(code: &str, order: &str) -> RedeemCoupon {
+pub fn redeem(code: &str, order: &str) -> RedeemCoupon {
     RedeemCoupon {
         brand: main_brand(),
         code: code.to_owned(),

@@ -1,0 +1,148 @@
+//! Forgetting people: what is kept and for how long, what goes, and the daily job. `docs/erasure.md` tells it for people.
+//!
+//! | file | owns |
+//! |---|---|
+//! | [`retention`] | how long proof is kept, by place, with citation |
+//! | [`inventory`] | the rows that a person's chain has led to |
+//!
+//! An erasure is entries first, then the key: a crash in between is made good at the next start, from the entries.
+
+pub mod inventory;
+pub mod retention;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::ledger::body::Ground;
+use crate::ledger::keys::Keys;
+use crate::ledger::rows::RestrictedRow;
+use crate::ledger::state::Row;
+use crate::model::{Instant, SubjectId};
+use crate::store::{KeyRange, Order};
+use crate::writer::ops::erase::{Erase, Erased};
+use crate::writer::{CallError, OpError, Reader, WriterHandle};
+
+/// How often it is looked who is due.
+const EVERY: Duration = Duration::from_secs(3_600);
+/// People looked at in one go.
+const PAGE: usize = 1_000;
+/// How often an inventory is taken again because the chain had grown.
+const TRIES: usize = 4;
+
+/// Why an erasure was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum EraseError {
+    /// The writer said no, or is away.
+    #[error(transparent)]
+    Writer(#[from] CallError),
+    /// The chain could not be read.
+    #[error(transparent)]
+    Read(#[from] OpError),
+    /// The entries are durable, the key is still there: the next start destroys it.
+    #[error("the erasure is recorded, but the keys are not destroyed yet ({0}); the next start tries again")]
+    Keys(String),
+    /// Entries of the person kept coming.
+    #[error("entries of this person keep coming; try again in a moment")]
+    Moving,
+    /// The gateway is stopping.
+    #[error("the gateway is stopping")]
+    Stopping,
+}
+
+/// What an erasure came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Done {
+    /// Gone, but for these.
+    Erased(Vec<Ground>),
+    /// A legal hold forbids it.
+    Held(Vec<Ground>),
+}
+
+/// Erases people: entries, then keys. Answers when both are durable.
+pub async fn erase(
+    reader: &Reader,
+    writer: &WriterHandle,
+    keys: &Arc<Keys>,
+    subjects: Vec<SubjectId>,
+    reason: &str,
+    actor: &str,
+) -> Result<Done, EraseError> {
+    for _ in 0..TRIES {
+        let (looker, wanted) = (reader.clone(), subjects.clone());
+        let taken = tokio::task::spawn_blocking(move || {
+            wanted.into_iter().map(|subject| inventory::take(&looker, subject)).collect::<Result<Vec<_>, _>>()
+        });
+        let inventories = taken.await.map_err(|_| EraseError::Stopping)??;
+        let op = Erase { inventories, reason: reason.to_owned(), actor: actor.to_owned() };
+        match writer.call(op).await?.answer {
+            Erased::Moved => {}
+            Erased::Held(grounds) => return Ok(Done::Held(grounds)),
+            Erased::Recorded => {
+                let keys = keys.clone();
+                let destroyed = tokio::task::spawn_blocking(move || keys.destroy(&subjects)).await;
+                destroyed.map_err(|_| EraseError::Stopping)?.map_err(|e| EraseError::Keys(e.to_string()))?;
+                return Ok(Done::Erased(retention::what_stays()));
+            }
+        }
+    }
+    Err(EraseError::Moving)
+}
+
+/// People whose retention has ended at `now`, at most a page of them after `after`.
+fn due(
+    reader: &Reader,
+    after: Option<&[u8]>,
+    now: Instant,
+) -> Result<(Vec<SubjectId>, Option<Vec<u8>>), EraseError> {
+    let fatal = |e: String| EraseError::Read(OpError::Fatal(e));
+    let mut range = KeyRange::prefix([RestrictedRow::TABLE]);
+    if let Some(after) = after {
+        range = range.after(after);
+    }
+    let rows = reader.rows().map_err(|e| fatal(e.to_string()))?;
+    let page = rows.scan(&range, Order::Forward, PAGE).map_err(|e| fatal(e.to_string()))?;
+    let mut found = Vec::new();
+    for (key, value) in &page {
+        let row: RestrictedRow = postcard::from_bytes(value).map_err(|e| fatal(e.to_string()))?;
+        if row.erase_after <= now {
+            found.extend(SubjectId::try_from(&key[1..]).ok());
+        }
+    }
+    let next = page.last().filter(|_| page.len() == PAGE).map(|(key, _)| key.clone());
+    Ok((found, next))
+}
+
+/// Erases everybody whose retention has ended and whom no hold covers; answers how many.
+pub async fn erase_due(
+    reader: &Reader,
+    writer: &WriterHandle,
+    keys: &Arc<Keys>,
+) -> Result<usize, EraseError> {
+    let (mut after, mut erased) = (None, 0);
+    loop {
+        let (people, next) = due(reader, after.as_deref(), reader.env().clock.now())?;
+        for subject in people {
+            let done = erase(reader, writer, keys, vec![subject], "retention has ended", "gateway").await?;
+            erased += usize::from(matches!(done, Done::Erased(_)));
+        }
+        match next {
+            Some(next) => after = Some(next),
+            None => return Ok(erased),
+        }
+    }
+}
+
+/// Looks every hour who is due, until `stop`.
+pub async fn daily(reader: Reader, writer: WriterHandle, keys: Arc<Keys>, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+        match erase_due(&reader, &writer, &keys).await {
+            Ok(0) => {}
+            Ok(people) => tracing::info!(people, "people were erased at the end of their retention"),
+            Err(e) => tracing::error!(error = %e, "people whose retention has ended were not erased"),
+        }
+    }
+}

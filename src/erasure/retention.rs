@@ -1,0 +1,112 @@
+//! How long proof about a person is kept, by where they may be: the longest period of every place that fits.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::ledger::body::Ground;
+use crate::model::phone::ParsedNumber;
+use crate::model::{Instant, Span};
+use crate::place;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    class: Vec<Class>,
+}
+
+/// One rule of retention.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    pub id: String,
+    /// Countries or regions, as in `us/va`; none: everybody.
+    pub places: Vec<String>,
+    pub days: i64,
+    pub citation: String,
+    pub detail: String,
+}
+
+static CLASSES: LazyLock<Vec<Class>> = LazyLock::new(|| {
+    toml::from_str::<File>(include_str!("retention.toml")).expect("a file of this release, tested").class
+});
+
+/// The class of the longest period among those of the places a number may be in. No number: of everybody.
+pub fn class_of(number: Option<&ParsedNumber>) -> &'static Class {
+    let mut places: Vec<String> = Vec::new();
+    if let Some(number) = number {
+        let candidates = place::candidates(&number.phone, number.country);
+        places.extend(candidates.country.map(|country| country.to_string().to_lowercase()));
+        places.extend(candidates.regions.iter().map(|region| region.as_str().to_lowercase()));
+    }
+    let fits = |class: &&Class| class.places.is_empty() || class.places.iter().any(|p| places.contains(p));
+    // Where two last equally long, the one that names the place says why better: those come later in the file.
+    CLASSES.iter().filter(fits).max_by_key(|class| class.days).expect("one class is everybody's")
+}
+
+/// Why proof stays, and until when, counted from `from`: the last message, or the request itself.
+pub fn ground(class: &Class, from: Instant) -> Ground {
+    Ground {
+        code: "RETENTION".to_owned(),
+        rule: format!("retention/{}", class.id),
+        citation: class.citation.clone(),
+        detail: class.detail.clone(),
+        until: Some(from + Span::days(class.days)),
+    }
+}
+
+/// What stays although a person is erased.
+pub fn what_stays() -> Vec<Ground> {
+    let ground = |code: &str, citation: &str, detail: &str| Ground {
+        code: code.to_owned(),
+        rule: "erasure".to_owned(),
+        citation: citation.to_owned(),
+        detail: detail.to_owned(),
+        until: None,
+    };
+    vec![
+        ground(
+            "SUPPRESSION",
+            "GDPR art 21(3); 47 CFR 64.1200(d)(6)",
+            "A keyed hash of the address stays blocked, so that the person is not written to again.",
+        ),
+        ground(
+            "LOG",
+            "RFC 6962, section 2.1",
+            "The public parts of the entries (kind, brand, instant, a random id) stay; what was sealed in them cannot be opened.",
+        ),
+        ground(
+            "BACKUPS",
+            "GDPR art 17(1)",
+            "Copies of keys/ made before still open the entries: the last of them must expire. After a restore the erasure is carried out again at start.",
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::phone::parse_for_sending;
+
+    #[test]
+    fn the_longest_period_of_every_possible_place_counts() {
+        let of = |text: &str| class_of(parse_for_sending(text, None).ok().as_ref()).id.clone();
+        for (number, class) in [
+            ("+12125550123", "us"),
+            ("+18045550123", "us/va"),
+            ("+493012345678", "de"),
+            ("+442079460123", "house"),
+            ("+85221234567", "house"),
+        ] {
+            assert_eq!(of(number), class, "{number}");
+        }
+        assert_eq!(class_of(None).id, "house");
+    }
+
+    #[test]
+    fn every_class_says_why() {
+        for class in CLASSES.iter() {
+            assert!(class.days > 0 && !class.citation.is_empty() && !class.detail.is_empty(), "{}", class.id);
+        }
+    }
+}
