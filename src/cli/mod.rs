@@ -29,6 +29,7 @@ mod parts;
 mod policy;
 mod rebuild;
 mod replay;
+mod replies;
 mod sandbox;
 mod send;
 mod serve;
@@ -88,6 +89,8 @@ enum Verb {
     CheckConfig(check_config::Args),
     /// Check, show or test rule packs.
     Policy(policy::Args),
+    /// Read replies as the gateway does, or count how well a corpus of them is read.
+    Replies(replies::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
 }
@@ -119,6 +122,7 @@ fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Erase(args) => erase::run(args, output),
         Verb::CheckConfig(args) => check_config::run(&args, output),
         Verb::Policy(args) => policy::run(&args, output),
+        Verb::Replies(args) => replies::run(&args, output),
         Verb::Completions(args) => completions::run(&args, &mut Cli::command(), output),
     }
 }

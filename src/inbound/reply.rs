@@ -13,6 +13,7 @@
 //! penalty. So where a rule is in doubt it says [`ReplyClass::Uncertain`], which suppresses marketing until a person
 //! has looked.
 
+pub mod corpus;
 mod keywords;
 mod lexicon;
 mod normalise;
@@ -71,19 +72,33 @@ pub struct Reading {
 }
 
 const KEYWORD_LIST: &str = include_str!("../../policies/lists/reply_keywords.tsv");
-const RULE_FILES: [&str; 3] = [
+const RULE_FILES: [&str; 17] = [
     include_str!("../../policies/lists/replies/en.txt"),
     include_str!("../../policies/lists/replies/es.txt"),
     include_str!("../../policies/lists/replies/fr.txt"),
+    include_str!("../../policies/lists/replies/de.txt"),
+    include_str!("../../policies/lists/replies/pt.txt"),
+    include_str!("../../policies/lists/replies/it.txt"),
+    include_str!("../../policies/lists/replies/nl.txt"),
+    include_str!("../../policies/lists/replies/pl.txt"),
+    include_str!("../../policies/lists/replies/tr.txt"),
+    include_str!("../../policies/lists/replies/sv.txt"),
+    include_str!("../../policies/lists/replies/ru.txt"),
+    include_str!("../../policies/lists/replies/ja.txt"),
+    include_str!("../../policies/lists/replies/ko.txt"),
+    include_str!("../../policies/lists/replies/zh.txt"),
+    include_str!("../../policies/lists/replies/ar.txt"),
+    include_str!("../../policies/lists/replies/he.txt"),
+    include_str!("../../policies/lists/replies/hi.txt"),
 ];
 
 /// Counts changes of the code that reads the files; the files themselves are hashed.
-const ENGINE: &str = "replies/1";
+const ENGINE: &str = "replies/2";
 
 static KEYWORDS: LazyLock<Keywords> =
     LazyLock::new(|| Keywords::parse(KEYWORD_LIST).expect("the list is read by a test before every release"));
 static RULES: LazyLock<Rules> = LazyLock::new(|| {
-    Rules::parse(RULE_FILES).expect("the rule files are read by a test before every release")
+    Rules::parse(&RULE_FILES).expect("the rule files are read by a test before every release")
 });
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut hash = Sha256::new();
@@ -95,18 +110,56 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 struct Rules {
     lexicon: Lexicon,
     packs: Vec<Pack>,
+    /// For each word the packs that have something to say about it, one bit each.
+    waking: Vec<u32>,
+    /// The packs that must be asked about every reply.
+    always: u32,
     /// Words around a keyword that change nothing, in any language.
     fillers: HashSet<String>,
 }
 
 impl Rules {
-    fn parse(files: [&'static str; 3]) -> Result<Rules, String> {
+    fn parse(files: &[&'static str]) -> Result<Rules, String> {
         let mut lexicon = Lexicon::default();
-        let packs =
-            files.into_iter().map(|file| Pack::parse(file, &mut lexicon)).collect::<Result<Vec<_>, _>>()?;
+        let mut packs = Vec::with_capacity(files.len());
+        for (at, file) in files.iter().enumerate() {
+            lexicon.file = at;
+            let pack = Pack::parse(file, &mut lexicon)
+                .map_err(|problem| format!("{}: {problem}", file.lines().next().unwrap_or_default()))?;
+            packs.push(pack);
+        }
         lexicon.finish();
+        let mut waking = vec![0; lexicon.len() + 1];
+        let mut always = 0;
+        for (at, pack) in packs.iter_mut().enumerate() {
+            pack.finish(&lexicon);
+            pack.waking().for_each(|word| waking[usize::from(word)] |= 1 << at);
+            always |= u32::from(pack.always_awake()) << at;
+        }
         let fillers = packs.iter().flat_map(|pack| pack.fillers.iter().cloned()).collect();
-        Ok(Rules { lexicon, packs, fillers })
+        Ok(Rules { lexicon, packs, waking, always, fillers })
+    }
+
+    /// Every rule of every language that matches somewhere in the reply. One word of a language the person is not
+    /// known to read may be a word of another (`red` refuses in Turkish): unless half of the words are of that language,
+    /// it only raises a doubt, and that language's guards explain nothing.
+    fn hits(&self, words: &[String], languages: &[&str]) -> Vec<Hit> {
+        let read = self.lexicon.read(words);
+        let awake = read.iter().fold(self.always, |awake, (word, _)| awake | self.waking[usize::from(*word)]);
+        let mut hits = Vec::new();
+        for (at, pack) in self.packs.iter().enumerate() {
+            if awake & (1 << at) == 0 {
+                continue;
+            }
+            let before = hits.len();
+            pack.hits(&read, &self.lexicon, &mut hits);
+            let own = || read.iter().filter(|(word, _)| self.lexicon.is_of(*word, at)).count();
+            if hits.len() > before && !languages.contains(&pack.language) && own() * 2 < read.len() {
+                hits[before..].iter_mut().for_each(Hit::doubt);
+                hits.retain(|hit| hit.language != pack.language || !hit.explains());
+            }
+        }
+        hits
     }
 }
 
@@ -118,19 +171,32 @@ pub fn version() -> &'static str {
 /// Reads a reply. `languages` are the person's and the program's, as BCP 47 tags; English is always among them.
 /// Never fails: any text, of any length, has a reading.
 pub fn classify(text: &str, languages: &[&str]) -> Reading {
-    let primary = |tag: &'_ str| tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
-    let languages: Vec<String> = languages.iter().map(|tag| primary(tag)).chain(["en".to_owned()]).collect();
-    let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
+    let languages: Vec<String> = languages.iter().map(|tag| primary(tag)).collect();
+    let languages: Vec<&str> = languages.iter().map(String::as_str).chain(["en"]).collect();
     if is_reaction(text) {
         return reading(ReplyClass::Other, "reaction", None);
     }
     let words = Words::of(text);
-    if words.0.is_empty() && text.contains('🛑') {
-        return reading(ReplyClass::OptOut, "keyword.stop-sign", None);
+    if words.0.is_empty() && text.contains(GESTURES) {
+        return reading(ReplyClass::Uncertain, "gesture", None);
     }
     match whole(&words, &languages).or_else(|| KEYWORDS.anywhere(&words.spaced())) {
         Some(keyword) => reading(keyword.class, &keyword.rule, Some(keyword.language)),
         None => by_rules(&words.0, &languages),
+    }
+}
+
+/// Without words these may say no.
+const GESTURES: [char; 6] = ['✋', '🖐', '🖕', '👎', '🤬', '😡'];
+
+/// The language a tag names, in the form the rule files use.
+fn primary(tag: &str) -> String {
+    let primary = tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+    match primary.as_str() {
+        "nb" | "nn" => "no".to_owned(),
+        "iw" => "he".to_owned(),
+        "in" => "id".to_owned(),
+        _ => primary,
     }
 }
 
@@ -143,7 +209,7 @@ fn whole(words: &Words, languages: &[&str]) -> Option<&'static Keyword> {
     let keywords: &'static Keywords = &KEYWORDS;
     let find = |words: &[String]| {
         keywords.whole(&words.join(" "), languages).or_else(|| {
-            let short = words.iter().map(String::len).sum::<usize>() <= 24;
+            let short = words.iter().map(String::len).sum::<usize>() <= 24 && words.len() > 1;
             short.then(|| keywords.whole(&words.concat(), languages)).flatten()
         })
     };
@@ -179,8 +245,7 @@ fn is_filler(word: &str) -> bool {
 }
 
 fn by_rules(words: &[String], languages: &[&str]) -> Reading {
-    let read = RULES.lexicon.read(words);
-    let hits: Vec<Hit> = RULES.packs.iter().flat_map(|pack| pack.hits(&read)).collect();
+    let hits = RULES.hits(words, languages);
     let under = |hit: &Hit, kind: Kind| {
         hits.iter().any(|g| g.kind == kind && g.words.0 < hit.words.1 && hit.words.0 < g.words.1)
     };

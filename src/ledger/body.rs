@@ -111,6 +111,7 @@ pub struct EngineBody {
     pub policy_sha256: String,
     pub time_zones: String,
     pub phone_numbers: String,
+    /// Version of what reads replies: its code and a hash of its lists.
     pub replies: String,
 }
 

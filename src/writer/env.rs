@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::SharedClock;
 use crate::decide::{Engine, RULES_VERSION};
 use crate::entropy::SharedEntropy;
+use crate::inbound::reply;
 use crate::ledger::body::EngineBody;
 use crate::ledger::fold::Fold;
 use crate::model::phone::PHONE_DATA;
@@ -35,7 +36,7 @@ impl Policies {
             policy_sha256: hex::encode(engine.policy().hash()),
             time_zones: engine.zones().version().to_owned(),
             phone_numbers: PHONE_DATA.to_owned(),
-            replies: String::new(),
+            replies: reply::version().to_owned(),
         };
         let bytes = serde_json::to_vec(&described).expect("strings always encode");
         Policies { engine, described, engine_hash: Sha256::digest(bytes).into() }

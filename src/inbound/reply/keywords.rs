@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::content::fold::data_lines;
+use crate::content::fold::{data_lines, fold};
 
 use super::ReplyClass;
 use super::normalise::folded;
@@ -14,6 +14,14 @@ pub(super) struct Keyword {
     /// As `keyword.en.stop`.
     pub rule: String,
     pub language: &'static str,
+}
+
+impl Keyword {
+    /// Whether someone who reads `languages`, given as primary subtags, reads this word.
+    fn is_read_by(&self, languages: &[&str]) -> bool {
+        let primary = self.language.split('-').next().unwrap_or_default();
+        languages.contains(&primary)
+    }
 }
 
 /// The list: by whole message, and the words of scripts without spaces that count anywhere.
@@ -37,10 +45,11 @@ impl Keywords {
                 "opt-in" => ReplyClass::OptIn,
                 "help" => ReplyClass::Help,
                 "yes" => ReplyClass::Yes,
+                "uncertain" => ReplyClass::Uncertain,
                 other => return Err(format!("unknown class {other:?}: {line:?}")),
             };
             let key = folded(word);
-            let rule = format!("keyword.{language}.{}", key.replace(' ', "-"));
+            let rule = format!("keyword.{language}.{}", fold(word).replace(char::is_whitespace, "-"));
             let keyword = Keyword { class, rule, language };
             if place == "anywhere" {
                 keywords.anywhere.push((key.clone(), keyword.clone()));
@@ -54,12 +63,13 @@ impl Keywords {
         Ok(keywords)
     }
 
-    /// The keyword that is this whole message. Opt-outs count in every language, the others in those of `languages`.
+    /// The keyword that is this whole message. Opt-outs and doubts count in every language, the others in those of
+    /// `languages`, given as primary subtags.
     pub fn whole(&self, message: &str, languages: &[&str]) -> Option<&Keyword> {
         let entries = self.whole.get(message)?;
-        let ours = |k: &&Keyword| k.class == ReplyClass::OptOut || languages.contains(&k.language);
-        let fitting = entries.iter().filter(ours);
-        fitting.min_by_key(|k| (k.class != ReplyClass::OptOut, !languages.contains(&k.language)))
+        let everyone = |k: &Keyword| matches!(k.class, ReplyClass::OptOut | ReplyClass::Uncertain);
+        let fitting = entries.iter().filter(|k| everyone(k) || k.is_read_by(languages));
+        fitting.min_by_key(|k| (k.class != ReplyClass::OptOut, !k.is_read_by(languages)))
     }
 
     /// A word of a script without spaces, wherever it stands.
@@ -81,7 +91,8 @@ mod tests {
         assert_eq!(rule("ayuda", &["en"]), None);
         assert_eq!(rule("ayuda", &["en", "es"]).as_deref(), Some("keyword.es.ayuda"));
         assert_eq!(rule("stopall", &[]).as_deref(), Some("keyword.en.stop-all"));
-        assert!(keywords.anywhere("请退订谢谢").is_some() && keywords.anywhere("谢谢").is_none());
+        assert!(keywords.anywhere(&folded("请退订谢谢")).is_some() && keywords.anywhere("谢 谢").is_none());
+        assert_eq!(rule(&folded("退订"), &["en"]).as_deref(), Some("keyword.zh.退订"));
         for bad in ["en\tstop", "en\tmaybe\tx\twhole"] {
             assert!(Keywords::parse(bad).is_err(), "{bad}");
         }

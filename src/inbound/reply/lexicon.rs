@@ -7,23 +7,47 @@ use super::normalise::{squeezed, without_homoglyphs, without_leet};
 /// Number of a word in the [`Lexicon`]; 0 is every word it does not hold.
 pub(super) type WordId = u16;
 
-/// Longest typed word that is taken apart or corrected.
-const LETTERS_MAX: usize = 32;
+/// Longest typed word that is taken apart or corrected, in bytes.
+const LETTERS_MAX: usize = 64;
 
 /// The words of all rule files together.
 #[derive(Debug, Default)]
 pub(super) struct Lexicon {
     ids: HashMap<Box<str>, WordId>,
+    /// Beginnings of words (`gönder*`), also held in `ids` with their asterisk.
+    stems: HashMap<Box<str>, WordId>,
+    /// Lengths of stems in characters, longest first.
+    stem_lengths: Vec<usize>,
+    /// For each word the stems it begins with.
+    stems_of: Vec<Box<[WordId]>>,
     squeezed: HashMap<String, WordId>,
-    fuzzy: Vec<(Vec<char>, WordId)>,
-    glue: Vec<String>,
+    /// Words people misspell, by their first letter.
+    fuzzy: HashMap<char, Vec<(Vec<char>, WordId)>>,
+    /// Words looked for inside others, with their file.
+    glue: Vec<(String, usize)>,
+    /// Particles written onto the front of a word: the Arabic article, Hebrew `ve-`.
+    particles: Vec<String>,
+    /// For each word the files that hold it, one bit each.
+    files: Vec<u32>,
+    /// The file being read.
+    pub file: usize,
 }
 
 impl Lexicon {
     /// The number of a word, new if need be.
     pub fn add(&mut self, word: &str) -> WordId {
         let next = WordId::try_from(self.ids.len() + 1).expect("rule files hold far fewer than 65,000 words");
-        *self.ids.entry(word.into()).or_insert(next)
+        let id = *self.ids.entry(word.into()).or_insert(next);
+        self.files.resize(self.files.len().max(usize::from(id) + 1), 0);
+        self.files[usize::from(id)] |= 1 << self.file;
+        id
+    }
+
+    /// The number of all words that begin with `stem`.
+    pub fn add_stem(&mut self, stem: &str) -> WordId {
+        let id = self.add(&format!("{stem}*"));
+        self.stems.insert(stem.into(), id);
+        id
     }
 
     /// The number of a word that is held, exactly as written.
@@ -36,22 +60,54 @@ impl Lexicon {
         self.ids.len()
     }
 
+    /// Whether a word begins with a stem.
+    pub fn has_stem(&self, word: WordId, stem: WordId) -> bool {
+        self.stems_of.get(usize::from(word)).is_some_and(|stems| stems.contains(&stem))
+    }
+
+    /// Every word that begins with a stem.
+    pub fn with_stem(&self, stem: WordId) -> impl Iterator<Item = WordId> {
+        (1..=self.len()).filter_map(|id| WordId::try_from(id).ok()).filter(move |id| self.has_stem(*id, stem))
+    }
+
     /// A word people misspell: one slip is forgiven, two in words of nine letters and more.
     pub fn add_fuzzy(&mut self, word: &str) {
         let id = self.add(word);
-        self.fuzzy.push((word.chars().collect(), id));
+        let letters: Vec<char> = word.chars().collect();
+        self.fuzzy.entry(letters[0]).or_default().push((letters, id));
     }
 
     /// A word looked for inside others (`stoptexting`).
     pub fn add_glue(&mut self, word: &str) {
         self.add(word);
-        self.glue.push(word.to_owned());
+        self.glue.push((word.to_owned(), self.file));
+    }
+
+    /// A particle written onto the front of words.
+    pub fn add_particle(&mut self, particle: &str) {
+        self.particles.push(particle.to_owned());
     }
 
     /// To be called once all words are in.
     pub fn finish(&mut self) {
-        let long = self.ids.iter().filter(|(word, _)| word.len() >= 2);
+        let long = self.ids.iter().filter(|(word, _)| word.len() >= 2 && !word.ends_with('*'));
         self.squeezed = long.map(|(word, id)| (squeezed(word, 1, 1), *id)).collect();
+        self.stem_lengths = self.stems.keys().map(|stem| stem.chars().count()).collect();
+        self.stem_lengths.sort_unstable_by(|a, b| b.cmp(a));
+        self.stem_lengths.dedup();
+        let mut stems_of = vec![Box::default(); self.ids.len() + 1];
+        for (word, id) in &self.ids {
+            stems_of[usize::from(*id)] = self.stems_in(word.trim_end_matches('*')).collect();
+        }
+        self.stems_of = stems_of;
+    }
+
+    /// The stems a word begins with, the longest first.
+    fn stems_in<'a>(&'a self, word: &'a str) -> impl Iterator<Item = WordId> + 'a {
+        let end_of = |length: usize| {
+            word.char_indices().nth(length - 1).map(|(at, c)| at + c.len_utf8()).filter(|_| length > 0)
+        };
+        self.stem_lengths.iter().filter_map(move |length| self.stems.get(&word[..end_of(*length)?]).copied())
     }
 
     /// Reads a reply: the number of each word and its place; a word glued from several has several numbers.
@@ -59,31 +115,53 @@ impl Lexicon {
         let mut read = Vec::with_capacity(reply.len() + 4);
         let mut parts = Vec::new();
         for (place, word) in reply.iter().enumerate() {
-            match self.id(word).or_else(|| self.recognise(word)) {
+            match self.id(word).or_else(|| self.undisguised(word)).or_else(|| self.held_down(word)) {
                 Some(id) => read.push((id, place)),
-                None if self.is_glued(word) && self.unglue(word, &mut parts) => {
+                None if self.unglue_any(word, &mut parts) => {
                     read.extend(parts.drain(..).map(|id| (id, place)));
                 }
-                None => read.push((0, place)),
+                None => read.push((self.guessed(word).unwrap_or(0), place)),
             }
         }
         read
     }
 
-    fn recognise(&self, word: &str) -> Option<WordId> {
+    /// Whether a file holds the word.
+    pub fn is_of(&self, word: WordId, file: usize) -> bool {
+        self.files.get(usize::from(word)).is_some_and(|files| files & (1 << file) != 0)
+    }
+
+    /// By its beginning, behind a particle, or with slips.
+    fn guessed(&self, word: &str) -> Option<WordId> {
         if word.len() > LETTERS_MAX {
-            return self.held_down(word);
+            return None;
         }
-        self.undisguised(word).or_else(|| self.held_down(word)).or_else(|| self.misspelt(word))
+        self.stems_in(word).next().or_else(|| self.without_particle(word)).or_else(|| self.misspelt(word))
+    }
+
+    /// The word behind a particle, if three letters or more are left.
+    fn without_particle(&self, word: &str) -> Option<WordId> {
+        if word.is_ascii() {
+            return None;
+        }
+        let rest = |particle: &String| word.strip_prefix(particle.as_str()).filter(|r| r.chars().count() >= 3);
+        let bare = self.particles.iter().filter_map(rest);
+        bare.clone()
+            .find_map(|bare| self.id(bare))
+            .or_else(|| bare.into_iter().find_map(|b| self.stems_in(b).next()))
     }
 
     /// Look-alike letters, digits and signs for letters, digits behind the word (`stop2`).
     fn undisguised(&self, word: &str) -> Option<WordId> {
         let mixed = word.bytes().any(|b| !b.is_ascii_lowercase());
-        if !mixed || word.bytes().all(|b| b.is_ascii_digit()) {
+        if !mixed || word.len() > LETTERS_MAX || word.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
         let plain = if word.is_ascii() { word.to_owned() } else { without_homoglyphs(word) };
+        // Whole words of another script that happen to look Latin: only long ones are a disguise.
+        if plain != word && plain.is_ascii() && plain.len() < 4 {
+            return None;
+        }
         let unnumbered = plain.trim_end_matches(|c: char| c.is_ascii_digit());
         self.id(&without_leet(&plain, 'l'))
             .or_else(|| self.id(&without_leet(&plain, 'i')))
@@ -93,48 +171,59 @@ impl Lexicon {
 
     /// Keys held too long: `stoooop`, `pleeease`.
     fn held_down(&self, word: &str) -> Option<WordId> {
-        let bytes = word.as_bytes();
-        if !bytes.windows(3).any(|run| run[0] == run[1] && run[1] == run[2]) {
+        let run_of_three = |word: &str| {
+            let mut run = (0, '\0');
+            word.chars().any(|c| {
+                run = if c == run.1 { (run.0 + 1, c) } else { (1, c) };
+                run.0 == 3
+            })
+        };
+        if !run_of_three(word) {
             return None;
         }
+        let stem = |word: &str| (word.len() <= LETTERS_MAX).then(|| self.stems_in(word).next()).flatten();
+        let once = squeezed(word, 1, 1);
         self.id(&squeezed(word, 2, 2))
             .or_else(|| self.id(&squeezed(word, 2, 1)))
-            .or_else(|| self.squeezed.get(&squeezed(word, 1, 1)).copied())
+            .or_else(|| self.squeezed.get(&once).copied())
+            .or_else(|| stem(&once))
     }
 
     fn misspelt(&self, word: &str) -> Option<WordId> {
-        let initial = word.chars().next()?;
-        let mut letters = Vec::new();
+        let likely = self.fuzzy.get(&word.chars().next()?)?;
+        let letters: Vec<char> = word.chars().collect();
         let close = |(right, _): &&(Vec<char>, WordId)| {
             let slips = if right.len() >= 9 { 2 } else { 1 };
-            if word.len() < 4 || right[0] != initial || word.len().abs_diff(right.len()) > slips {
-                return false;
-            }
-            if letters.is_empty() {
-                letters = word.chars().collect();
-            }
-            slips_between(&letters, right) <= slips
+            letters.len() >= 4
+                && letters.len().abs_diff(right.len()) <= slips
+                && slips_between(&letters, right) <= slips
         };
-        self.fuzzy.iter().find(close).map(|(_, id)| *id)
+        likely.iter().find(close).map(|(_, id)| *id)
     }
 
-    fn is_glued(&self, word: &str) -> bool {
+    /// Takes a word apart into words of the one file whose glue it holds.
+    fn unglue_any(&self, word: &str, parts: &mut Vec<WordId>) -> bool {
         word.len() <= LETTERS_MAX
-            && word.is_ascii()
-            && self.glue.iter().any(|glue| word.contains(glue.as_str()))
+            && self
+                .glue
+                .iter()
+                .any(|(glue, file)| word.contains(glue.as_str()) && self.unglue(word, *file, parts))
     }
 
-    fn unglue(&self, word: &str, parts: &mut Vec<WordId>) -> bool {
+    fn unglue(&self, word: &str, file: usize, parts: &mut Vec<WordId>) -> bool {
         if word.is_empty() {
             return true;
         }
         let before = parts.len();
         // Short words of some language stand by chance in almost any long one; these few do not.
         let fits = |part: &str| part.len() > 2 || matches!(part, "me" | "my" | "us" | "it");
-        for end in (2..=word.len()).rev().filter(|&end| fits(&word[..end])) {
-            if let Some(id) = self.id(&word[..end]) {
+        let ends = word.char_indices().map(|(at, c)| at + c.len_utf8()).collect::<Vec<_>>();
+        for end in ends.into_iter().rev().filter(|&end| fits(&word[..end])) {
+            if let Some(id) = self.id(&word[..end])
+                && self.is_of(id, file)
+            {
                 parts.push(id);
-                if self.unglue(&word[end..], parts) {
+                if self.unglue(&word[end..], file, parts) {
                     return true;
                 }
                 parts.truncate(before);
@@ -190,6 +279,11 @@ mod tests {
         ["un", "pa", "able", "ble"].iter().for_each(|word| _ = lexicon.add(word));
         lexicon.add_glue("stop");
         lexicon.add_fuzzy("unsubscribe");
+        lexicon.add_particle("وال");
+        let (letter, write) = (lexicon.add("رسائل"), lexicon.add_stem("пиши"));
+        // Known to another file only: not a part of glued words of this one.
+        lexicon.file = 1;
+        lexicon.add("contact");
         lexicon.finish();
         let (stop, unsubscribe) =
             (lexicon.id("stop").expect("added"), lexicon.id("unsubscribe").expect("added"));
@@ -204,6 +298,9 @@ mod tests {
             ("unsubcribe", vec![unsubscribe]),
             ("stoptexting", vec![stop, texting]),
             ("pleasestop", vec![please, stop]),
+            ("пишите", vec![write]),
+            ("والرسائل", vec![letter]),
+            ("stopcontact", vec![0]),
             ("stopwatch", vec![0]),
             ("unstoppable", vec![0]),
             ("stoop", vec![0]),
@@ -213,5 +310,6 @@ mod tests {
             let read: Vec<WordId> = lexicon.read(&[word.to_owned()]).into_iter().map(|(id, _)| id).collect();
             assert_eq!(read, expected, "{word}");
         }
+        assert!(lexicon.has_stem(write, write) && !lexicon.has_stem(stop, write));
     }
 }

@@ -1,4 +1,8 @@
-//! A reply as plain words: case, accents, signs, emoji and invisible characters gone; spaced-out letters joined.
+//! A reply as plain words: case, accents, signs, emoji and invisible characters gone; spaced-out letters joined; in
+//! scripts that write without spaces, or space as they like, each character a word.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -8,23 +12,40 @@ use crate::content::fold::{fold_into, is_apostrophe};
 /// Longest text looked at whole; of a longer one the first and last halves of this are read.
 const CHARS_MAX: usize = 4_096;
 
-/// The words of a reply, folded. Empty for emoji alone.
+/// The words of a reply, folded. Empty for emoji alone, but for those that say stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Words(pub Vec<String>);
 
 impl Words {
     pub fn of(text: &str) -> Words {
-        let mut words = split(text);
-        for word in words.iter_mut().filter(|w| !w.is_ascii()) {
-            *word = word.nfc().filter_map(plain_letter).collect();
+        let mut words = Vec::new();
+        for word in split(text) {
+            if word.is_ascii() {
+                words.push(word);
+            } else {
+                push_letters(&word, &mut words);
+            }
         }
-        words.retain(|w| w.chars().any(char::is_alphanumeric));
+        words.retain(|w| w.chars().any(|c| c.is_alphanumeric() || is_stop_sign(c)));
         Words(join_spelt(words))
     }
 
     /// All words as one, for lists of whole messages.
     pub fn spaced(&self) -> String {
         self.0.join(" ")
+    }
+}
+
+/// A folded word of letters beyond ASCII, each character of an unspaced script apart.
+fn push_letters(word: &str, words: &mut Vec<String>) {
+    let mut open = false;
+    for c in word.nfc().filter_map(plain_letter) {
+        let alone = is_unspaced(c) || is_stop_sign(c);
+        match words.last_mut() {
+            Some(last) if open && !alone => last.push(c),
+            _ => words.push(c.to_string()),
+        }
+        open = !alone;
     }
 }
 
@@ -43,7 +64,12 @@ fn split(text: &str) -> Vec<String> {
         if is_invisible(c) {
             continue;
         }
-        if c.is_alphanumeric() || is_combining_mark(c) || is_leet_sign(c, previous, next) {
+        if let Some(letter) = boxed_letter(c) {
+            words[last].push(letter);
+        } else if is_stop_sign(c) {
+            words.push(stop_sign(c).to_string());
+            words.push(String::new());
+        } else if c.is_alphanumeric() || is_combining_mark(c) || is_leet_sign(c, previous, next) {
             fold_into(&mut words[last], c);
         } else if is_apostrophe(c) {
             if elides(&words[last]) {
@@ -82,24 +108,72 @@ fn is_invisible(c: char) -> bool {
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
 }
 
-/// Arabic vowel signs, stretching and letter variants; Hebrew points.
+/// 🛑 says stop wherever it stands, 🚫 where nothing else is said.
+fn is_stop_sign(c: char) -> bool {
+    matches!(c, '🛑' | '⛔' | '🚫' | '🔕' | '📵' | '🙅')
+}
+
+fn stop_sign(c: char) -> char {
+    if matches!(c, '🛑' | '⛔') { '🛑' } else { '🚫' }
+}
+
+/// White letters on black (`🅂🆃🅞🅟`), which Unicode does not decompose.
+fn boxed_letter(c: char) -> Option<char> {
+    let at = match c {
+        '\u{1f150}'..='\u{1f169}' => u32::from(c) - 0x1f150,
+        '\u{1f170}'..='\u{1f189}' => u32::from(c) - 0x1f170,
+        _ => return None,
+    };
+    char::from_u32(u32::from('a') + at)
+}
+
+/// Scripts whose words are not, or not reliably, apart: Chinese characters, kana, Hangul.
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{3041}'..='\u{3096}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
+        || matches!(c, '\u{ac00}'..='\u{d7a3}' | '\u{1100}'..='\u{11ff}' | '\u{20000}'..='\u{323af}')
+}
+
+/// One letter for those that people use for each other; none for signs of reading only: Arabic vowels and stretching,
+/// Hebrew points, the Devanagari nukta.
 fn plain_letter(c: char) -> Option<char> {
     match c {
-        '\u{610}'..='\u{61a}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{591}'..='\u{5c7}' => None,
+        '\u{610}'..='\u{61a}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{591}'..='\u{5c7}' | '\u{93c}' => None,
         '\u{622}' | '\u{623}' | '\u{625}' | '\u{671}' => Some('\u{627}'),
-        c if !c.is_alphanumeric() && !is_combining_mark(c) && !matches!(c, '$' | '@') => None,
-        '\u{649}' => Some('\u{64a}'),
+        '\u{624}' => Some('\u{648}'),
+        '\u{626}' | '\u{649}' | '\u{6cc}' => Some('\u{64a}'),
+        '\u{6a9}' => Some('\u{643}'),
         '\u{629}' => Some('\u{647}'),
-        c => Some(c),
+        '\u{901}' => Some('\u{902}'),
+        // Katakana as hiragana, without the stretching sign.
+        '\u{30a1}'..='\u{30f6}' => char::from_u32(u32::from(c) - 0x60),
+        '\u{30fc}' => None,
+        c if is_stop_sign(c) => Some(c),
+        c if !c.is_alphanumeric() && !is_combining_mark(c) && !matches!(c, '$' | '@') => None,
+        c => Some(simplified(c)),
     }
 }
 
-/// `s t o p` is one word: runs of three or more single letters are joined.
+/// Characters of the rules whose traditional Chinese or Japanese form differs, each followed by the simplified one.
+const VARIANTS: &str = "訂订閱阅簡简訊讯傳传發发再再請请別别給给廣广擾扰號号碼码單单聯联絡络電电話话繫系興兴趣趣錯错認认識识\
+    誰谁訴诉舉举報报檢检註注冊册個个資资訊讯權权絕绝夠够煩烦鎖锁們们這这裡里裏里來来為为過过還还沒没會会聽听開开關关\
+    戶户獲获從从優优惠惠應应該该將将與与對对讓让謝谢問问時时間间麼么麽么寄寄壓压騷骚總总討讨厭厌氣气處处東东\
+    貨货價价錢钱買买賣卖條条停停據据護护隱隐專专線线嗎吗後后說说勿勿邊边點点選选擇择變变稱称歡欢僅仅願愿刪删\
+    員员銷销閉闭誤误轉转滾滚樣样種种幹干媽妈罵骂擋挡續续繼继響响簽签廢废屬属務务動动郵邮終终係系無无報报斷断離离圾圾騙骗";
+
+fn simplified(c: char) -> char {
+    static TABLE: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
+        let chars: Vec<char> = VARIANTS.chars().filter(|c| !c.is_whitespace()).collect();
+        chars.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()
+    });
+    if ('\u{4e00}'..='\u{9fff}').contains(&c) { TABLE.get(&c).copied().unwrap_or(c) } else { c }
+}
+
+/// `s t o p` is one word: runs of three or more single letters of a spaced script are joined.
 fn join_spelt(words: Vec<String>) -> Vec<String> {
     let mut joined: Vec<String> = Vec::with_capacity(words.len());
     let mut run = 0;
     for word in words {
-        run = if word.len() == 1 && word.as_bytes()[0].is_ascii_alphabetic() { run + 1 } else { 0 };
+        run = if is_letter(&word) { run + 1 } else { 0 };
         joined.push(word);
         if run == 3 {
             let tail = joined.split_off(joined.len() - 3);
@@ -114,29 +188,40 @@ fn join_spelt(words: Vec<String>) -> Vec<String> {
     joined
 }
 
+fn is_letter(word: &str) -> bool {
+    let mut chars = word.chars();
+    let first = chars.next().filter(|c| c.is_alphabetic() && !is_unspaced(*c));
+    first.is_some() && chars.next().is_none()
+}
+
 /// Letters that look like Latin ones, as Latin; the word unchanged if none does.
 pub(super) fn without_homoglyphs(word: &str) -> String {
     word.chars()
         .map(|c| match c {
-            'а' | 'α' => 'a',
-            'в' | 'β' => 'b',
-            'с' | 'ϲ' => 'c',
-            'е' | 'ε' => 'e',
-            'һ' => 'h',
-            'і' | 'ι' => 'i',
-            'ј' => 'j',
-            'к' | 'κ' => 'k',
-            'ӏ' => 'l',
-            'м' => 'm',
-            'п' | 'η' => 'n',
-            'о' | 'ο' | 'σ' => 'o',
-            'р' | 'ρ' => 'p',
-            'ѕ' => 's',
-            'т' | 'τ' => 't',
-            'υ' => 'u',
-            'ν' => 'v',
+            'а' | 'α' | 'ᴀ' => 'a',
+            'в' | 'β' | 'ʙ' => 'b',
+            'с' | 'ϲ' | 'ᴄ' => 'c',
+            'ᴅ' => 'd',
+            'е' | 'ε' | 'ᴇ' => 'e',
+            'ɢ' => 'g',
+            'һ' | 'ʜ' => 'h',
+            'і' | 'ι' | 'ɪ' => 'i',
+            'ј' | 'ᴊ' => 'j',
+            'к' | 'κ' | 'ᴋ' => 'k',
+            'ӏ' | 'ʟ' => 'l',
+            'м' | 'ᴍ' => 'm',
+            'п' | 'η' | 'ɴ' => 'n',
+            'о' | 'ο' | 'σ' | 'ᴏ' => 'o',
+            'р' | 'ρ' | 'ᴘ' => 'p',
+            'ʀ' => 'r',
+            'ѕ' | 'ꜱ' => 's',
+            'т' | 'τ' | 'ᴛ' => 't',
+            'υ' | 'ᴜ' => 'u',
+            'ν' | 'ᴠ' => 'v',
+            'ᴡ' => 'w',
             'х' | 'χ' => 'x',
-            'у' | 'γ' => 'y',
+            'у' | 'γ' | 'ʏ' => 'y',
+            'ᴢ' => 'z',
             c => c,
         })
         .collect()
@@ -184,9 +269,16 @@ mod tests {
             ("ARRÊT İPTAL ıptal", "arret iptal iptal"),
             ("$top c@ncel $5 a@b", "$top c@ncel 5 a@b"),
             ("إيقاف أَلغاء", "ايقاف الغاء"),
-            ("🛑🙄", ""),
+            ("🛑🙄", "🛑"),
+            ("🙄😂", ""),
+            ("🆂🆃🅾🅿 🄽🄾🅆", "stop now"),
             ("wrong # #1", "wrong number 1"),
-            ("퇴 수신거부", "퇴 수신거부"),
+            ("퇴 수신거부", "퇴 수 신 거 부"),
+            ("ｽﾄｯﾌﾟ SMSをやめて", "す と っ ふ\u{309a} sms を や め て"),
+            ("請取消訂閱", "请 取 消 订 阅"),
+            ("с т о п", "стоп"),
+            ("رسائل رسايل", "رسايل رسايل"),
+            ("मुझे नहीं/ नहीँ", "मुझे नहीं नहीं"),
         ] {
             assert_eq!(Words::of(text).spaced(), expected, "{text}");
         }

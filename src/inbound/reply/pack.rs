@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::lexicon::{Lexicon, WordId};
-use super::normalise::folded;
-use super::pattern::{Groups, Pattern};
+use super::normalise::{Words, folded};
+use super::pattern::{First, Groups, Pattern, Reply};
 
 /// What a rule of a file says about a reply that matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,8 @@ struct Rule {
     kind: Kind,
     id: &'static str,
     pattern: Pattern,
+    /// What it can begin with; none: any word, at the beginning of the reply.
+    first: Option<Vec<First>>,
 }
 
 /// A rule that matched, and the words of the reply it rests on.
@@ -52,6 +54,21 @@ pub(super) struct Hit {
     pub language: &'static str,
     /// Half-open range of words of the reply.
     pub words: (usize, usize),
+}
+
+impl Hit {
+    /// Whether it takes words away from other rules.
+    pub fn explains(&self) -> bool {
+        matches!(self.kind, Kind::Guard | Kind::Excuse)
+    }
+
+    /// A demand that rests on a single word becomes a doubt.
+    pub fn doubt(&mut self) {
+        let single = self.words.1 - self.words.0 == 1;
+        if single && matches!(self.kind, Kind::OptOut | Kind::WrongNumber) {
+            self.kind = Kind::Uncertain;
+        }
+    }
 }
 
 /// The rules of one language.
@@ -66,16 +83,17 @@ pub(super) struct Pack {
     aliases: HashMap<WordId, Vec<WordId>>,
     rules: Vec<Rule>,
     /// Rules by the number of a word they can begin with.
-    starting_with: Vec<Vec<usize>>,
+    starting_with: HashMap<WordId, Vec<usize>>,
     /// Rules that can begin with any word, but only at the beginning of the reply.
     at_start: Vec<usize>,
 }
 
 impl Pack {
-    /// Compiles a rule file, adding its words to the lexicon; the error names the line.
+    /// Compiles a rule file, adding its words to the lexicon; the error names the line. The pack reads replies once
+    /// [`Pack::finish`] was called.
     pub fn parse(file: &'static str, lexicon: &mut Lexicon) -> Result<Pack, String> {
         let mut pack = Pack::default();
-        let mut groups = Groups::new();
+        let mut groups = Groups::default();
         for (number, line) in file.lines().enumerate().map(|(n, line)| (n + 1, line.trim())) {
             let read = match line.strip_prefix("! ") {
                 Some(setting) => pack.setting(setting, &mut groups, lexicon),
@@ -98,18 +116,21 @@ impl Pack {
             "language" => self.language = rest.trim(),
             "filler" => self.fillers.extend(rest.split_whitespace().map(folded)),
             "reaction" => self.reactions.push(rest.split_whitespace().map(folded).collect()),
-            "glue" => rest.split_whitespace().for_each(|word| lexicon.add_glue(word)),
-            "fuzzy" => rest.split_whitespace().for_each(|word| lexicon.add_fuzzy(word)),
+            "gap" => groups.gap = rest.trim().parse().map_err(|_| "a gap is a number of words")?,
+            "word" => words_of(rest).iter().for_each(|word| _ = lexicon.add(word)),
+            "glue" => words_of(rest).iter().for_each(|word| lexicon.add_glue(word)),
+            "fuzzy" => words_of(rest).iter().for_each(|word| lexicon.add_fuzzy(word)),
+            "particle" => words_of(rest).iter().for_each(|word| lexicon.add_particle(word)),
             "alias" => {
                 let (words, meaning) = rest.split_once('=').ok_or("an alias needs a =")?;
-                let meaning: Vec<WordId> = meaning.split_whitespace().map(|w| lexicon.add(w)).collect();
-                let words = words.split_whitespace().map(|w| lexicon.add(w));
-                self.aliases.extend(words.map(|word| (word, meaning.clone())));
+                let meaning: Vec<WordId> = words_of(meaning).iter().map(|w| lexicon.add(w)).collect();
+                let words: Vec<WordId> = words_of(words).iter().map(|w| lexicon.add(w)).collect();
+                self.aliases.extend(words.into_iter().map(|word| (word, meaning.clone())));
             }
             "group" => {
                 let (name, pattern) = rest.split_once('=').ok_or("a group needs a =")?;
                 let pattern = Pattern::parse(pattern, groups, lexicon)?;
-                groups.insert(name.trim().to_owned(), pattern);
+                groups.named.insert(name.trim().to_owned(), pattern);
             }
             other => return Err(format!("unknown setting {other:?}")),
         }
@@ -121,34 +142,61 @@ impl Pack {
         let (kind, id) = head.split_once(' ').ok_or("a rule needs a kind and an id")?;
         let kind = Kind::parse(kind).ok_or(format!("unknown kind {kind:?}"))?;
         let pattern = Pattern::parse(pattern, groups, lexicon)?;
-        match pattern.first_words() {
-            Some(first) if !first.is_empty() => {
-                self.starting_with.resize(self.starting_with.len().max(lexicon.len() + 1), Vec::new());
-                for word in first {
-                    self.starting_with[usize::from(word)].push(self.rules.len());
-                }
-            }
-            None if pattern.is_anchored() => self.at_start.push(self.rules.len()),
+        let first = pattern.first_words();
+        match &first {
+            Some(first) if !first.is_empty() => {}
+            None if pattern.is_anchored() => {}
             _ => return Err("a pattern must begin with a word or with ^".into()),
         }
-        self.rules.push(Rule { kind, id: id.trim(), pattern });
+        self.rules.push(Rule { kind, id: id.trim(), pattern, first });
         Ok(())
     }
 
-    /// Every rule that matches somewhere in the reply, as the lexicon read it.
-    pub fn hits(&self, reply: &[(WordId, usize)]) -> Vec<Hit> {
+    /// To be called once the lexicon holds the words of all files: which rules to try at which word.
+    pub fn finish(&mut self, lexicon: &Lexicon) {
+        for (at, rule) in self.rules.iter().enumerate() {
+            let Some(first) = &rule.first else {
+                self.at_start.push(at);
+                continue;
+            };
+            for first in first {
+                let words: Vec<WordId> = match first {
+                    First::Word(word) => vec![*word],
+                    First::Stem(stem) => lexicon.with_stem(*stem).collect(),
+                };
+                for word in words {
+                    let rules = self.starting_with.entry(word).or_default();
+                    if rules.last() != Some(&at) {
+                        rules.push(at);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Words this pack must be asked about when a reply holds one of them.
+    pub fn waking(&self) -> impl Iterator<Item = WordId> {
+        self.starting_with.keys().chain(self.aliases.keys()).copied()
+    }
+
+    /// Whether some rule of this pack can begin with any word.
+    pub fn always_awake(&self) -> bool {
+        !self.at_start.is_empty()
+    }
+
+    /// Adds every rule that matches somewhere in the reply, as the lexicon read it.
+    pub fn hits(&self, reply: &[(WordId, usize)], lexicon: &Lexicon, hits: &mut Vec<Hit>) {
         let (words, places) = self.expanded(reply);
-        let mut hits = Vec::new();
+        let reply = Reply { words: &words, lexicon };
         for (at, word) in words.iter().enumerate() {
-            let anywhere = self.starting_with.get(usize::from(*word)).into_iter().flatten();
+            let anywhere = self.starting_with.get(word).into_iter().flatten();
             let here = anywhere.chain(self.at_start.iter().filter(|_| at == 0));
             for rule in here.map(|&rule| &self.rules[rule]) {
-                let Some(end) = rule.pattern.match_at(&words, at) else { continue };
+                let Some(end) = rule.pattern.match_at(reply, at) else { continue };
                 let words = (places[at], places[end.max(at + 1) - 1] + 1);
                 hits.push(Hit { kind: rule.kind, rule: rule.id, language: self.language, words });
             }
         }
-        hits
     }
 
     /// The reply with this language's aliases written out, and for each word its place in the reply.
@@ -166,6 +214,11 @@ impl Pack {
     }
 }
 
+/// The words of a list, each folded by itself.
+fn words_of(list: &str) -> Vec<String> {
+    list.split_whitespace().flat_map(|word| Words::of(word).0).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,11 +229,14 @@ mod tests {
     #[test]
     fn hits_point_at_the_words_as_typed() {
         let mut lexicon = Lexicon::default();
-        let pack = Pack::parse(FILE, &mut lexicon).expect("a good file");
+        let mut pack = Pack::parse(FILE, &mut lexicon).expect("a good file");
         lexicon.finish();
+        pack.finish(&lexicon);
         let hits = |text: &str| {
             let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-            pack.hits(&lexicon.read(&words)).iter().map(|h| (h.rule, h.words)).collect::<Vec<_>>()
+            let mut hits = Vec::new();
+            pack.hits(&lexicon.read(&words), &lexicon, &mut hits);
+            hits.iter().map(|h| (h.rule, h.words)).collect::<Vec<_>>()
         };
         assert_eq!(hits("dont stop"), [("xx.keep", (0, 2)), ("xx.stop", (1, 2))]);
         assert_eq!(hits("tell me"), [("xx.any", (0, 2))]);

@@ -1,32 +1,94 @@
 //! Phrase patterns over words: the little language of the rule files, and its matcher.
 //!
 //! A pattern is words in order. `( a | b c )` are alternatives, `?` makes what stands before it optional, `<name>` is a
-//! group of the file, `_` is any one word, `...` is up to three, `^` and `$` are the ends of the reply.
+//! group of the file, `word*` is every word that begins so, `_` is any one word, `...` is up to three (or what `! gap`
+//! says), `^` and `$` are the ends of the reply. Words are written as people write them and folded like a reply; in
+//! scripts without spaces each character is a word.
 
 use std::collections::HashMap;
 
 use super::lexicon::{Lexicon, WordId};
-
-/// Most words a `...` passes over.
-const GAP_MAX: usize = 3;
+use super::normalise::Words;
 
 #[derive(Debug, Clone)]
 enum Node {
     Word(WordId),
+    Stem(WordId),
     Any,
-    Gap,
-    OneOf(Vec<Vec<Node>>),
+    /// Up to so many words.
+    Gap(usize),
+    OneOf(Choice),
     Maybe(Box<Node>),
     Start,
     End,
+}
+
+/// Alternatives: single words apart, they are most and found fastest.
+#[derive(Debug, Clone, Default)]
+struct Choice {
+    /// In order.
+    words: Vec<WordId>,
+    stems: Vec<WordId>,
+    sequences: Vec<Vec<Node>>,
+}
+
+impl Choice {
+    fn of(sequences: Vec<Vec<Node>>) -> Choice {
+        let mut choice = Choice::default();
+        sequences.into_iter().for_each(|sequence| choice.add(sequence));
+        choice.words.sort_unstable();
+        choice
+    }
+
+    fn add(&mut self, mut sequence: Vec<Node>) {
+        if sequence.len() > 1 {
+            return self.sequences.push(sequence);
+        }
+        match sequence.pop() {
+            Some(Node::Word(word)) => self.words.push(word),
+            Some(Node::Stem(stem)) => self.stems.push(stem),
+            Some(Node::OneOf(inner)) => {
+                self.words.extend(inner.words);
+                self.stems.extend(inner.stems);
+                self.sequences.extend(inner.sequences);
+            }
+            Some(other) => self.sequences.push(vec![other]),
+            None => self.sequences.push(Vec::new()),
+        }
+    }
 }
 
 /// A compiled pattern.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern(Vec<Node>);
 
-/// Named alternatives of a rule file.
-pub(super) type Groups = HashMap<String, Pattern>;
+/// What a match can begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    Word(WordId),
+    Stem(WordId),
+}
+
+/// What a rule file has said so far: named alternatives, and the reach of `...`.
+#[derive(Debug, Clone)]
+pub(super) struct Groups {
+    pub named: HashMap<String, Pattern>,
+    /// Most words a `...` passes over.
+    pub gap: usize,
+}
+
+impl Default for Groups {
+    fn default() -> Self {
+        Groups { named: HashMap::new(), gap: 3 }
+    }
+}
+
+/// A reply as numbers, and who knows what they stand for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reply<'a> {
+    pub words: &'a [WordId],
+    pub lexicon: &'a Lexicon,
+}
 
 impl Pattern {
     /// Compiles a pattern; the error says what is wrong.
@@ -38,14 +100,14 @@ impl Pattern {
             Some(extra) => Err(format!("unexpected {extra:?} in {text:?}")),
             None if nodes.iter().any(Vec::is_empty) => Err(format!("empty alternative in {text:?}")),
             None if nodes.len() == 1 => Ok(Pattern(nodes.into_iter().flatten().collect())),
-            None => Ok(Pattern(vec![Node::OneOf(nodes)])),
+            None => Ok(Pattern(vec![Node::OneOf(Choice::of(nodes))])),
         }
     }
 
     /// Where a match beginning at `at` ends, if there is one; the longest of its readings.
-    pub fn match_at(&self, words: &[WordId], at: usize) -> Option<usize> {
+    pub fn match_at(&self, reply: Reply<'_>, at: usize) -> Option<usize> {
         let mut longest = None;
-        walk(&self.0, words, at, &mut |end| longest = longest.max(Some(end)));
+        walk(&self.0, reply, at, &mut |end| longest = longest.max(Some(end)));
         longest
     }
 
@@ -54,8 +116,8 @@ impl Pattern {
         matches!(self.0.first(), Some(Node::Start))
     }
 
-    /// Words a match can begin with; `None` when it can begin with any word.
-    pub fn first_words(&self) -> Option<Vec<WordId>> {
+    /// What a match can begin with; `None` when it can begin with any word.
+    pub fn first_words(&self) -> Option<Vec<First>> {
         let mut first = Vec::new();
         (!first_of(&self.0, &mut first)?).then_some(first)
     }
@@ -85,17 +147,23 @@ fn alternatives(
             "(" => {
                 let inner = alternatives(tokens, groups, words)?;
                 tokens.pop().ok_or("a ( is never closed")?;
-                Node::OneOf(inner)
+                Node::OneOf(Choice::of(inner))
             }
             "_" => Node::Any,
-            "..." => Node::Gap,
+            "..." => Node::Gap(groups.gap),
             "^" => Node::Start,
             "$" => Node::End,
             _ => match token.strip_prefix('<').and_then(|t| t.strip_suffix('>')) {
                 Some(name) => {
-                    Node::OneOf(vec![groups.get(name).ok_or(format!("no group {name}"))?.0.clone()])
+                    let group = groups.named.get(name).ok_or(format!("no group {name}"))?;
+                    Node::OneOf(Choice::of(vec![group.0.clone()]))
                 }
-                None => Node::Word(words.add(token)),
+                None => {
+                    let mut written = written(token, words)?;
+                    let last = written.pop().ok_or("a word of signs alone")?;
+                    sequence.extend(written);
+                    last
+                }
             },
         };
         sequence.push(node);
@@ -103,45 +171,79 @@ fn alternatives(
     Ok(found)
 }
 
+/// A word as written in a file: one node, or one for each character of a script without spaces.
+fn written(token: &str, words: &mut Lexicon) -> Result<Vec<Node>, String> {
+    let (text, is_stem) = match token.strip_suffix('*') {
+        Some(stem) => (stem, true),
+        None => (token, false),
+    };
+    let folded = Words::of(text).0;
+    match &folded[..] {
+        [] => Err(format!("{token:?} has no letters")),
+        [stem] if is_stem => Ok(vec![Node::Stem(words.add_stem(stem))]),
+        _ if is_stem => Err(format!("{token:?} is several words, it cannot be a beginning")),
+        _ => Ok(folded.iter().map(|word| Node::Word(words.add(word))).collect()),
+    }
+}
+
 /// Calls `done` with every position where the nodes, read from `at`, can end.
-fn walk(nodes: &[Node], words: &[WordId], at: usize, done: &mut dyn FnMut(usize)) {
+fn walk(nodes: &[Node], reply: Reply<'_>, at: usize, done: &mut dyn FnMut(usize)) {
     let Some((node, rest)) = nodes.split_first() else { return done(at) };
+    let here = reply.words.get(at);
     match node {
-        Node::Word(id) if words.get(at) == Some(id) => walk(rest, words, at + 1, done),
-        Node::Any if at < words.len() => walk(rest, words, at + 1, done),
-        Node::Start if at == 0 => walk(rest, words, at, done),
-        Node::End if at == words.len() => walk(rest, words, at, done),
-        Node::Gap => (at..=words.len().min(at + GAP_MAX)).for_each(|next| walk(rest, words, next, done)),
-        Node::OneOf(sequences) => {
-            for sequence in sequences {
-                walk(sequence, words, at, &mut |end| walk(rest, words, end, done));
+        Node::Word(id) if here == Some(id) => walk(rest, reply, at + 1, done),
+        Node::Stem(id) if here.is_some_and(|w| reply.lexicon.has_stem(*w, *id)) => {
+            walk(rest, reply, at + 1, done);
+        }
+        Node::Any if here.is_some() => walk(rest, reply, at + 1, done),
+        Node::Start if at == 0 => walk(rest, reply, at, done),
+        Node::End if here.is_none() => walk(rest, reply, at, done),
+        Node::Gap(most) => {
+            (at..=reply.words.len().min(at + most)).for_each(|next| walk(rest, reply, next, done));
+        }
+        Node::OneOf(choice) => {
+            let single = here.is_some_and(|w| {
+                choice.words.binary_search(w).is_ok()
+                    || choice.stems.iter().any(|stem| reply.lexicon.has_stem(*w, *stem))
+            });
+            if single {
+                walk(rest, reply, at + 1, done);
+            }
+            for sequence in &choice.sequences {
+                walk(sequence, reply, at, &mut |end| walk(rest, reply, end, done));
             }
         }
         Node::Maybe(node) => {
-            walk(rest, words, at, done);
-            walk(std::slice::from_ref(&**node), words, at, &mut |end| walk(rest, words, end, done));
+            walk(rest, reply, at, done);
+            walk(std::slice::from_ref(&**node), reply, at, &mut |end| walk(rest, reply, end, done));
         }
         _ => {}
     }
 }
 
-/// Collects first words; `Some(true)` if the nodes can match nothing, `None` if they can begin with any word.
-fn first_of(nodes: &[Node], first: &mut Vec<WordId>) -> Option<bool> {
+/// Collects what a match can begin with; `Some(true)` if the nodes can match nothing, `None` if it can be any word.
+fn first_of(nodes: &[Node], first: &mut Vec<First>) -> Option<bool> {
     for node in nodes {
         let can_be_empty = match node {
             Node::Word(id) => {
-                first.push(*id);
+                first.push(First::Word(*id));
                 false
             }
-            Node::Any | Node::Gap => return None,
+            Node::Stem(id) => {
+                first.push(First::Stem(*id));
+                false
+            }
+            Node::Any | Node::Gap(_) => return None,
             Node::Start | Node::End => true,
             Node::Maybe(node) => {
                 first_of(std::slice::from_ref(&**node), first)?;
                 true
             }
-            Node::OneOf(sequences) => {
+            Node::OneOf(choice) => {
+                first.extend(choice.words.iter().map(|word| First::Word(*word)));
+                first.extend(choice.stems.iter().map(|stem| First::Stem(*stem)));
                 let mut empty = false;
-                for sequence in sequences {
+                for sequence in &choice.sequences {
                     empty |= first_of(sequence, first)?;
                 }
                 empty
@@ -160,11 +262,14 @@ mod tests {
 
     fn matches(pattern: &str, text: &str) -> Option<(usize, usize)> {
         let mut words = Lexicon::default();
-        let me = Pattern::parse("me | my phone", &Groups::new(), &mut words).expect("a pattern");
-        let groups = Groups::from([("me".to_owned(), me)]);
+        let mut groups = Groups::default();
+        let me = Pattern::parse("me | my phone", &groups, &mut words).expect("a pattern");
+        groups.named.insert("me".to_owned(), me);
         let pattern = Pattern::parse(pattern, &groups, &mut words).expect("a pattern");
-        let ids: Vec<WordId> = text.split_whitespace().map(|w| words.id(w).unwrap_or(0)).collect();
-        (0..=ids.len()).find_map(|at| pattern.match_at(&ids, at).map(|end| (at, end)))
+        words.finish();
+        let ids: Vec<WordId> = words.read(&Words::of(text).0).into_iter().map(|(id, _)| id).collect();
+        let reply = Reply { words: &ids, lexicon: &words };
+        (0..=ids.len()).find_map(|at| pattern.match_at(reply, at).map(|end| (at, end)))
     }
 
     #[test]
@@ -179,6 +284,9 @@ mod tests {
             ("^ no (more | $)", "oh no", None),
             ("not _ me", "not for me", Some((0, 3))),
             ("a b? c", "a c", Some((0, 2))),
+            ("nie (wysyła* | pisz*)", "proszę nie wysyłajcie", Some((1, 3))),
+            ("nie (wysyła* | pisz*)", "nie wysłano", None),
+            ("送ら ない で", "もう送らないで", Some((2, 7))),
         ] {
             assert_eq!(matches(pattern, text), expected, "{pattern} / {text}");
         }
@@ -186,8 +294,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        let parse = |text: &str| Pattern::parse(text, &Groups::new(), &mut Lexicon::default()).map(|_| ());
-        for bad in ["a ( b", "a )", "? a", "<nobody>", "a |", ""] {
+        let parse = |text: &str| Pattern::parse(text, &Groups::default(), &mut Lexicon::default()).map(|_| ());
+        for bad in ["a ( b", "a )", "? a", "<nobody>", "a |", "", "%", "送ら*"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

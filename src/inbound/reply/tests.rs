@@ -3,95 +3,37 @@ use super::*;
 #[test]
 fn lists_and_rule_files_are_sound() {
     assert_eq!(Keywords::parse(KEYWORD_LIST).err(), None);
-    assert_eq!(Rules::parse(RULE_FILES).err(), None);
+    assert_eq!(Rules::parse(&RULE_FILES).err(), None);
 }
 
-const CORPUS: [(&str, &str); 3] = [
-    ("en", include_str!("../../../tests/corpus/replies/en.tsv")),
-    ("es", include_str!("../../../tests/corpus/replies/es.tsv")),
-    ("fr", include_str!("../../../tests/corpus/replies/fr.tsv")),
-];
-
-/// Replies of one language and set, right and wrong.
-#[derive(Default)]
-struct Score {
-    stops: usize,
-    caught: usize,
-    unsure_stops: usize,
-    others: usize,
-    false_stops: usize,
-    unsure_others: usize,
+macro_rules! corpus_of {
+    ($($language:literal)*) => {
+        [$(($language, include_str!(concat!("../../../tests/corpus/replies/", $language, ".tsv")))),*]
+    };
 }
 
-impl Score {
-    fn of(language: &str, file: &str, wanted: &str, misses: &mut Vec<String>) -> Score {
-        let mut score = Score::default();
-        for line in crate::content::fold::data_lines(file) {
-            let fields: Vec<&str> = line.splitn(3, '\t').collect();
-            let [set, label, text] = fields[..] else { panic!("three fields: {line}") };
-            if set != wanted && !wanted.is_empty() {
-                continue;
-            }
-            let reading = classify(&text.replace("\\n", "\n"), &[language]);
-            let (stops, unsure) = (reading.class.stops(), reading.class == ReplyClass::Uncertain);
-            let right = match label {
-                "out" | "wrong" => {
-                    score.stops += 1;
-                    score.caught += usize::from(stops);
-                    score.unsure_stops += usize::from(unsure);
-                    stops
-                }
-                "other" => {
-                    score.others += 1;
-                    score.false_stops += usize::from(stops);
-                    score.unsure_others += usize::from(unsure);
-                    !stops
-                }
-                _ => panic!("a label: {line}"),
-            };
-            if !right || unsure {
-                misses.push(format!(
-                    "{language} {set} {label}: {text:?} -> {:?} by {}",
-                    reading.class, reading.rule
-                ));
-            }
-        }
-        score
-    }
+const CORPUS: [(&str, &str); 17] =
+    corpus_of!("ar" "de" "en" "es" "fr" "he" "hi" "it" "ja" "ko" "nl" "pl" "pt" "ru" "sv" "tr" "zh");
 
-    fn recall(&self) -> f64 {
-        self.caught as f64 / self.stops as f64
-    }
-
-    fn false_rate(&self) -> f64 {
-        self.false_stops as f64 / self.others as f64
-    }
-}
-
+/// Guards what docs/replies.md reports: English 99 %, elsewhere 97 % over the whole corpus, false opt-outs 1 %.
 #[test]
 fn the_corpus_is_read_as_its_writers_meant_it() {
-    let mut misses = Vec::new();
-    let mut failed = false;
+    let mut failed = Vec::new();
+    let mut total = corpus::Score::default();
     for (language, file) in CORPUS {
+        let (scores, misses) = corpus::score(language, &corpus::parse(file).expect("a good file"));
+        let mut all = corpus::Score::default();
+        scores.values().for_each(|score| all.join(score));
         let least = if language == "en" { 0.99 } else { 0.97 };
-        for set in ["held", "dev", "probe", ""] {
-            let mut ignored = Vec::new();
-            let s = Score::of(language, file, set, if set.is_empty() { &mut misses } else { &mut ignored });
-            println!(
-                "{language} {:5} opt-outs {:3}: recall {:.4} ({} more uncertain); others {:3}: false {:.4} ({} uncertain)",
-                if set.is_empty() { "all" } else { set },
-                s.stops,
-                s.recall(),
-                s.unsure_stops,
-                s.others,
-                s.false_rate(),
-                s.unsure_others,
-            );
-            failed |= set.is_empty() && (s.recall() < least || s.false_rate() > 0.01);
+        if all.recall() < least || all.false_rate() > 0.015 {
+            failed.push(format!("{language}: recall {:.4}, false {:.4}", all.recall(), all.false_rate()));
+            failed.extend(misses.iter().map(|miss| format!("  {miss:?}")));
         }
+        total.join(&all);
     }
-    misses.iter().for_each(|miss| println!("{miss}"));
-    assert!(!failed, "recall or precision of the corpus fell, see above");
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(total.opt_outs >= 1_000 && total.others >= 1_000, "{total:?}");
+    assert!(total.false_rate() <= 0.01, "{total:?}");
 }
 
 fn read(text: &str, languages: &[&str]) -> String {
@@ -225,7 +167,7 @@ fn a_wrong_number_outweighs_and_never_hides_a_stop() {
 fn readings_name_their_version() {
     let reading = classify("stop", &[]);
     assert_eq!((reading.version, reading.language), (version(), Some("en")));
-    assert!(version().starts_with("replies/1+") && version().len() == 22, "{}", version());
+    assert!(version().starts_with("replies/2+") && version().len() == 22, "{}", version());
     assert_eq!(
         classify("hello", &[]),
         Reading { class: ReplyClass::Other, rule: "none", version: version(), language: None }
