@@ -164,7 +164,14 @@ impl fmt::Display for Scored {
                 writeln!(
                     f,
                     "  {:8} {:>8} {:>7} {:>9} {:>7} {:>9} {:>9} {:>9}",
-                    "language", "opt-outs", "recall", "uncertain", "others", "false", "uncertain", "precision"
+                    "language",
+                    "opt-outs",
+                    "recall",
+                    "uncertain",
+                    "others",
+                    "false",
+                    "uncertain",
+                    "precision"
                 )?;
             }
             let score = &row.score;
@@ -202,8 +209,11 @@ mod tests {
         write("de.tsv", "held\tout\tAbmelden\n");
         write("notes.txt", "not a corpus");
         let scored = Scored::of(dir.path(), true).expect("scored");
-        let rows: Vec<_> =
-            scored.rows.iter().map(|r| (r.set.as_str(), r.language.as_str(), r.recall, r.score.others)).collect();
+        let rows: Vec<_> = scored
+            .rows
+            .iter()
+            .map(|r| (r.set.as_str(), r.language.as_str(), r.recall, r.score.others))
+            .collect();
         assert_eq!(
             rows,
             [

@@ -20,14 +20,14 @@ mod normalise;
 mod pack;
 mod pattern;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use keywords::{Keyword, Keywords};
-use lexicon::Lexicon;
+use lexicon::{Lexicon, WordId};
 use normalise::{Words, squeezed, without_homoglyphs, without_leet};
 use pack::{Hit, Kind, Pack};
 
@@ -114,8 +114,8 @@ struct Rules {
     waking: Vec<u32>,
     /// The packs that must be asked about every reply.
     always: u32,
-    /// Words around a keyword that change nothing, in any language.
-    fillers: HashSet<String>,
+    /// Words around a keyword that change nothing, with the packs that say so, one bit each.
+    fillers: HashMap<String, u32>,
 }
 
 impl Rules {
@@ -136,16 +136,23 @@ impl Rules {
             pack.waking().for_each(|word| waking[usize::from(word)] |= 1 << at);
             always |= u32::from(pack.always_awake()) << at;
         }
-        let fillers = packs.iter().flat_map(|pack| pack.fillers.iter().cloned()).collect();
+        let mut fillers = HashMap::new();
+        for (at, pack) in packs.iter().enumerate() {
+            pack.fillers.iter().for_each(|word| *fillers.entry(word.clone()).or_insert(0) |= 1 << at);
+        }
         Ok(Rules { lexicon, packs, waking, always, fillers })
     }
 
     /// Every rule of every language that matches somewhere in the reply. One word of a language the person is not
     /// known to read may be a word of another (`red` refuses in Turkish): unless half of the words are of that language,
-    /// it only raises a doubt, and that language's guards explain nothing.
+    /// it only raises a doubt. That language's guards and doubts count if more words are of it than of the person's.
     fn hits(&self, words: &[String], languages: &[&str]) -> Vec<Hit> {
         let read = self.lexicon.read(words);
         let awake = read.iter().fold(self.always, |awake, (word, _)| awake | self.waking[usize::from(*word)]);
+        let readable = |pack: &(usize, &Pack)| languages.contains(&pack.1.language);
+        let own =
+            self.packs.iter().enumerate().filter(readable).map(|(at, _)| self.words_of(&read, at)).max();
+        let own = own.unwrap_or(0);
         let mut hits = Vec::new();
         for (at, pack) in self.packs.iter().enumerate() {
             if awake & (1 << at) == 0 {
@@ -153,13 +160,26 @@ impl Rules {
             }
             let before = hits.len();
             pack.hits(&read, &self.lexicon, &mut hits);
-            let own = || read.iter().filter(|(word, _)| self.lexicon.is_of(*word, at)).count();
-            if hits.len() > before && !languages.contains(&pack.language) && own() * 2 < read.len() {
-                hits[before..].iter_mut().for_each(Hit::doubt);
-                hits.retain(|hit| hit.language != pack.language || !hit.explains());
+            if hits.len() > before && !languages.contains(&pack.language) {
+                let of_it = self.words_of(&read, at);
+                let foreign = hits.split_off(before);
+                let likely = of_it * 2 >= read.len();
+                let likelier = likely && of_it > own;
+                hits.extend(foreign.into_iter().filter_map(|hit| hit.foreign(likely, likelier)));
             }
         }
         hits
+    }
+
+    /// The packs of some languages, one bit each.
+    fn files_of(&self, languages: &[&str]) -> u32 {
+        let read = self.packs.iter().enumerate().filter(|(_, pack)| languages.contains(&pack.language));
+        read.fold(0, |files, (at, _)| files | 1 << at)
+    }
+
+    /// How many words of a reply stand in a file.
+    fn words_of(&self, reply: &[(WordId, usize)], file: usize) -> usize {
+        reply.iter().filter(|(word, _)| self.lexicon.is_of(*word, file)).count()
     }
 }
 
@@ -206,6 +226,11 @@ fn reading(class: ReplyClass, rule: &'static str, language: Option<&'static str>
 
 /// The whole message as a listed word: as it is, without courtesies, said once instead of thrice, without spaces.
 fn whole(words: &Words, languages: &[&str]) -> Option<&'static Keyword> {
+    /// More words than any listed message and its courtesies.
+    const WORDS_MAX: usize = 24;
+    if words.0.len() > WORDS_MAX {
+        return None;
+    }
     let keywords: &'static Keywords = &KEYWORDS;
     let find = |words: &[String]| {
         keywords.whole(&words.join(" "), languages).or_else(|| {
@@ -213,20 +238,6 @@ fn whole(words: &Words, languages: &[&str]) -> Option<&'static Keyword> {
             short.then(|| keywords.whole(&words.concat(), languages)).flatten()
         })
     };
-    let mut bare: &[String] = &words.0;
-    while let [first, rest @ ..] = bare
-        && is_filler(first)
-    {
-        bare = rest;
-    }
-    while let [rest @ .., last] = bare
-        && is_filler(last)
-    {
-        bare = rest;
-    }
-    if bare.len() > 1 && bare.iter().all(|word| *word == bare[0]) {
-        bare = &bare[..1];
-    }
     let disguised = |word: &String| {
         let plain = without_homoglyphs(word);
         [without_leet(&plain, 'i'), without_leet(&plain, 'l'), squeezed(&plain, 2, 1), squeezed(&plain, 1, 1)]
@@ -234,14 +245,29 @@ fn whole(words: &Words, languages: &[&str]) -> Option<&'static Keyword> {
             .filter(|form| *form != word && form.chars().count() >= 3)
             .find_map(|form| keywords.whole(form, languages))
     };
-    find(&words.0).or_else(|| find(bare)).or_else(|| match bare {
+    let fillers: Vec<u32> =
+        words.0.iter().map(|word| RULES.fillers.get(word).copied().unwrap_or(0)).collect();
+    let bare_in = |packs: u32| {
+        let from = fillers.iter().take_while(|filler| *filler & packs != 0).count();
+        let kept = fillers[from..].iter().rposition(|filler| filler & packs == 0).map_or(0, |last| last + 1);
+        let bare = &words.0[from..from + kept];
+        if bare.len() > 1 && bare.iter().all(|word| *word == bare[0]) { &bare[..1] } else { bare }
+    };
+    let own = RULES.files_of(languages);
+    let bare = bare_in(own);
+    let found = find(&words.0).or_else(|| find(bare)).or_else(|| match bare {
         [word] => disguised(word),
         _ => None,
+    });
+    // The courtesies of another language go only with a word of that language.
+    let others = (fillers.first().unwrap_or(&0) | fillers.last().unwrap_or(&0)) & !own;
+    found.or_else(|| {
+        let foreign = |(at, pack): (usize, &'static Pack)| {
+            let bare = (others & (1 << at) != 0).then(|| bare_in(1 << at))?;
+            find(bare).filter(|keyword| keyword.language.starts_with(pack.language))
+        };
+        RULES.packs.iter().enumerate().find_map(foreign)
     })
-}
-
-fn is_filler(word: &str) -> bool {
-    RULES.fillers.contains(word)
 }
 
 fn by_rules(words: &[String], languages: &[&str]) -> Reading {
@@ -250,13 +276,17 @@ fn by_rules(words: &[String], languages: &[&str]) -> Reading {
         hits.iter().any(|g| g.kind == kind && g.words.0 < hit.words.1 && hit.words.0 < g.words.1)
     };
     let counts = |hit: &&Hit| match hit.kind {
-        Kind::Guard | Kind::Excuse => false,
+        Kind::Guard | Kind::NotWrong | Kind::Excuse => false,
         Kind::OptIn | Kind::Yes | Kind::Help => languages.contains(&hit.language) && !under(hit, Kind::Guard),
         Kind::Uncertain => !under(hit, Kind::Guard) && !under(hit, Kind::Excuse),
-        Kind::OptOut | Kind::WrongNumber => !under(hit, Kind::Guard),
+        Kind::OptOut => !under(hit, Kind::Guard),
+        Kind::WrongNumber => !under(hit, Kind::Guard) && !under(hit, Kind::NotWrong),
     };
-    // Of equal weight, the first in the text and the longest, so that the rule named is the one a reader would name.
-    let weight = |hit: &&Hit| (hit.kind, std::cmp::Reverse(hit.words.0), hit.words.1);
+    // Of equal weight, one of the person's languages, the first in the text and the longest, so that the rule named is
+    // the one a reader would name.
+    let weight = |hit: &&Hit| {
+        (hit.kind, languages.contains(&hit.language), std::cmp::Reverse(hit.words.0), hit.words.1)
+    };
     match hits.iter().filter(counts).max_by_key(weight) {
         Some(hit) => reading(class_of(hit.kind), hit.rule, Some(hit.language)),
         None => reading(ReplyClass::Other, "none", None),
@@ -265,7 +295,7 @@ fn by_rules(words: &[String], languages: &[&str]) -> Reading {
 
 fn class_of(kind: Kind) -> ReplyClass {
     match kind {
-        Kind::Guard | Kind::Excuse => ReplyClass::Other,
+        Kind::Guard | Kind::NotWrong | Kind::Excuse => ReplyClass::Other,
         Kind::OptIn => ReplyClass::OptIn,
         Kind::Yes => ReplyClass::Yes,
         Kind::Help => ReplyClass::Help,

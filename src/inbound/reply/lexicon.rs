@@ -97,7 +97,10 @@ impl Lexicon {
         self.stem_lengths.dedup();
         let mut stems_of = vec![Box::default(); self.ids.len() + 1];
         for (word, id) in &self.ids {
-            stems_of[usize::from(*id)] = self.stems_in(word.trim_end_matches('*')).collect();
+            let word = word.trim_end_matches('*');
+            let bare = self.without_particles(word);
+            stems_of[usize::from(*id)] =
+                self.stems_in(word).chain(bare.flat_map(|bare| self.stems_in(bare))).collect();
         }
         self.stems_of = stems_of;
     }
@@ -139,16 +142,20 @@ impl Lexicon {
         self.stems_in(word).next().or_else(|| self.without_particle(word)).or_else(|| self.misspelt(word))
     }
 
-    /// The word behind a particle, if three letters or more are left.
+    /// The word behind a particle.
     fn without_particle(&self, word: &str) -> Option<WordId> {
-        if word.is_ascii() {
-            return None;
-        }
-        let rest = |particle: &String| word.strip_prefix(particle.as_str()).filter(|r| r.chars().count() >= 3);
-        let bare = self.particles.iter().filter_map(rest);
-        bare.clone()
+        self.without_particles(word)
             .find_map(|bare| self.id(bare))
-            .or_else(|| bare.into_iter().find_map(|b| self.stems_in(b).next()))
+            .or_else(|| self.without_particles(word).find_map(|bare| self.stems_in(bare).next()))
+    }
+
+    /// What stands behind each particle a word can begin with, if three letters or more are left.
+    fn without_particles<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a str> {
+        let particles = if word.is_ascii() { &[][..] } else { &self.particles };
+        particles
+            .iter()
+            .filter_map(|particle| word.strip_prefix(particle.as_str()))
+            .filter(|rest| rest.chars().count() >= 3)
     }
 
     /// Look-alike letters, digits and signs for letters, digits behind the word (`stop2`).

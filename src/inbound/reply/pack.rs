@@ -11,6 +11,8 @@ use super::pattern::{First, Groups, Pattern, Reply};
 pub(super) enum Kind {
     /// These words mean something harmless here: no other rule may rest on them.
     Guard,
+    /// As a guard, but only against `WrongNumber`: `I am not sure` names nobody.
+    NotWrong,
     /// As a guard, but only against `Uncertain`: the words name a thing, yet a clear opt-out beside them stands.
     Excuse,
     OptIn,
@@ -26,6 +28,7 @@ impl Kind {
         Some(match name {
             "guard" => Kind::Guard,
             "excuse" => Kind::Excuse,
+            "not-wrong" => Kind::NotWrong,
             "opt-in" => Kind::OptIn,
             "yes" => Kind::Yes,
             "help" => Kind::Help,
@@ -57,17 +60,17 @@ pub(super) struct Hit {
 }
 
 impl Hit {
-    /// Whether it takes words away from other rules.
-    pub fn explains(&self) -> bool {
-        matches!(self.kind, Kind::Guard | Kind::Excuse)
-    }
-
-    /// A demand that rests on a single word becomes a doubt.
-    pub fn doubt(&mut self) {
+    /// What is left of the hit when its language is none the person reads. `likely`: the reply may well be in it, else a
+    /// demand that rests on a single word becomes a doubt. `likelier` than the person's languages, else doubts and what
+    /// explains things away say nothing.
+    pub fn foreign(mut self, likely: bool, likelier: bool) -> Option<Hit> {
         let single = self.words.1 - self.words.0 == 1;
-        if single && matches!(self.kind, Kind::OptOut | Kind::WrongNumber) {
-            self.kind = Kind::Uncertain;
+        match self.kind {
+            Kind::Guard | Kind::NotWrong | Kind::Excuse | Kind::Uncertain if !likelier => return None,
+            Kind::OptOut | Kind::WrongNumber if single && !likely => self.kind = Kind::Uncertain,
+            _ => {}
         }
+        Some(self)
     }
 }
 

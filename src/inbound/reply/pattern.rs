@@ -294,7 +294,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        let parse = |text: &str| Pattern::parse(text, &Groups::default(), &mut Lexicon::default()).map(|_| ());
+        let parse =
+            |text: &str| Pattern::parse(text, &Groups::default(), &mut Lexicon::default()).map(|_| ());
         for bad in ["a ( b", "a )", "? a", "<nobody>", "a |", "", "%", "送ら*"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
