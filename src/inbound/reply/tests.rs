@@ -253,7 +253,7 @@ fn a_word_of_a_language_the_person_does_not_read_is_weighed() {
         ("I want the red one", &["en"][..], "Other none"),
         ("te duur", &["nl"], "Other none"),
         ("mesaj atmayın artık", &["en"], "OptOut tr.sendneg"),
-        ("不要再发短信给我", &["en"], "OptOut zh.不要发"),
+        ("不要再发短信给我", &["en"], "OptOut zh.不要发-msg"),
         ("bitte keine Werbung mehr", &["en"], "OptOut de.keine-msg"),
     ] {
         assert_eq!(read(text, languages), expected, "{text}");
