@@ -33,6 +33,16 @@ pub struct ProviderShape {
 
 /// Every adapter of this release.
 const SHAPES: &[ProviderShape] = &[
+    // AWS End User Messaging SMS v2: TimeToLive 5 to 259,200 seconds; DescribeOptedOutNumbers lists opt-outs.
+    ProviderShape {
+        name: "aws",
+        settings: &["access_key_id", "configuration_set", "region", "topic_arns"],
+        optional_settings: &["message_type", "opt_out_lists", "url"],
+        secrets: &["secret_access_key"],
+        optional_secrets: &["session_token"],
+        validity: Validity::Native { min_seconds: 5, max_seconds: 259_200 },
+        reconcile: Reconcile::List,
+    },
     // Bandwidth, createMessage: expiration is an instant without documented bounds, narrowed here to a day; the list
     // names texts that came in, without their words.
     ProviderShape {
@@ -42,6 +52,36 @@ const SHAPES: &[ProviderShape] = &[
         secrets: &["api_password", "webhook_password"],
         optional_secrets: &["webhook_password_next"],
         validity: Validity::Native { min_seconds: 60, max_seconds: 86_400 },
+        reconcile: Reconcile::List,
+    },
+    // Bird platform: a validity is a preview that ordinary accounts are refused; how long it queues is not documented.
+    ProviderShape {
+        name: "bird",
+        settings: &[],
+        optional_settings: &["category", "url"],
+        secrets: &["api_key", "webhook_secret"],
+        optional_secrets: &["webhook_secret_next"],
+        validity: Validity::None { queue_seconds: 3_600 },
+        reconcile: Reconcile::List,
+    },
+    // Infobip, sms/3: a validity of at most 48 hours; the log and the inbox are listed.
+    ProviderShape {
+        name: "infobip",
+        settings: &["url", "webhook_user"],
+        optional_settings: &[],
+        secrets: &["api_key", "webhook_password"],
+        optional_secrets: &["webhook_password_next"],
+        validity: Validity::Native { min_seconds: 60, max_seconds: 172_800 },
+        reconcile: Reconcile::List,
+    },
+    // MessageBird REST, Bird's older API: validity in seconds; texts that came in are listed.
+    ProviderShape {
+        name: "messagebird",
+        settings: &[],
+        optional_settings: &["url"],
+        secrets: &["access_key", "signing_key"],
+        optional_secrets: &["signing_key_next"],
+        validity: Validity::Native { min_seconds: 60, max_seconds: 172_800 },
         reconcile: Reconcile::List,
     },
     // Plivo, api/message: message_expiry 5 to 10,800 seconds; the list names texts that came in, without their words.

@@ -116,7 +116,7 @@ auth_token = "plain"
         "line 17: log.filter: ",
         "line 19: limits.batch: must be 1 to 4096",
         "line 20: connections[0].path_token: is required",
-        "line 22: connections[0].provider: is not known; this release has bandwidth, plivo, sandbox, sinch, telnyx, twilio, vonage",
+        "line 22: connections[0].provider: is not known; this release has aws, bandwidth, bird, infobip, messagebird, plivo, sandbox, sinch, telnyx, twilio, vonage",
         "line 23: connections[0].public_url: must be scheme and host only",
         "line 25: connections[1].id: `a` is already another connection's",
         "line 29: connections[1].settings.account_sid: is required",

@@ -7,26 +7,21 @@ use arc_swap::ArcSwap;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
+use super::aws::Aws;
 use super::bandwidth::Bandwidth;
+use super::bird::Bird;
 use super::event::InboundEvent;
+use super::infobip::Infobip;
+use super::messagebird::MessageBird;
 use super::plivo::Plivo;
 use super::sinch::Sinch;
 use super::telnyx::Telnyx;
 use super::twilio::Twilio;
-pub use super::voice::Webhook;
+pub use super::voice::{Judged as Authentic, Webhook};
 use super::voice::{Proof, Voice, same};
 use crate::model::registry::Connection;
 use crate::model::{ConnectionId, Instant};
 use crate::provider::sandbox::webhook::Sandbox;
-
-/// What became of the question whether a request is authentic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Authentic {
-    Yes,
-    No,
-    /// The secrets cannot be read: nobody can tell, and the request may be a STOP.
-    Unknown,
-}
 
 /// Why a connection cannot hear.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +59,11 @@ impl<'a> Settings<'a> {
 fn voice_of(connection: &Connection) -> Result<Box<dyn Voice>, EndpointError> {
     let settings = Settings(connection);
     Ok(match connection.provider.as_str() {
+        "aws" => Box::new(Aws::new(&settings)?),
         "bandwidth" => Box::new(Bandwidth::new(&settings)?),
+        "bird" => Box::new(Bird),
+        "infobip" => Box::new(Infobip::new(&settings)?),
+        "messagebird" => Box::new(MessageBird),
         "plivo" => Box::new(Plivo::new(&settings)?),
         "sandbox" => Box::new(Sandbox),
         "sinch" => Box::new(Sinch::new(&settings)?),
@@ -112,14 +111,24 @@ impl Endpoint {
         same(Sha256::digest(token.as_bytes()).as_slice(), &self.token_sha256)
     }
 
+    /// Fetches what a judgement needs and is not here yet, such as a certificate.
+    pub async fn prepare(&self, webhook: &Webhook) {
+        self.voice.prepare(webhook).await;
+    }
+
+    /// Does what an authentic request asks for at the provider; false: it should come again.
+    pub async fn follow_up(&self, webhook: &Webhook) -> bool {
+        self.voice.follow_up(webhook).await
+    }
+
     /// Whether the provider sent it, judged on the bytes as they came.
     pub fn authenticate(&self, webhook: &Webhook, now: Instant) -> Authentic {
-        if self.secrets.is_empty() {
+        if self.secrets.is_empty() && !self.voice.secrets().is_empty() {
             return Authentic::Unknown;
         }
         let url = format!("{}{}", self.origin, webhook.path_and_query);
         let proof = Proof { url: &url, secrets: &self.secrets, now };
-        if self.voice.is_authentic(webhook, &proof) { Authentic::Yes } else { Authentic::No }
+        self.voice.judge(webhook, &proof)
     }
 
     /// What an authentic request says.

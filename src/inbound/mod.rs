@@ -4,11 +4,15 @@
 //! writer keeps and carries out each. [`hearing`] knows which connections may have told us something we did not hear,
 //! [`reconcile`] closes such gaps from the provider's own list, and until then nothing leaves through them.
 
+pub mod aws;
 pub mod bandwidth;
+pub mod bird;
 pub mod endpoint;
 pub mod event;
 pub mod form;
 pub mod hearing;
+pub mod infobip;
+pub mod messagebird;
 pub mod plivo;
 mod quarantine;
 pub mod reconcile;

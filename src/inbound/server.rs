@@ -70,7 +70,12 @@ impl Webhooks {
     /// Authentic, then durable, then answered.
     async fn judged(&self, endpoint: &Endpoint, webhook: Webhook, begun: Instant) -> Response {
         let connection = endpoint.connection();
+        endpoint.prepare(&webhook).await;
         match endpoint.authenticate(&webhook, begun) {
+            Authentic::Yes if !endpoint.follow_up(&webhook).await => {
+                metrics::webhook(connection, "refused");
+                refused(StatusCode::SERVICE_UNAVAILABLE)
+            }
             Authentic::Yes => self.kept(endpoint, webhook, begun).await,
             Authentic::No => {
                 metrics::webhook(connection, "unauthenticated");

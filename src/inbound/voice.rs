@@ -13,6 +13,7 @@ use super::event::{InboundEvent, Unreadable};
 use super::form::Form;
 use crate::model::outgoing::{ErrorClass, ProviderError};
 use crate::model::{Instant, MessageId, Span};
+use crate::provider::BoxFuture;
 use crate::provider::reply::masked;
 use crate::provider::request::REFERENCE;
 
@@ -62,6 +63,19 @@ impl Webhook {
         }
     }
 
+    /// Parameters wherever they stand: in a query, a form or a JSON object, whose values become text.
+    pub fn fields(&self) -> Vec<(String, String)> {
+        if self.method == http::Method::GET || !self.is_json() {
+            return self.parameters().pairs().to_vec();
+        }
+        let Ok(Value::Object(object)) = serde_json::from_slice(&self.body) else { return Vec::new() };
+        let text = |value: Value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        object.into_iter().map(|(name, value)| (name, text(value))).collect()
+    }
+
     /// Our message id, where the provider was told to call back with it.
     pub fn reference(&self) -> Option<MessageId> {
         Form::parse(self.query().as_bytes()).get(REFERENCE).and_then(|id| id.parse().ok())
@@ -78,18 +92,48 @@ impl Webhook {
 pub struct Proof<'a> {
     /// The URL as the provider was given it, with the request's query.
     pub url: &'a str,
-    /// Live secrets, the newest first; never empty.
+    /// Live secrets, the newest first; empty only where none is needed.
     pub secrets: &'a [SecretString],
     pub now: Instant,
 }
 
+/// What became of the question whether a request is authentic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judged {
+    Yes,
+    No,
+    /// What proves it cannot be read: nobody can tell, and the request may be a STOP.
+    Unknown,
+}
+
+impl From<bool> for Judged {
+    fn from(yes: bool) -> Judged {
+        if yes { Judged::Yes } else { Judged::No }
+    }
+}
+
 /// One provider's way to speak. Pure but for what it must remember against replays.
 pub trait Voice: Send + Sync {
-    /// Names of the secrets that prove it, the newest first.
+    /// Names of the secrets that prove it, the newest first; empty: it needs none of ours.
     fn secrets(&self) -> &'static [&'static str];
 
     /// Whether the provider sent it, judged on the bytes as they came.
     fn is_authentic(&self, webhook: &Webhook, proof: &Proof<'_>) -> bool;
+
+    /// Fetches what a judgement needs and is not here yet. May wait, some seconds at most.
+    fn prepare<'a>(&'a self, _: &'a Webhook) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// The same as [`Voice::is_authentic`], where the answer may also be that nobody can tell.
+    fn judge(&self, webhook: &Webhook, proof: &Proof<'_>) -> Judged {
+        Judged::from(self.is_authentic(webhook, proof))
+    }
+
+    /// What an authentic request asks us to do at the provider. False: it could not be done, and should come again.
+    fn follow_up<'a>(&'a self, _: &'a Webhook) -> BoxFuture<'a, bool> {
+        Box::pin(std::future::ready(true))
+    }
 
     /// What an authentic request says.
     fn read(&self, webhook: &Webhook, now: Instant) -> Vec<InboundEvent>;

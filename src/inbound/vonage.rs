@@ -72,28 +72,13 @@ impl Sms {
     }
 }
 
-/// Parameters of a GET, a form or a JSON object.
-fn parameters(webhook: &Webhook) -> Vec<(String, String)> {
-    if webhook.method != http::Method::GET && webhook.is_json() {
-        let Ok(Value::Object(object)) = serde_json::from_slice(&webhook.body) else { return Vec::new() };
-        return object
-            .into_iter()
-            .map(|(name, value)| match value {
-                Value::String(text) => (name, text),
-                other => (name, other.to_string()),
-            })
-            .collect();
-    }
-    webhook.parameters().pairs().to_vec()
-}
-
 impl Voice for Sms {
     fn secrets(&self) -> &'static [&'static str] {
         SECRETS
     }
 
     fn is_authentic(&self, webhook: &Webhook, proof: &Proof<'_>) -> bool {
-        let form = Form::of(parameters(webhook));
+        let form = Form::of(webhook.fields());
         let Some(given) = form.get("sig").and_then(|sig| hex::decode(sig).ok()) else { return false };
         let text = Self::canonical(form.pairs());
         let right = any_secret(proof.secrets, &given, |secret| self.sign(secret, &text));
@@ -103,7 +88,7 @@ impl Voice for Sms {
     }
 
     fn read(&self, webhook: &Webhook, _: Instant) -> Vec<InboundEvent> {
-        let form = Form::of(parameters(webhook));
+        let form = Form::of(webhook.fields());
         let id = form.filled("messageId").map(str::to_owned);
         match form.filled("status") {
             Some(status) => receipt(&form, status, id, webhook).into_iter().collect(),

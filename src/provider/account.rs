@@ -14,7 +14,7 @@ use crate::model::{Instant, MessageId, Span};
 /// Longest wait for one page of a list.
 const LIST_WITHIN: Duration = Duration::from_secs(20);
 /// Most pages of one list.
-const PAGES_MAX: usize = 200;
+const PAGES_MAX: usize = 5_000;
 /// Wait after a refusal of the account as a whole.
 const ACCOUNT_SECONDS: u32 = 60;
 

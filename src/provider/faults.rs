@@ -36,10 +36,53 @@ struct Case {
 
 const CASES: &[Case] = &[
     Case {
+        provider: "aws",
+        settings: &[
+            ("region", "us-east-1"),
+            ("access_key_id", "AK"),
+            ("configuration_set", "s"),
+            ("topic_arns", "t"),
+        ],
+        taken: (200, r#"{"MessageId":"a1"}"#, "a1"),
+        throttled: (400, r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#),
+        opted_out: Some((
+            400,
+            r#"{"__type":"ConflictException","Message":"m","Reason":"DESTINATION_PHONE_NUMBER_OPTED_OUT"}"#,
+        )),
+        repeats: false,
+    },
+    Case {
         provider: "bandwidth",
         settings: &[("account_id", "900000"), ("application_id", "app-1"), ("api_user", "user")],
         taken: (202, r#"{"id":"b1","segmentCount":1}"#, "b1"),
         throttled: (429, r#"{"type":"max-message-queue-size-exceeded","description":"queue full"}"#),
+        opted_out: None,
+        repeats: false,
+    },
+    Case {
+        provider: "bird",
+        settings: &[],
+        taken: (202, r#"{"id":"sms_1","status":"accepted"}"#, "sms_1"),
+        throttled: (429, r#"{"error":{"type":"rate_limit","code":"x","message":"slow down"}}"#),
+        opted_out: Some((
+            422,
+            r#"{"error":{"type":"validation","code":"recipient_opted_out","message":"m"}}"#,
+        )),
+        repeats: true,
+    },
+    Case {
+        provider: "infobip",
+        settings: &[],
+        taken: (200, r#"{"messages":[{"messageId":"i1","status":{"groupId":1,"id":26}}]}"#, "i1"),
+        throttled: (429, r#"{"requestError":{"serviceException":{"text":"Too many requests"}}}"#),
+        opted_out: Some((200, r#"{"messages":[{"messageId":"i1","status":{"groupId":5,"id":14}}]}"#)),
+        repeats: true,
+    },
+    Case {
+        provider: "messagebird",
+        settings: &[],
+        taken: (201, r#"{"id":"mb1"}"#, "mb1"),
+        throttled: (429, r#"{"errors":[{"code":30,"description":"too many requests"}]}"#),
         opted_out: None,
         repeats: false,
     },

@@ -3,11 +3,15 @@
 //! A provider takes only a sealed [`Dispatch`], which only a committed intent makes: by type there is no other way out.
 
 pub mod account;
+pub mod aws;
 pub mod bandwidth;
+pub mod bird;
 mod dispatch;
 #[cfg(test)]
 pub(crate) mod faults;
 pub mod http;
+pub mod infobip;
+pub mod messagebird;
 pub mod plivo;
 pub mod registry;
 pub mod reply;

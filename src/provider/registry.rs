@@ -6,8 +6,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::SharedProvider;
 use super::account::{Account, Vendor};
+use super::aws::Aws;
 use super::bandwidth::Bandwidth;
+use super::bird::Bird;
 use super::http::{AddressRule, HttpClient, HttpLimits};
+use super::infobip::Infobip;
+use super::messagebird::MessageBird;
 use super::plivo::Plivo;
 use super::request::{Callback, uri};
 use super::sandbox::{SandboxProvider, SettingsError};
@@ -22,7 +26,19 @@ use crate::model::registry::Connection;
 pub const PATH_TOKEN: &str = "path_token";
 
 /// Every vendor that can be sent through.
-pub const PROVIDERS: &[&str] = &["bandwidth", "plivo", "sandbox", "sinch", "telnyx", "twilio", "vonage"];
+pub const PROVIDERS: &[&str] = &[
+    "aws",
+    "bandwidth",
+    "bird",
+    "infobip",
+    "messagebird",
+    "plivo",
+    "sandbox",
+    "sinch",
+    "telnyx",
+    "twilio",
+    "vonage",
+];
 
 /// Why a connection cannot send.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +79,11 @@ pub fn build_over(
     }
     let given = Given { connection, secret };
     Ok(match connection.provider.as_str() {
+        "aws" => account(Aws::new(&given)?, http, clock),
         "bandwidth" => account(Bandwidth::new(&given)?, http, clock),
+        "bird" => account(Bird::new(&given)?, http, clock),
+        "infobip" => account(Infobip::new(&given)?, http, clock),
+        "messagebird" => account(MessageBird::new(&given)?, http, clock),
         "plivo" => account(Plivo::new(&given)?, http, clock),
         "sandbox" => sandbox(&given, http, clock)?,
         "sinch" => account(Sinch::new(&given)?, http, clock),

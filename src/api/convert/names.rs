@@ -160,12 +160,13 @@ pub fn provider(kind: wire::ProviderKind) -> Option<&'static str> {
         wire::ProviderKind::Fcm => "fcm",
         wire::ProviderKind::Apns => "apns",
         wire::ProviderKind::WebPush => "web_push",
+        wire::ProviderKind::Messagebird => "messagebird",
     })
 }
 
 /// A provider's name on the wire; unspecified for a name of another release.
 pub fn provider_kind(name: &str) -> wire::ProviderKind {
-    (1..=14)
+    (1..=15)
         .filter_map(|number| wire::ProviderKind::try_from(number).ok())
         .find(|kind| provider(*kind) == Some(name))
         .unwrap_or_default()
