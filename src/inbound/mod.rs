@@ -13,6 +13,8 @@ pub mod form;
 pub mod hearing;
 pub mod infobip;
 pub mod messagebird;
+#[cfg(test)]
+mod peers;
 pub mod plivo;
 mod quarantine;
 pub mod reconcile;
