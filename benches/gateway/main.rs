@@ -155,7 +155,7 @@ async fn unary(clients: &[Client], next: &Arc<AtomicU64>, seconds: Duration) -> 
     let workers = (0..IN_FLIGHT).map(|n| {
         let (mut client, next) = (clients[n % clients.len()].clone(), next.clone());
         tokio::spawn(async move {
-            let mut took = Histogram::new(3).expect("a histogram");
+            let mut took = Histogram::new_with_bounds(1, 60_000_000, 3).expect("good bounds");
             while begun.elapsed() < seconds {
                 let asked = Moment::now();
                 let answer = client.send_message(request(next.fetch_add(1, Ordering::Relaxed))).await;
@@ -177,7 +177,7 @@ async fn streamed(clients: &[Client], next: &Arc<AtomicU64>, seconds: Duration) 
             let (ask, asks) = mpsc::channel(IN_FLIGHT);
             let mut answers =
                 client.send_messages(ReceiverStream::new(asks)).await.expect("a stream").into_inner();
-            let mut took = Histogram::new(3).expect("a histogram");
+            let mut took = Histogram::new_with_bounds(1, 60_000_000, 3).expect("good bounds");
             let mut asked: HashMap<String, Moment> = HashMap::new();
             loop {
                 while asked.len() < 256.min(IN_FLIGHT / CONNECTIONS) && begun.elapsed() < seconds {
@@ -205,7 +205,7 @@ async fn paced(clients: &[Client], next: &Arc<AtomicU64>, rate: f64, seconds: Du
         let (mut client, next) = (clients[n % clients.len()].clone(), next.clone());
         let first = begun + every.mul_f64(n as f64 / IN_FLIGHT as f64);
         tokio::spawn(async move {
-            let mut took = Histogram::new(3).expect("a histogram");
+            let mut took = Histogram::new_with_bounds(1, 60_000_000, 3).expect("good bounds");
             let mut due = first;
             while due < begun + seconds {
                 tokio::time::sleep_until(due.into()).await;
@@ -221,7 +221,7 @@ async fn paced(clients: &[Client], next: &Arc<AtomicU64>, rate: f64, seconds: Du
 }
 
 async fn collect(workers: Vec<tokio::task::JoinHandle<Histogram<u64>>>, begun: Moment) -> Found {
-    let mut took = Histogram::new(3).expect("a histogram");
+    let mut took = Histogram::new_with_bounds(1, 60_000_000, 3).expect("good bounds");
     for worker in workers {
         took.add(worker.await.expect("no panic")).expect("the same bounds");
     }

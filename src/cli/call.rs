@@ -19,7 +19,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 pub struct Server {
     /// Address of the gateway's gRPC listener.
-    #[arg(long, env = "CONSENTRY_SERVER", default_value = "http://127.0.0.1:50051")]
+    #[arg(long, alias = "target", env = "CONSENTRY_SERVER", default_value = "http://127.0.0.1:50051")]
     server: String,
     /// API key, `csk_…`. Better in the environment than on the command line, where others can see it.
     #[arg(long, env = "CONSENTRY_KEY", hide_env_values = true)]

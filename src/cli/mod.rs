@@ -20,6 +20,7 @@ mod erase;
 mod export;
 mod failure;
 mod key;
+mod load;
 mod message;
 mod offline;
 mod opt_in;
@@ -85,6 +86,8 @@ enum Verb {
     Key(key::Args),
     /// Restrict or erase a person; the answer lists what stays and why.
     Erase(erase::Args),
+    /// Send at a steady rate and report latencies: how much a gateway takes.
+    Load(load::Args),
     /// Check a configuration file; prints every problem at once.
     CheckConfig(check_config::Args),
     /// Check, show or test rule packs.
@@ -120,6 +123,7 @@ fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Backup(args) => backup::run(&args, output),
         Verb::Key(args) => key::run(args, output),
         Verb::Erase(args) => erase::run(args, output),
+        Verb::Load(args) => load::run(args, output),
         Verb::CheckConfig(args) => check_config::run(&args, output),
         Verb::Policy(args) => policy::run(&args, output),
         Verb::Replies(args) => replies::run(&args, output),
