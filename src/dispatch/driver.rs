@@ -23,11 +23,15 @@ use crate::provider::{Dispatch, Failure, Handover, SharedProvider};
 use crate::store::SharedKv;
 use crate::telemetry::metrics;
 use crate::writer::ops::intent::{Intent, IntentAnswer};
-use crate::writer::ops::outcome::{RecordOutcome, Resolve, due};
+use crate::writer::ops::outcome::{Due, RecordOutcome, Resolve, due};
 use crate::writer::{CallError, Env, WriterHandle};
 
-/// Due rows looked at in one go.
+/// Due rows looked at in one go, how often in one look, and in one sweep.
 const SCAN: usize = 1_000;
+const PAGES: usize = 5;
+const SWEEP: usize = 5_000;
+/// Shortest pause between two looks: wishes to look come with every commit.
+const BREATH: Duration = Duration::from_millis(2);
 /// Longest sleep: how soon a due message is found without being told.
 const PERIOD: Duration = Duration::from_millis(200);
 /// How long a lane rests after the writer refused an intent.
@@ -132,7 +136,7 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                () = self.0.wake.notified() => {}
+                () = self.0.wake.notified() => tokio::time::sleep(BREATH).await,
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -271,18 +275,47 @@ pub fn take_up(
     now: Instant,
 ) -> Result<Vec<MessageId>, StateError> {
     let mut overdue = Vec::new();
-    for (at, id, row) in due(state, now, SCAN)? {
+    let mut from = schedule.look_from(now);
+    for _ in 0..PAGES {
+        let new = due(state, from.as_deref(), now, SCAN)?;
+        let more = new.len() == SCAN;
+        from = new.last().map(|last| last.key.clone()).or(from);
+        take(state, schedule, new, now, &mut overdue)?;
+        if !more {
+            break;
+        }
+    }
+    schedule.looked(from);
+    if let Some(from) = schedule.sweep_from(now) {
+        let all = due(state, from.as_deref(), now, SWEEP)?;
+        let on = all.last().filter(|_| all.len() == SWEEP).map(|last| last.key.clone());
+        schedule.swept(on, now);
+        take(state, schedule, all, now, &mut overdue)?;
+    }
+    Ok(overdue)
+}
+
+fn take(
+    state: &mut State<'_>,
+    schedule: &mut Schedule,
+    found: Vec<Due>,
+    now: Instant,
+    overdue: &mut Vec<MessageId>,
+) -> Result<(), StateError> {
+    for Due { at, message, row, .. } in found {
         match row {
-            DueRow::Resolve => overdue.push(id),
-            DueRow::Wake if schedule.has_room() => {
-                if let Some(waiting) = waiting_of(state, &id, at)? {
+            DueRow::Resolve => overdue.push(message),
+            DueRow::Wake if schedule.knows(&message) => {}
+            DueRow::Wake => {
+                // What finds no room is found by a later sweep.
+                let waiting = waiting_of(state, &message, at)?;
+                if let Some(waiting) = waiting.filter(|waiting| schedule.has_room(&waiting.group)) {
                     schedule.add(waiting, now);
                 }
             }
-            DueRow::Wake => break,
         }
     }
-    Ok(overdue)
+    Ok(())
 }
 
 /// What the schedule needs to know of a due message. One whose sender is gone goes to a lane of its own: its second
@@ -323,4 +356,43 @@ fn sender_of(state: &mut State<'_>, id: &str) -> Result<Option<Sender>, StateErr
         crate::ledger::body::Object::Sender(sender) => Some(sender.clone()),
         _ => None,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Kv, KvOptions, kv};
+
+    fn put(kv: &dyn Kv, at: Instant, n: u16) {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&n.to_be_bytes());
+        let mut state = State::over(kv);
+        state.put(keys::due(at, &MessageId(id)), DueRow::Resolve);
+        let mut batch = crate::store::Batch::new();
+        for (key, value) in state.into_changes() {
+            batch.put(key, value.expect("written"));
+        }
+        kv.commit(batch).expect("memory");
+    }
+
+    /// A backlog longer than one look hid everything behind it for ever: each look began at the first row.
+    #[test]
+    fn a_long_backlog_hides_nothing() {
+        let kv = kv::memory::open(&KvOptions::default());
+        let at = Instant::from_seconds;
+        let count = (PAGES * SCAN + SWEEP + 500) as u16;
+        (0..count).for_each(|n| put(&kv, at(100) + Span::micros(i64::from(n)), n));
+        let mut schedule = Schedule::default();
+        let mut seen = std::collections::HashSet::new();
+        for second in 0..4 {
+            seen.extend(take_up(&mut State::over(&kv), &mut schedule, at(200 + second)).expect("reads"));
+        }
+        assert_eq!(seen.len(), usize::from(count));
+        // Due long ago, written just now: as after a restart of the clock, or a hand-over that never was.
+        put(&kv, at(50), count);
+        let again: Vec<_> = (0..4)
+            .flat_map(|n| take_up(&mut State::over(&kv), &mut schedule, at(210 + n)).expect("reads"))
+            .collect();
+        assert!(again.iter().any(|id| id.0[..2] == count.to_be_bytes()), "the sweep finds it");
+    }
 }

@@ -3,11 +3,19 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::lane::{Lane, Wait};
+use crate::ledger::rows::keys;
 use crate::model::registry::ThrottleGroup;
 use crate::model::{ConnectionId, Instant, MessageId, ProgramId, Span};
 
-/// Messages kept ready at most; the rest stays in the index, where it is due.
-pub const READY_MAX: usize = 20_000;
+/// Messages kept ready in each lane: two minutes of its rate, within these bounds. The rest stays in the index, where it
+/// is due: so a lane that rests or is slow takes no room from the others.
+const READY_SECONDS: u64 = 120;
+const READY_MIN: u64 = 2_000;
+const READY_MAX: u64 = 50_000;
+/// Instants of commits lie this far behind the present at most: so far back new dues are looked for again.
+const SLACK: Span = Span::millis(250);
+/// How often a part of everything due is looked through, for what found no room or came back.
+const SWEEP_EVERY: Span = Span::seconds(1);
 
 /// A message that is due.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +36,7 @@ struct Queue {
     /// Messages each program has sent: the one with fewest goes first among equal deadlines.
     served: HashMap<ProgramId, u64>,
     parts: u64,
+    messages: u64,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -44,6 +53,11 @@ pub struct Schedule {
     slots: HashMap<ConnectionId, Slots>,
     known: HashSet<MessageId>,
     in_hand: HashMap<MessageId, ConnectionId>,
+    /// The last due message looked at; none: from the first.
+    looked: Option<Vec<u8>>,
+    /// The same of the sweep, and when it last moved.
+    swept: Option<Vec<u8>>,
+    swept_at: Option<Instant>,
 }
 
 /// What to do next.
@@ -65,9 +79,38 @@ impl Schedule {
         slots.paused = paused;
     }
 
-    /// Whether there is room for more.
-    pub fn has_room(&self) -> bool {
-        self.known.len() < READY_MAX
+    /// Whether a group's lane has room for more.
+    pub fn has_room(&self, group: &ThrottleGroup) -> bool {
+        let most = (group.milli_parts_per_second / 1_000).saturating_mul(READY_SECONDS);
+        let ready = self.lanes.get(&group.id).map_or(0, |(_, queue)| queue.messages);
+        ready < most.clamp(READY_MIN, READY_MAX)
+    }
+
+    /// Whether a message is ready or in hand already.
+    pub fn knows(&self, message: &MessageId) -> bool {
+        self.known.contains(message)
+    }
+
+    /// After which due message to look for new ones: those that came since the last look, and a little before.
+    pub fn look_from(&self, now: Instant) -> Option<Vec<u8>> {
+        let recent = keys::due_from(now - SLACK);
+        self.looked.as_ref().map(|last| last.clone().min(recent))
+    }
+
+    /// Everything up to this due message was looked at.
+    pub fn looked(&mut self, last: Option<Vec<u8>>) {
+        self.looked = last;
+    }
+
+    /// After which due message to sweep on, when it is time to.
+    pub fn sweep_from(&self, now: Instant) -> Option<Option<Vec<u8>>> {
+        let due = self.swept_at.is_none_or(|at| now < at || now.since(at) >= SWEEP_EVERY);
+        due.then(|| self.swept.clone())
+    }
+
+    /// The sweep came as far as this due message; none: to the end, so it begins anew.
+    pub fn swept(&mut self, last: Option<Vec<u8>>, now: Instant) {
+        (self.swept, self.swept_at) = (last, Some(now));
     }
 
     /// Takes in a due message, once.
@@ -84,6 +127,7 @@ impl Schedule {
             lane.set_day(day, 0);
         }
         queue.parts += u64::from(waiting.parts);
+        queue.messages += 1;
         let program = queue.programs.entry(waiting.program.clone()).or_default();
         program.insert((waiting.deadline, waiting.message), waiting);
     }
@@ -172,6 +216,7 @@ impl Queue {
     fn take(&mut self, first: &Waiting) -> Waiting {
         *self.served.entry(first.program.clone()).or_default() += 1;
         self.parts -= u64::from(first.parts);
+        self.messages -= 1;
         let key = (first.deadline, first.message);
         let mut empty = false;
         let taken = self.programs.get_mut(&first.program).and_then(|waiting| {
@@ -254,6 +299,43 @@ mod tests {
         // Ten parts a second: of 30, those after the twentieth are past two seconds.
         (0..30).for_each(|n| schedule.add(waiting(n, "a", 2), now));
         assert_eq!(schedule.will_miss(now), [("g".to_owned(), 10)]);
+    }
+
+    #[test]
+    fn a_lane_that_rests_takes_no_room_from_another() {
+        let now = Instant::from_seconds(0);
+        let mut schedule = Schedule::default();
+        let id =
+            |n: u16| MessageId([n.to_be_bytes(), [0; 2]].concat().repeat(4).try_into().expect("16 bytes"));
+        let one = |n: u16| Waiting { message: id(n), ..waiting(0, "a", 600) };
+        for n in 0..READY_MIN as u16 {
+            assert!(schedule.has_room(&one(n).group), "{n}");
+            schedule.add(one(n), now);
+        }
+        let full = one(0).group;
+        assert!(!schedule.has_room(&full));
+        assert!(schedule.has_room(&ThrottleGroup { id: "other".to_owned(), ..full.clone() }));
+        schedule.set_connection(&"c".parse().expect("slug"), 10, false);
+        assert!(matches!(schedule.next(now), Next::Go(_)));
+        assert!(schedule.has_room(&full), "one left");
+    }
+
+    #[test]
+    fn looks_go_on_where_the_last_ended_and_sweeps_begin_anew() {
+        let at = Instant::from_seconds;
+        let mut schedule = Schedule::default();
+        assert_eq!((schedule.look_from(at(10)), schedule.sweep_from(at(10))), (None, Some(None)));
+        let last = keys::due(at(5), &MessageId([7; 16]));
+        schedule.looked(Some(last.clone()));
+        assert_eq!(schedule.look_from(at(10)), Some(last.clone()));
+        schedule.looked(Some(keys::due(at(10), &MessageId([7; 16]))));
+        assert_eq!(
+            schedule.look_from(at(10)),
+            Some(keys::due_from(at(10) - SLACK)),
+            "a commit may be that late"
+        );
+        schedule.swept(Some(last.clone()), at(10));
+        assert_eq!((schedule.sweep_from(at(10)), schedule.sweep_from(at(11))), (None, Some(Some(last))));
     }
 
     #[test]

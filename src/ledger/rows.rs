@@ -252,6 +252,14 @@ pub mod keys {
     pub fn due(at: Instant, message: &MessageId) -> Vec<u8> {
         key::<DueRow>(&[&due_prefix(at), &message.0])
     }
+    /// Before every message that is due at an instant or later.
+    pub fn due_from(at: Instant) -> Vec<u8> {
+        key::<DueRow>(&[&due_prefix(at)])
+    }
+    /// Every due message.
+    pub fn dues() -> Vec<u8> {
+        key::<DueRow>(&[])
+    }
     /// Reads a due key back.
     pub fn read_due(key: &[u8]) -> Option<(Instant, MessageId)> {
         let at: [u8; 8] = key.get(1..9)?.try_into().ok()?;

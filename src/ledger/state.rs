@@ -126,23 +126,20 @@ impl<'a> State<'a> {
         if let Some(after) = after {
             range = range.after(after);
         }
-        let mut keys: Vec<Vec<u8>> = self
-            .base
-            .scan(&range, Order::Forward, limit + changed.len())?
-            .into_iter()
-            .map(|(k, _)| k)
-            .collect();
-        keys.extend(changed);
-        keys.sort_unstable();
-        keys.dedup();
+        let stored = self.base.scan(&range, Order::Forward, limit + changed.len())?;
+        let mut found: BTreeMap<Vec<u8>, Option<_>> = stored.into_iter().map(|(k, v)| (k, Some(v))).collect();
+        found.extend(changed.into_iter().map(|key| (key, None)));
         let mut rows = Vec::new();
-        for key in keys {
+        for (key, bytes) in found {
             if rows.len() == limit {
                 break;
             }
-            if let Some(row) = self.get::<R>(&key)? {
-                rows.push((key, row));
-            }
+            let row = match bytes {
+                // Nothing of this batch stands before it: what was read is the row.
+                Some(bytes) if !self.slots.contains_key(&key) => Some(Arc::new(decode_row::<R>(&bytes)?)),
+                _ => self.get::<R>(&key)?,
+            };
+            rows.extend(row.map(|row| (key, row)));
         }
         Ok(rows)
     }

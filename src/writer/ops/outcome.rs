@@ -136,15 +136,28 @@ pub fn state_name(state: MessageState) -> &'static str {
     }
 }
 
-/// Messages due at `now`, earliest first, at most `limit`: what wakes and what is given up.
+/// A message that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Where it stands among all that are due.
+    pub key: Vec<u8>,
+    pub at: Instant,
+    pub message: MessageId,
+    /// Whether it wakes or is given up.
+    pub row: DueRow,
+}
+
+/// Messages due at `now`, earliest first, after a key, at most `limit`: what wakes and what is given up.
 pub fn due(
     state: &mut crate::ledger::state::State<'_>,
+    after: Option<&[u8]>,
     now: Instant,
     limit: usize,
-) -> Result<Vec<(Instant, MessageId, DueRow)>, crate::ledger::state::StateError> {
-    let rows = state.scan::<DueRow>(b"d", None, limit)?;
+) -> Result<Vec<Due>, crate::ledger::state::StateError> {
+    let rows = state.scan::<DueRow>(&keys::dues(), after, limit)?;
     let read = |(key, row): (Vec<u8>, std::sync::Arc<DueRow>)| {
-        keys::read_due(&key).map(|(at, message)| (at, message, *row))
+        let (at, message) = keys::read_due(&key)?;
+        Some(Due { key, at, message, row: *row })
     };
-    Ok(rows.into_iter().filter_map(read).take_while(|(at, ..)| *at <= now).collect())
+    Ok(rows.into_iter().filter_map(read).take_while(|due| due.at <= now).collect())
 }
