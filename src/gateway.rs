@@ -110,9 +110,9 @@ impl Gateway {
         let Offline { env, books, kv, opened, verifier_key, mut core } = Offline::open(parts)?;
         let (news, _) = broadcast::channel(NEWS_BUFFER);
         let tell = news.clone();
-        core.listen(Box::new(move |entries: &[Entry]| {
+        core.listen(Box::new(move |entries: &Arc<[Entry]>| {
             // Nobody listening is no fault.
-            let _ = tell.send(entries.into());
+            let _ = tell.send(entries.clone());
         }));
         let (writer, thread) = spawn(core, queues)?;
         let reader = Reader::new(env.clone(), kv.clone(), Arc::new(books.clone()), books.keys().clone());

@@ -1,5 +1,7 @@
 //! One spelling for words that mean the same: case, accents, ligatures and look-alike apostrophes folded away.
 
+use std::collections::HashMap;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -82,6 +84,44 @@ pub(crate) fn stands_at(phrase: &[String], words: &[Word], at: usize) -> bool {
             Some(stem) => word.text.starts_with(stem),
             None => word.text == *pattern,
         })
+}
+
+/// A list of phrases, found by the first character they begin with: a text is compared with few of them at each word.
+pub(crate) struct Phrases<T> {
+    all: Vec<(T, Vec<String>)>,
+    by_first: HashMap<char, Vec<usize>>,
+}
+
+impl<T> Phrases<T> {
+    /// Takes folded phrases, see [`pattern`].
+    pub(crate) fn new(all: impl IntoIterator<Item = (T, Vec<String>)>) -> Phrases<T> {
+        let all: Vec<(T, Vec<String>)> = all.into_iter().collect();
+        let mut by_first: HashMap<char, Vec<usize>> = HashMap::new();
+        for (index, (_, phrase)) in all.iter().enumerate() {
+            // A phrase without a beginning stands nowhere.
+            if let Some(first) = phrase.first().and_then(|word| word.chars().next()) {
+                by_first.entry(first).or_default().push(index);
+            }
+        }
+        Phrases { all, by_first }
+    }
+
+    /// Every phrase that stands at a word, in the order of the list.
+    pub(crate) fn at<'a>(
+        &'a self,
+        words: &'a [Word],
+        at: usize,
+    ) -> impl Iterator<Item = &'a (T, Vec<String>)> {
+        let first = words.get(at).and_then(|word| word.text.chars().next());
+        let indexes = first.and_then(|first| self.by_first.get(&first)).map_or(&[][..], Vec::as_slice);
+        indexes.iter().map(|&index| &self.all[index]).filter(move |(_, phrase)| stands_at(phrase, words, at))
+    }
+
+    /// The whole list.
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(T, Vec<String>)> {
+        self.all.iter()
+    }
 }
 
 /// The words of a phrase in a list file; a trailing `*` stays with its word.

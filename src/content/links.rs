@@ -104,6 +104,7 @@ fn chunks(text: &str) -> Vec<(usize, String)> {
             match c {
                 '\u{3002}' | '\u{ff61}' => chunk.push('.'),
                 '\\' => chunk.push('/'),
+                _ if c.is_ascii() => chunk.push(c),
                 _ => chunk.extend(std::iter::once(c).nfkc()),
             }
         }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::fold::{Word, data_lines, pattern, stands_at, words};
+use super::fold::{Phrases, Word, data_lines, pattern, words};
 
 /// What makes a text promotional.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct Offer {
     pub position: usize,
 }
 
-static PHRASES: LazyLock<Vec<(OfferKind, Vec<String>)>> = LazyLock::new(|| {
+static PHRASES: LazyLock<Phrases<OfferKind>> = LazyLock::new(|| {
     let lines = data_lines(include_str!("../../policies/lists/offer_words.tsv"));
     let phrase = |line: &str| {
         let (kind, phrase) = line.split_once('\t').expect("the list is checked by a test");
@@ -42,7 +42,7 @@ static PHRASES: LazyLock<Vec<(OfferKind, Vec<String>)>> = LazyLock::new(|| {
         };
         (kind, pattern(phrase))
     };
-    lines.map(phrase).collect()
+    Phrases::new(lines.map(phrase))
 });
 
 /// Finds every sign of an offer, in order of appearance.
@@ -58,8 +58,7 @@ fn offer_at(words: &[Word], at: usize) -> Option<Offer> {
 }
 
 fn listed(words: &[Word], at: usize) -> Option<(OfferKind, usize)> {
-    let fitting = PHRASES.iter().filter(|(_, phrase)| stands_at(phrase, words, at));
-    fitting.max_by_key(|(_, phrase)| phrase.len()).map(|(kind, phrase)| (*kind, phrase.len()))
+    PHRASES.at(words, at).max_by_key(|(_, phrase)| phrase.len()).map(|(kind, phrase)| (*kind, phrase.len()))
 }
 
 /// `20 % off`, `15 por ciento de descuento`, `$ 5 off`, `30 percent off`, `-20 %`.

@@ -1,6 +1,8 @@
 //! Words that tell people how to stop, in the languages of the packs, and the labels that stand before everything.
 //! All folded (`super::fold`): lower case, without Latin accents.
 
+use std::sync::LazyLock;
+
 use super::fold::fold;
 
 /// Words a person sends.
@@ -192,10 +194,12 @@ const PHRASES: [&str; 26] = [
 /// Labels of advertising that some law wants before everything else.
 const LABELS: [&str; 5] = ["(광고)", "[QC]", "[AD]", "<ADV>", "פרסומת"];
 
+static FOLDED: LazyLock<Vec<String>> = LazyLock::new(|| PHRASES.iter().map(|phrase| fold(phrase)).collect());
+
 /// Whether one of the phrases is in the text.
 pub(super) fn says_phrase(text: &str) -> bool {
     let text: String = fold(text).chars().filter(|c| !c.is_whitespace()).collect();
-    PHRASES.iter().any(|phrase| text.contains(&fold(phrase)))
+    FOLDED.iter().any(|phrase| text.contains(phrase))
 }
 
 /// `STOP au 36111`, `STOP 36111`, `STOP SMS 36111`: the word, then the number to send it to (5 digits or more: four may be a year).

@@ -119,11 +119,16 @@ pub fn says_how_to_stop(text: &str, how: HowToStop<'_>) -> bool {
 fn instruction_words(text: &str) -> Vec<String> {
     let text: String = text.chars().map(|c| if is_apostrophe(c) { ' ' } else { c }).collect();
     let text = text.replace('=', " to ");
-    let split = |word: &str| match word.strip_prefix("stop2") {
-        Some(purpose) if !purpose.is_empty() => vec!["stop".to_owned(), "to".to_owned(), purpose.to_owned()],
-        _ => vec![word.to_owned()],
-    };
-    words(&text).iter().flat_map(|w| split(&w.text)).collect()
+    let mut apart = Vec::new();
+    for word in words(&text) {
+        match word.text.strip_prefix("stop2") {
+            Some(purpose) if !purpose.is_empty() => {
+                apart.extend(["stop".to_owned(), "to".to_owned(), purpose.to_owned()]);
+            }
+            _ => apart.push(word.text),
+        }
+    }
+    apart
 }
 
 fn is_stop_instruction(words: &[String], at: usize) -> bool {

@@ -43,7 +43,7 @@ pub trait Log: Send {
 }
 
 /// Told of every durable entry, in order, after its batch was folded and before its answers leave.
-pub type Listener = Box<dyn FnMut(&[Entry]) + Send>;
+pub type Listener = Box<dyn FnMut(&Arc<[Entry]>) + Send>;
 
 /// Why the writer stopped, or did not start.
 #[derive(Debug, thiserror::Error)]
@@ -235,7 +235,7 @@ impl Core {
         if !outcome.entries.is_empty() {
             self.log.append(&outcome.new_keys, &outcome.entries).map_err(CoreError::Log)?;
             commit(&self.kv, outcome.changes, self.log.size())?;
-            let entries: Vec<Entry> = outcome.entries.into_iter().map(|pending| pending.entry).collect();
+            let entries: Arc<[Entry]> = outcome.entries.into_iter().map(|pending| pending.entry).collect();
             for listener in &mut self.listeners {
                 listener(&entries);
             }

@@ -53,8 +53,8 @@ impl World {
         let mut core = setup.into_core();
         let (news, _) = broadcast::channel(64);
         let tell = news.clone();
-        core.listen(Box::new(move |entries: &[Entry]| {
-            let _ = tell.send(entries.into());
+        core.listen(Box::new(move |entries: &Arc<[Entry]>| {
+            let _ = tell.send(entries.clone());
         }));
         let (writer, thread) = spawn(core, QueueLimits::default()).expect("a thread");
         let redirect = Redirect::open(kv.clone(), Arc::new(clock.clone()), writer.clone()).expect("brands");
