@@ -1,8 +1,13 @@
 //! Whether what the configuration names is really there: folders, certificates, keys, secrets.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{Config, Problem, SecretRef, Severity};
+use super::{Config, ConnectionConfig, Problem, SecretRef, Severity};
+use crate::clock::SystemClock;
+use crate::inbound::endpoint::{Endpoint, EndpointError};
+use crate::provider::http::AddressRule;
+use crate::provider::registry::{self, BuildError, PATH_TOKEN};
 use crate::tls::{self, TlsFiles};
 
 /// Looks around. Reads files and variables, changes nothing.
@@ -25,8 +30,46 @@ pub fn surroundings(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Ve
         for (name, reference) in &connection.secrets {
             found.secret(&key(&format!("secrets.{name}")), reference.resolve(env).err());
         }
+        adapter(connection, env, &key, &mut found);
     }
     found.0
+}
+
+/// Whether the connection's adapter and ear take what they are given. Nothing is sent.
+fn adapter(
+    connection: &ConnectionConfig,
+    env: &dyn Fn(&str) -> Option<String>,
+    key: &dyn Fn(&str) -> String,
+    found: &mut Found,
+) {
+    // A secret that cannot be read has been told of.
+    let Ok(registered) = connection.to_registry(env) else { return };
+    let secret = |name: &str| {
+        let own = connection.secrets.iter().find(|(n, _)| n == name).map(|(_, reference)| reference);
+        let reference = own.or((name == PATH_TOKEN).then_some(&connection.path_token));
+        reference.and_then(|reference| reference.resolve(env).ok())
+    };
+    if connection.secrets.iter().any(|(name, _)| secret(name).is_none()) {
+        return;
+    }
+    let clock = Arc::new(SystemClock);
+    match registry::build(&registered, &secret, clock, AddressRule::PublicOnly).map(|_| ()) {
+        Err(BuildError::Setting(name, why)) => found.error(&key(&format!("settings.{name}")), why.to_owned()),
+        Err(BuildError::Secret(name, why)) => found.error(&key(&format!("secrets.{name}")), why.to_owned()),
+        Err(error @ BuildError::Provider(_)) => found.error(&key("provider"), error.to_string()),
+        Ok(()) => {}
+    }
+    match Endpoint::new(&registered, secret).map(|ear| ear.faults()) {
+        Err(EndpointError::Setting(_, name, why)) => {
+            found.error(&key(&format!("settings.{name}")), why.to_owned());
+        }
+        Err(error @ EndpointError::Provider(..)) => found.error(&key("provider"), error.to_string()),
+        Ok(faults) => {
+            for (name, why) in faults {
+                found.error(&key(&format!("secrets.{name}")), why.to_owned());
+            }
+        }
+    }
 }
 
 /// Each file on its own first: rustls would stop at the first that is missing.

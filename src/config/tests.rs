@@ -147,6 +147,40 @@ fn what_the_file_names_must_exist() {
 }
 
 #[test]
+fn adapters_and_ears_are_tried_without_sending() {
+    let vendor = |provider: &str, settings: &str, secrets: &str| {
+        let (head, _) = SAMPLE.split_once("[connections.settings]").expect("the sample has a connection");
+        let head = head.replace("provider = \"twilio\"", &format!("provider = \"{provider}\""));
+        let head = head.replace("validity_seconds = 36000", "");
+        format!("{head}[connections.settings]\n{settings}\n[connections.secrets]\n{secrets}\n")
+    };
+    let env = |name: &str| match name {
+        "GOOD_KEY" => Some("A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=".to_owned()),
+        "TWILIO_PATH_TOKEN" => Some("00112233445566778899aabbccddeeff".to_owned()),
+        "TEXT" => Some("text".to_owned()),
+        other => keys(other),
+    };
+    let telnyx =
+        |key: &str| vendor("telnyx", "", &format!("api_key = \"env:TEXT\"\npublic_key = \"env:{key}\""));
+    let sinch = |region: &str| {
+        let settings = format!("service_plan_id = \"p\"\nregion = \"{region}\"");
+        vendor("sinch", &settings, "api_token = \"env:TEXT\"\nwebhook_secret = \"env:TEXT\"")
+    };
+    for good in [telnyx("GOOD_KEY"), sinch("eu")] {
+        let told = load(&good, &env).err().map(|e| e.problems);
+        assert_eq!(told, None, "{good}");
+    }
+    for (bad, told) in [
+        (telnyx("TEXT"), "connections[0].secrets.public_key: must be the account's public key"),
+        (sinch("mars"), "connections[0].settings.region: is none of the choices"),
+        (sinch("eu\"\nwebhook_auth = \"none"), "connections[0].settings.webhook_auth: must be hmac or basic"),
+    ] {
+        let said = problems(&bad, &env).join("\n");
+        assert!(said.contains(told), "`{told}` is missing from `{said}`");
+    }
+}
+
+#[test]
 fn plain_text_off_loopback_must_be_meant() {
     let open = |plain: &str| {
         SAMPLE.replace("http = \"127.0.0.1:8080\"", "http = \"0.0.0.0:8080\"").replace(

@@ -49,6 +49,13 @@ pub struct Carrier {
     pub paused: bool,
 }
 
+impl Carrier {
+    /// Whether its lanes rest now: by order, or because the account asks for a pause.
+    pub(crate) fn rests(&self, now: Instant) -> bool {
+        self.paused || self.provider.resting_until().is_some_and(|until| until > now)
+    }
+}
+
 /// Adapters by connection; replaced whole when the configuration changes.
 #[derive(Default)]
 pub struct Providers(ArcSwap<HashMap<ConnectionId, Carrier>>);
@@ -155,8 +162,7 @@ impl Dispatcher {
         let mut state = State::over(&*snapshot);
         let mut schedule = self.0.schedule.lock();
         for (connection, carrier) in self.0.providers.all().iter() {
-            let resting = carrier.provider.resting_until().is_some_and(|until| until > now);
-            schedule.set_connection(connection, carrier.slots, carrier.paused || resting);
+            schedule.set_connection(connection, carrier.slots, carrier.rests(now));
         }
         schedule.set_connection(&no_connection(), 4, false);
         let overdue = take_up(&mut state, &mut schedule, now)?;

@@ -22,6 +22,10 @@ impl Voice for Bird {
         &["webhook_secret", "webhook_secret_next"]
     }
 
+    fn fault_of(&self, secret: &str) -> Option<&'static str> {
+        key(secret).is_none().then_some("must be a signing secret, whsec_ and Base64")
+    }
+
     fn is_authentic(&self, webhook: &Webhook, proof: &Proof<'_>) -> bool {
         let header = |name: &str| webhook.header(name);
         let (Some(id), Some(time), Some(given)) =
@@ -33,8 +37,7 @@ impl Voice for Bird {
         // The key is Base64 behind its prefix; one that is not makes no signature at all.
         let sign = |secret: &[u8]| {
             let text = std::str::from_utf8(secret).unwrap_or_default();
-            let key = base64(text.strip_prefix("whsec_").unwrap_or(text)).filter(|key| !key.is_empty());
-            key.map(|key| hmac_sha256(&key, &parts)).unwrap_or_default()
+            key(text).map(|key| hmac_sha256(&key, &parts)).unwrap_or_default()
         };
         let signed = given.split(' ').filter_map(|one| base64(one.strip_prefix("v1,")?));
         let right = signed.filter(|s| s.len() == 32).any(|s| any_secret(proof.secrets, &s, sign));
@@ -60,6 +63,11 @@ impl Voice for Bird {
             },
         }
     }
+}
+
+/// The key behind its prefix.
+fn key(secret: &str) -> Option<Vec<u8>> {
+    base64(secret.strip_prefix("whsec_").unwrap_or(secret)).filter(|key| !key.is_empty())
 }
 
 fn text(data: &Value, id: &str, at: Option<Instant>) -> InboundEvent {

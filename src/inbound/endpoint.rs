@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::aws::Aws;
@@ -82,6 +82,8 @@ pub struct Endpoint {
     voice: Box<dyn Voice>,
     /// The newest first; none: they could not be read.
     secrets: Vec<SecretString>,
+    /// Names of the secrets, one each.
+    names: Vec<&'static str>,
 }
 
 impl Endpoint {
@@ -92,13 +94,22 @@ impl Endpoint {
         secret: impl Fn(&str) -> Option<SecretString>,
     ) -> Result<Endpoint, EndpointError> {
         let voice = voice_of(connection)?;
+        let (names, secrets): (Vec<&'static str>, Vec<SecretString>) =
+            voice.secrets().iter().filter_map(|name| Some((*name, secret(name)?))).unzip();
         Ok(Endpoint {
             connection: connection.id.clone(),
             token_sha256: connection.token_sha256,
             origin: connection.public_url.trim_end_matches('/').to_owned(),
-            secrets: voice.secrets().iter().filter_map(|name| secret(name)).collect(),
+            secrets,
+            names,
             voice,
         })
+    }
+
+    /// Secrets that cannot be what they are meant to be, by name.
+    pub fn faults(&self) -> Vec<(&'static str, &'static str)> {
+        let all = self.names.iter().zip(&self.secrets);
+        all.filter_map(|(name, s)| Some((*name, self.voice.fault_of(s.expose_secret())?))).collect()
     }
 
     /// Which connection it is.

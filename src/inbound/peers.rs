@@ -37,7 +37,7 @@ fn python() -> Option<PathBuf> {
 }
 
 /// What a peer's script prints; none, loudly, when there is no environment.
-fn run(script: &str, seed: &str, input: &str) -> Option<String> {
+pub(super) fn run(script: &str, seed: &str, input: &str) -> Option<String> {
     let Some(python) = python() else {
         eprintln!(
             "SKIPPED: no Python environment for tests/peers/{script}.py, see tests/peers/requirements.txt"

@@ -20,6 +20,10 @@ impl Voice for Telnyx {
         &["public_key", "public_key_next"]
     }
 
+    fn fault_of(&self, secret: &str) -> Option<&'static str> {
+        key(secret).is_none().then_some("must be the account's public key, 44 characters of Base64")
+    }
+
     fn is_authentic(&self, webhook: &Webhook, proof: &Proof<'_>) -> bool {
         let time = webhook.header("telnyx-timestamp").unwrap_or_default();
         let signature = webhook.header("telnyx-signature-ed25519").and_then(base64);
@@ -27,7 +31,6 @@ impl Voice for Telnyx {
             return false;
         };
         let signed = [time.as_bytes(), b"|", &webhook.body].concat();
-        let key = |text: &str| VerifyingKey::from_bytes(&base64(text)?.try_into().ok()?).ok();
         let right = proof.secrets.iter().filter_map(|secret| key(secret.expose_secret()));
         let right = right.fold(false, |yes, key| key.verify_strict(&signed, &signature).is_ok() | yes);
         right && is_recent(time, proof.now, TOLERANCE)
@@ -46,6 +49,11 @@ impl Voice for Telnyx {
             _ => vec![text(payload, webhook)],
         }
     }
+}
+
+/// The account's public key.
+fn key(text: &str) -> Option<VerifyingKey> {
+    VerifyingKey::from_bytes(&base64(text)?.try_into().ok()?).ok()
 }
 
 fn text(payload: &Value, webhook: &Webhook) -> InboundEvent {

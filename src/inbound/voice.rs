@@ -120,6 +120,11 @@ pub trait Voice: Send + Sync {
     /// Whether the provider sent it, judged on the bytes as they came.
     fn is_authentic(&self, webhook: &Webhook, proof: &Proof<'_>) -> bool;
 
+    /// What is wrong with one of its secrets, where its form can be told.
+    fn fault_of(&self, _: &str) -> Option<&'static str> {
+        None
+    }
+
     /// Fetches what a judgement needs and is not here yet. May wait, some seconds at most.
     fn prepare<'a>(&'a self, _: &'a Webhook) -> BoxFuture<'a, ()> {
         Box::pin(std::future::ready(()))

@@ -193,6 +193,9 @@ impl Vendor for Aws {
                 let reason = refused.reason.as_deref().unwrap_or_default();
                 let code = if reason.is_empty() { kind } else { reason };
                 let after = reply::after_seconds(said);
+                if reason == "DESTINATION_PHONE_NUMBER_NOT_VERIFIED" {
+                    return reply::never(class_of(kind, reason), code, &refused.message);
+                }
                 reply::refused(class_of(kind, reason), code, &refused.message, after)
             }
             _ => reply::by_status(said),

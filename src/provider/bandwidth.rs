@@ -17,7 +17,7 @@ use crate::model::outgoing::ErrorClass;
 use crate::model::{Instant, MessageState};
 
 /// Entries of a page.
-const PAGE: &str = "1000";
+const PAGE: &str = "500";
 
 /// One Bandwidth account with one application.
 pub struct Bandwidth {

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use super::http::{AddressRule, HttpClient, HttpLimits};
 use super::{Dispatch, Handover, IntentDraft, SharedProvider, registry};
 use crate::clock::ManualClock;
+use crate::dispatch::driver::Carrier;
 use crate::model::outgoing::ErrorClass;
 use crate::model::registry::{Connection, Reconcile, Validity};
 use crate::model::subject::Address;
@@ -350,6 +351,8 @@ async fn throttled_means_not_taken_and_the_account_rests() {
             let Handover::NotTaken { after_seconds, .. } = handover else { panic!("{what}") };
             assert_eq!(after_seconds, wait, "{what}");
             let until = adapter.resting_until().unwrap_or_else(|| panic!("{what}: must rest"));
+            let carrier = Carrier { provider: adapter.clone(), slots: 1, paused: false };
+            assert!(carrier.rests(now()) && !carrier.rests(until), "{what}: its lanes rest as long");
             assert_eq!(until, now() + Span::seconds(wait.map_or(1, i64::from)), "{what}");
             // Meanwhile nothing reaches the peer.
             assert!(matches!(adapter.send(dispatch(2)).await, Handover::NotTaken { .. }), "{what}");

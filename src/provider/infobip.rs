@@ -19,7 +19,7 @@ use crate::model::{Instant, MessageState};
 /// Longest validity, seconds: 48 hours.
 const VALIDITY: (i64, i64) = (1, 172_800);
 /// Entries of a page.
-const PAGE: usize = 1_000;
+const PAGE: usize = 200;
 /// "Duplicate message id": the first submission was taken.
 const DUPLICATE: u32 = 23;
 
@@ -41,7 +41,7 @@ impl Infobip {
 
     fn inbox(&self) -> Option<Outgoing> {
         let url = format!("{}/sms/1/inbox/reports", self.base);
-        request::get(&url, &self.authorization, &[("limit", "1000")])
+        request::get(&url, &self.authorization, &[("limit", "200")])
     }
 
     fn logs(&self, wanted: Wanted, cursor: Option<&str>) -> Option<Outgoing> {
@@ -51,7 +51,7 @@ impl Infobip {
             }
             Wanted::Message(id) => ("messageId", id.to_string()),
         };
-        let mut query = vec![(name, value.as_str()), ("limit", "1000"), ("useCursor", "true")];
+        let mut query = vec![(name, value.as_str()), ("limit", "200"), ("useCursor", "true")];
         query.extend(cursor.map(|cursor| ("cursor", cursor)));
         request::get(&format!("{}/sms/3/logs", self.base), &self.authorization, &query)
     }

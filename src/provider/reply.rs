@@ -62,6 +62,11 @@ pub fn refused(class: ErrorClass, code: impl ToString, text: &str, after_seconds
     }
 }
 
+/// It refused this message for ever, though the fault is the account's: a country that is not enabled, say.
+pub fn never(class: ErrorClass, code: impl ToString, text: &str) -> Handover {
+    Handover::Rejected(failure(class, code, text))
+}
+
 /// Seconds from `Retry-After`.
 pub fn after_seconds(said: &Answer) -> Option<u32> {
     said.retry_after().and_then(|d| u32::try_from(d.as_secs()).ok())

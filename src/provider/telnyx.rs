@@ -136,13 +136,13 @@ impl Vendor for Telnyx {
         }
         let fault = reply::json::<Refused>(said).and_then(|refused| refused.errors.into_iter().next());
         match fault {
-            Some(fault) if (400..500).contains(&status) && !matches!(status, 401 | 403 | 408 | 409 | 429) => {
+            // Codes of messaging are about the message, whatever the status; others with 401 and 403 about the account.
+            Some(fault)
+                if fault.code.starts_with("40") && matches!(status, 400..=407 | 410..=428)
+                    || matches!(status, 400 | 406 | 410..=428) =>
+            {
                 let after = reply::after_seconds(said);
                 reply::refused(class_of(&fault.code), fault.code, &fault.title, after)
-            }
-            // A person blocked by STOP may be told with 403.
-            Some(fault) if status == 403 && class_of(&fault.code) == ErrorClass::OptedOut => {
-                reply::refused(ErrorClass::OptedOut, fault.code, &fault.title, None)
             }
             Some(_) if status == 429 => {
                 let after = reply::after_seconds(said).or_else(|| reset_seconds(said));

@@ -111,6 +111,10 @@ impl Vendor for Twilio {
             };
         }
         match reply::json::<Refused>(said) {
+            // The account may not text this country; others it may.
+            Some(told) if told.code == 21_408 => {
+                reply::never(error_class(told.code), told.code, &told.message)
+            }
             // 20429 and 429: "requests are not processed", twilio.com/docs/api/errors/20429.
             Some(told) if (400..500).contains(&status) && status != 429 => {
                 let after = reply::after_seconds(said);
@@ -125,7 +129,7 @@ impl Vendor for Twilio {
             return no_list("Twilio keeps no reference of ours; its callback brings it back");
         };
         let from = format!("{:.0}", since.to_jiff());
-        let query = [("DateSent>", from.as_str()), ("PageSize", "1000")];
+        let query = [("DateSent>", from.as_str()), ("PageSize", "100")];
         asked([request::get(&self.url(), &self.authorization, &query)])
     }
 

@@ -166,3 +166,30 @@ fn texts_and_receipts() {
         }
     }
 }
+
+/// moto signs notifications with certificates of its own; we must believe the sound ones and no other.
+#[test]
+fn motos_notifications_are_believed_and_tampered_ones_are_not() {
+    for seed in ["1", "2"] {
+        let Some(said) = crate::inbound::peers::run("sns", seed, "") else { return };
+        let (mut good, mut bad) = (0, 0);
+        for line in said.lines() {
+            let case: Value = serde_json::from_str(line).expect("a case");
+            let field = |name: &str| case[name].as_str().expect("a text");
+            let ours = aws(&[field("topic")]);
+            let certificate = CertificateDer::from_pem_slice(field("certificate").as_bytes()).expect("PEM");
+            ours.keep(field("url").to_owned(), certificate);
+            let webhook = post("/h", &[("content-type", "text/plain; charset=UTF-8")], field("body"));
+            let at = instant_at(&parsed(&webhook).expect("JSON"), "/Timestamp").unwrap_or(now());
+            let judged = ours.judge(&webhook, &Proof { url: "", secrets: &[], now: at });
+            let sound = case["good"].as_bool().expect("a verdict");
+            assert_eq!(judged == Judged::Yes, sound, "seed {seed}: {judged:?} {line}");
+            *(if sound { &mut good } else { &mut bad }) += 1;
+            if sound {
+                assert!(matches!(&ours.read(&webhook, at)[..], [InboundEvent::Text(_)]), "{line}");
+            }
+        }
+        assert!(good >= 5 && bad >= 5, "seed {seed}: {good} good and {bad} bad ones");
+        eprintln!("sns seed {seed}: moto and we agree on {good} good and {bad} bad notifications");
+    }
+}

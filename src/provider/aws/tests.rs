@@ -57,7 +57,7 @@ fn the_type_of_a_fault_says_what_it_is() {
         (
             400,
             fault("ConflictException", "DESTINATION_PHONE_NUMBER_NOT_VERIFIED"),
-            "not taken PermanentAccount DESTINATION_PHONE_NUMBER_NOT_VERIFIED None",
+            "rejected PermanentAccount DESTINATION_PHONE_NUMBER_NOT_VERIFIED",
         ),
         (
             400,

@@ -68,7 +68,7 @@ fn logs_and_inbox_are_pulled() {
     let lists = infobip.lists(wanted, now()).expect("lists");
     assert_eq!(
         lists[0].uri.query(),
-        Some("sentSince=2026-01-01T12%3A00%3A00.000%2B0000&limit=1000&useCursor=true")
+        Some("sentSince=2026-01-01T12%3A00%3A00.000%2B0000&limit=200&useCursor=true")
     );
     assert_eq!(lists[1].uri.path(), "/sms/1/inbox/reports");
     let logs = r#"{"results":[{"messageId":"07070707070707070707070707070707","destination":"1","doneAt":"2026-01-01T13:00:00.000+0100",

@@ -33,6 +33,8 @@ fn answers_become_outcomes() {
         (200, r#"{"data":{"id":""}}"#.to_owned(), "unclear 200"),
         (400, error("40300"), "rejected OptedOut 40300"),
         (403, error("40300"), "rejected OptedOut 40300"),
+        (403, error("40010"), "rejected PermanentSender 40010"),
+        (403, error("10010"), "not taken PermanentAccount 403 None"),
         (400, error("40310"), "rejected PermanentRecipient 40310"),
         (400, error("40305"), "rejected PermanentSender 40305"),
         (422, error("10015"), "rejected PermanentContent 10015"),

@@ -54,7 +54,7 @@ fn answers_become_outcomes() {
         (400, error(21_606), "rejected PermanentSender 21606"),
         (400, error(21_617), "rejected PermanentContent 21617"),
         (400, error(21_611), "not taken Retryable 21611 None"),
-        (400, error(21_408), "not taken PermanentAccount 21408 None"),
+        (400, error(21_408), "rejected PermanentAccount 21408"),
         (401, error(20_003), "not taken PermanentAccount 20003 None"),
         (429, error(20_429), "not taken Retryable 429 None"),
         (503, error(20_503), "unclear 503"),
@@ -70,14 +70,14 @@ fn answers_become_outcomes() {
 fn the_list_tells_what_webhooks_would_have() {
     let twilio = twilio(&[]);
     let asked = twilio.lists(Wanted::Since(now()), now()).expect("a list").remove(0);
-    assert_eq!(asked.uri.query(), Some("DateSent%3E=2026-01-01T12%3A00%3A00Z&PageSize=1000"));
+    assert_eq!(asked.uri.query(), Some("DateSent%3E=2026-01-01T12%3A00%3A00Z&PageSize=100"));
     let body = r#"{"messages":[
         {"sid":"SM1","direction":"inbound","from":"+12125550123","to":"+18555550100","body":"STOP","status":"received",
          "error_code":null,"date_updated":"Thu, 01 Jan 2026 11:59:00 +0000"},
         {"sid":"SM2","direction":"outbound-api","from":"a","to":"b","body":"x","status":"undelivered","error_code":30007,
          "error_message":"filtered","date_updated":"Thu, 01 Jan 2026 11:58:00 +0000"},
         {"sid":"SM3","direction":"outbound-api","status":"queued","error_code":null}],
-        "next_page_uri":"/2010-04-01/Accounts/AC1/Messages.json?PageSize=1000&Page=1&PageToken=PASM3"}"#;
+        "next_page_uri":"/2010-04-01/Accounts/AC1/Messages.json?PageSize=100&Page=1&PageToken=PASM3"}"#;
     let page = twilio.page(&asked, Wanted::Since(now()), &said(200, body), now()).expect("a page");
     let [InboundEvent::Text(text), InboundEvent::Receipt(receipt)] = page.events.as_slice() else {
         panic!("{:?}", page.events)
@@ -89,7 +89,7 @@ fn the_list_tells_what_webhooks_would_have() {
     let next = page.next.expect("another page").uri.to_string();
     assert_eq!(
         next,
-        "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json?PageSize=1000&Page=1&PageToken=PASM3"
+        "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json?PageSize=100&Page=1&PageToken=PASM3"
     );
     let stranger = r#"{"messages":[],"next_page_uri":"/2010-04-01/Accounts/AC2/Messages.json"}"#;
     assert!(twilio.page(&asked, Wanted::Since(now()), &said(200, stranger), now()).is_err());

@@ -54,6 +54,10 @@ pub(super) fn submitted(said: &Answer) -> Handover {
         return Handover::Accepted { ids: taken };
     }
     if let Some(part) = parts.iter().find(|p| p.status != "0") {
+        if taken.is_empty() && part.status == "29" {
+            // A trial account and a number that is not on its list.
+            return reply::never(class_of(&part.status), &part.status, &part.error);
+        }
         if taken.is_empty() {
             return reply::refused(class_of(&part.status), &part.status, &part.error, None);
         }

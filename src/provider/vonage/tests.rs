@@ -61,6 +61,7 @@ fn an_sms_answer_is_read_part_by_part() {
         (vec![part("1", "")], "not taken Retryable 1 None"),
         (vec![part("4", "")], "not taken PermanentAccount 4 None"),
         (vec![part("5", "")], "unclear 5"),
+        (vec![part("29", "")], "rejected PermanentAccount 29"),
         (vec![part("6", "")], "rejected PermanentRecipient 6"),
         (vec![part("7", "")], "rejected OptedOut 7"),
         (vec![part("12", "")], "rejected PermanentContent 12"),
