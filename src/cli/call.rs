@@ -107,7 +107,9 @@ impl Server {
         let fields = details.bad_request().map(|b| b.field_violations.as_slice()).unwrap_or_default();
         let lines: Vec<String> =
             fields.iter().map(|v| format!("\n  {}: {}", v.field, v.description)).collect();
-        let failure = Failure::unserved(format!("{}{}", status.message(), lines.concat()));
+        // The message of a single violation names its field already.
+        let lines = if lines.len() == 1 { String::new() } else { lines.concat() };
+        let failure = Failure::unserved(format!("{}{lines}", status.message()));
         match status.code() {
             Code::Unauthenticated => {
                 failure.hint("set CONSENTRY_KEY to a live API key; the sandbox prints one")

@@ -3,7 +3,6 @@
 use clap::ValueEnum;
 
 use super::failure::Failure;
-use crate::clock::{Clock, SystemClock};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::model::Instant;
 use crate::pb::consentry::v1 as pb;
@@ -33,7 +32,7 @@ pub struct MessageArgs {
     /// The cart it is about.
     #[arg(long, env = "CONSENTRY_CART")]
     cart: Option<String>,
-    /// When the cart was left, RFC 3339. Default: an hour ago.
+    /// When the cart was left, RFC 3339. Default: what the gateway knows of the cart, else its present instant.
     #[arg(long, env = "CONSENTRY_ABANDONED_AT", requires = "cart", value_parser = Instant::parse)]
     abandoned_at: Option<Instant>,
     /// What the cart is worth, as in 89.00-USD.
@@ -71,7 +70,6 @@ enum OnHold {
 impl MessageArgs {
     /// The request; with the key it will be known by.
     pub fn into_request(self) -> Result<pb::SendMessageRequest, Failure> {
-        let now = SystemClock.now();
         let content = match (self.body, self.template) {
             (_, Some(template)) => pb::send_message_request::Content::Template(template),
             (Some(body), None) => pb::send_message_request::Content::Body(body),
@@ -83,7 +81,7 @@ impl MessageArgs {
             id,
             value: self.cart_value,
             checkout_url: self.checkout_url.unwrap_or_default(),
-            abandoned_at: Some(timestamp(self.abandoned_at.unwrap_or(now - crate::model::Span::hours(1)))),
+            abandoned_at: self.abandoned_at.map(timestamp),
             ..pb::Cart::default()
         });
         let on_hold = match self.on_hold {

@@ -76,6 +76,9 @@ struct Begun {
     clock_ahead_seconds: i64,
     #[serde(rename = "try")]
     try_line: String,
+    /// What a terminal must know first, for people; scripts read the fields above.
+    #[serde(skip)]
+    environment: String,
 }
 
 impl std::fmt::Display for Begun {
@@ -91,7 +94,8 @@ impl std::fmt::Display for Begun {
         if self.clock_ahead_seconds > 60 {
             write!(f, " (moved on to an hour at which texts may be sent; --real-time keeps the real one)")?;
         }
-        writeln!(f, "\n\nOpen the page, or try:\n\n  {}\n\nCtrl-C ends it.", self.try_line)
+        writeln!(f, "\n\nOpen the page; or, in another terminal:\n")?;
+        writeln!(f, "  {}\n  {}\n\nCtrl-C ends it.", self.environment, self.try_line)
     }
 }
 
@@ -142,7 +146,11 @@ async fn serve(args: Args, output: &Output) -> Result<ExitCode, Failure> {
     let key = seeded.api_key.expose_secret().to_owned();
     let begun = Begun {
         try_line: format!(
-            "consentry send --server http://{grpc} --key {key} --brand acme --program cart-reminders \\\n    --phone +12125550123 --cart cart-1 --checkout-url '{page}/shop/checkout?cart=cart-1' \\\n    --body 'You left something behind: {{{{link}}}}'"
+            "{} send --phone +12125550123 --cart cart-1 \\\n    --checkout-url '{page}/shop/checkout?cart=cart-1' --body 'You left something behind: {{{{link}}}}'",
+            own_name()
+        ),
+        environment: format!(
+            "export CONSENTRY_SERVER=http://{grpc} CONSENTRY_BRAND=acme CONSENTRY_PROGRAM=cart-reminders\n  export CONSENTRY_KEY={key}"
         ),
         page: format!("{page}/"),
         grpc: format!("http://{grpc}"),
@@ -151,7 +159,7 @@ async fn serve(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         key,
         data_dir: dir.display().to_string(),
         verifier_key: gateway.verifier_key.clone(),
-        now: clock.now().to_string(),
+        now: format!("{:.0}", clock.now().to_jiff()),
         clock_ahead_seconds: clock.ahead().as_seconds(),
     };
     output.answer(&begun)?;
@@ -231,18 +239,22 @@ fn catch_up_clock(gateway: &Gateway, clock: &OffsetClock) -> Result<(), Failure>
     Ok(())
 }
 
-/// The next weekday instant between 10:00 and 17:00 in New York: lawful for all phones of the sandbox, so that a first
-/// try at midnight does not look broken.
+/// How this program was called, so that the line to try can be pasted: `cargo run` puts nothing on the path.
+fn own_name() -> String {
+    std::env::args().next().unwrap_or_else(|| "consentry".to_owned())
+}
+
+/// The next instant between 11:00 and 17:00 in New York: lawful on any day for the first phone of the sandbox, and on
+/// weekdays for all of them, so that a first try at midnight does not look broken. Less than a day ahead, because
+/// callers date carts and consents by their own clock, and both grow old.
 fn next_lawful(now: Instant) -> Instant {
-    use jiff::civil::Weekday;
     let zones = Zones::bundled();
     let name = "America/New_York".parse().expect("a zone name");
     let Some(zone) = zones.get(&name) else { return now };
     let mut at = now;
-    for _ in 0..24 * 8 {
+    for _ in 0..24 {
         let local = at.to_jiff().to_zoned(zone.clone());
-        let working = !matches!(local.weekday(), Weekday::Saturday | Weekday::Sunday);
-        if working && (11..17).contains(&local.hour()) {
+        if (11..17).contains(&local.hour()) {
             return at;
         }
         at = Instant::from_seconds((at.as_seconds().div_euclid(3_600) + 1) * 3_600);
@@ -306,4 +318,24 @@ async fn attach(
         metrics: Exporter::install().ok(),
     };
     crate::serve::start(gateway, listeners, around).await.map_err(Failure::unusable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It once skipped weekends: on a Friday evening it began three days ahead, and a cart of the caller's present
+    /// was too old to be reminded of.
+    #[test]
+    fn it_starts_by_day_in_new_york_and_less_than_a_day_ahead() {
+        let first = Instant::parse("2026-11-20T00:00:00Z").expect("an instant");
+        for half_hours in 0..2 * 24 * 7 {
+            let now = first + Span::minutes(30 * half_hours);
+            let start = next_lawful(now);
+            let ahead = start.since(now);
+            assert!(ahead >= Span::ZERO && ahead < Span::hours(19), "{now}: {start}");
+            let local = start.to_jiff().in_tz("America/New_York").expect("a zone");
+            assert!((11..17).contains(&local.hour()), "{now}: {local}");
+        }
+    }
 }

@@ -15,6 +15,11 @@ pub fn instant(at: Option<&Timestamp>) -> Option<Instant> {
     })
 }
 
+/// An instant for people, without its fraction of a second.
+fn to_the_second(at: Instant) -> String {
+    format!("{:.0}", at.to_jiff())
+}
+
 /// An enum value as the contract writes it, without its prefix; `UNSPECIFIED` for numbers of newer releases.
 pub fn name<'a>(full: &'a str, prefix: &str) -> &'a str {
     full.strip_prefix(prefix).unwrap_or(full)
@@ -89,7 +94,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.outcome)?;
         if let Some(until) = self.hold_until {
-            write!(f, " until {until}")?;
+            write!(f, " until {}", to_the_second(until))?;
         }
         writeln!(f)?;
         for reason in &self.reasons {
@@ -99,7 +104,7 @@ impl fmt::Display for Verdict {
         times
             .iter()
             .filter_map(|(what, at)| at.map(|at| (what, at)))
-            .try_for_each(|(what, at)| writeln!(f, "  {what} {at}"))
+            .try_for_each(|(what, at)| writeln!(f, "  {what} {}", to_the_second(*at)))
     }
 }
 
@@ -107,7 +112,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}  {}", self.code, self.detail)?;
         if let Some(until) = self.hold_until {
-            write!(f, " (until {until})")?;
+            write!(f, " (until {})", to_the_second(until))?;
         }
         let ground: Vec<&str> =
             [self.citation.as_str(), self.rule.as_str()].into_iter().filter(|t| !t.is_empty()).collect();
@@ -150,7 +155,7 @@ impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.verdict)?;
         match self.next_allowed_at {
-            Some(at) => writeln!(f, "next allowed {at}")?,
+            Some(at) => writeln!(f, "next allowed {}", to_the_second(at))?,
             None => writeln!(f, "not allowed within the next 7 days")?,
         }
         text(f, &self.body, &self.encoding, self.segments)
@@ -219,7 +224,7 @@ pub struct OptedOut {
 
 impl fmt::Display for OptedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = self.effective_at.map(|at| at.to_string()).unwrap_or_default();
+        let at = self.effective_at.map(to_the_second).unwrap_or_default();
         writeln!(f, "opted out of {} from {at} on", self.scope)?;
         for (what, ids) in
             [("will not leave", &self.cancelled_messages), ("already handed over", &self.in_flight_messages)]

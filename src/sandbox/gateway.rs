@@ -59,6 +59,8 @@ pub struct Cart {
     pub abandoned_at: Instant,
     /// The coupon redeemed for it.
     pub redeemed: Option<String>,
+    /// How often people opened the links of its reminders.
+    pub clicks: u64,
 }
 
 /// Whether a phone's owner may be texted, in the words of the newcomer.

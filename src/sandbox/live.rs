@@ -41,6 +41,8 @@ const ENTRIES_SEARCHED: u64 = 2_000;
 const ENTRIES_AT_ONCE: u64 = 250;
 /// Characters kept of an item's name.
 const ITEM_MAX: usize = 80;
+/// What lies in a cart that nobody described to the shop.
+const UNNAMED: &str = "Your cart";
 /// Who the ledger says did it.
 const ACTOR: &str = "sandbox";
 /// The reminder, before the gateway puts the brand before it and the way out behind it.
@@ -95,8 +97,12 @@ impl Live {
     }
 
     fn tell_of(&self, entry: &Entry) {
+        let cart = self.newly_met(entry);
         if self.news.receiver_count() == 0 {
             return;
+        }
+        if let Some(cart) = cart.and_then(|id| self.cart_shown(&id)) {
+            let _ = self.news.send(News::Cart(cart));
         }
         let news = match &entry.body {
             Body::Consent(_) | Body::OptOut(_) | Body::OptOutLifted(_) => {
@@ -104,6 +110,10 @@ impl Live {
                     .map(|(phone, standing)| News::Standing(phone.into(), standing))
             }
             Body::Cart(body) => self.cart_shown(&body.cart.id).map(News::Cart),
+            Body::Click(body) => {
+                let cart = translate::cart_of_link(&self.reader, &body.code);
+                cart.and_then(|id| self.cart_shown(&id)).map(News::Cart)
+            }
             Body::Coupon(body) => {
                 body.coupon.cart.as_ref().and_then(|id| self.cart_shown(id)).map(News::Cart)
             }
@@ -115,6 +125,17 @@ impl Live {
         }
     }
 
+    /// A cart that a caller of the API brought along: the shop takes it on its shelf, so that the page shows it too.
+    fn newly_met(&self, entry: &Entry) -> Option<CartId> {
+        let Body::Decision(body) = &entry.body else { return None };
+        let (id, phone) = translate::cart_and_phone(&body.message)?;
+        if self.shelf.get(&id).is_some() {
+            return None;
+        }
+        self.shelf.put(id.clone(), Kept { phone, item: UNNAMED.to_owned(), redeemed: None });
+        Some(id)
+    }
+
     /// A cart as it stands in the ledger, with what the shop remembers of it.
     fn cart_shown(&self, id: &CartId) -> Option<Cart> {
         let known = translate::cart(&self.reader, id)?;
@@ -122,11 +143,12 @@ impl Live {
             Some(kept) => kept,
             None => Kept {
                 phone: translate::phone_of_cart(&self.reader, &known),
-                item: "Your cart".to_owned(),
+                item: UNNAMED.to_owned(),
                 redeemed: None,
             },
         };
-        Some(translate::cart_shown(&known, kept))
+        let clicks = translate::clicks(&self.reader, &known);
+        Some(translate::cart_shown(&known, kept, clicks))
     }
 
     fn cart_named(&self, id: &str) -> Result<(CartId, Cart), Declined> {

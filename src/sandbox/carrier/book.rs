@@ -17,7 +17,7 @@ pub const PHONES_MAX: usize = 64;
 pub struct Phone {
     /// Its number, E.164.
     pub number: Redacted<String>,
-    /// Who holds it, as in "Dana, opted in".
+    /// Who holds it, as in "Dana".
     pub label: String,
     /// Where it is, as in "Phoenix, Arizona"; empty when not known.
     pub place: String,

@@ -6,12 +6,12 @@ use super::shelf::Kept;
 use crate::ledger::body::Body;
 use crate::ledger::entry::Entry;
 use crate::ledger::rows::keys;
-use crate::model::cart::{Cart as KnownCart, CartState};
+use crate::model::cart::{Cart as KnownCart, CartState, Link};
 use crate::model::facts::AutomaticKind;
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::phone::Digits;
 use crate::model::subject::{Address, Subject};
-use crate::model::{CartId, Category, Channel, ConsentState, Instant, MessageId, SubjectId, Verdict};
+use crate::model::{CartId, Category, Channel, ConsentState, Instant, LinkCode, MessageId, SubjectId, Verdict};
 use crate::sandbox::gateway::{Cart, Decision, Stage, Standing};
 use crate::sandbox::seed;
 use crate::writer::Reader;
@@ -93,8 +93,29 @@ pub(super) fn phone_of_cart(reader: &Reader, cart: &KnownCart) -> String {
     reader.look(|cx| cx.subject(id)).map(|s| phone_of(&s.address)).unwrap_or_default()
 }
 
+/// How often people opened the links of a cart's reminders.
+pub(super) fn clicks(reader: &Reader, cart: &KnownCart) -> u64 {
+    let of = |message: &MessageId| {
+        let code = spec_of(reader, message)?.link?.code;
+        let link = reader.look(|cx| cx.get::<Link>(&keys::link(&code))).ok().flatten()?;
+        Some(link.human_clicks)
+    };
+    cart.sends.iter().filter_map(|sent| of(&sent.message)).sum()
+}
+
+/// The cart whose reminder a link belongs to.
+pub(super) fn cart_of_link(reader: &Reader, code: &LinkCode) -> Option<CartId> {
+    let link = reader.look(|cx| cx.get::<Link>(&keys::link(code))).ok().flatten()?;
+    spec_of(reader, &link.message?)?.cart
+}
+
+/// The cart a new message is about, and the phone it is for.
+pub(super) fn cart_and_phone(spec: &MessageSpec) -> Option<(CartId, String)> {
+    Some((spec.cart.clone()?, phone_of(&spec.to)))
+}
+
 /// A cart as the page shows it.
-pub(super) fn cart_shown(known: &KnownCart, kept: Kept) -> Cart {
+pub(super) fn cart_shown(known: &KnownCart, kept: Kept, clicks: u64) -> Cart {
     let state = match known.state {
         CartState::Open => "ACTIVE",
         CartState::Purchased => "PURCHASED",
@@ -113,6 +134,7 @@ pub(super) fn cart_shown(known: &KnownCart, kept: Kept) -> Cart {
         state: state.to_owned(),
         abandoned_at: known.abandoned_at,
         redeemed: kept.redeemed,
+        clicks,
     }
 }
 

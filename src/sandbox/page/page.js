@@ -80,6 +80,7 @@ function drawClock() {
   const minutes = Math.round((now - Date.now()) / 60000);
   $("ahead").hidden = minutes < 2;
   $("ahead").textContent = minutes < 120 ? `${minutes} min ahead` : minutes < 2880 ? `${Math.round(minutes / 60)} h ahead` : `${Math.round(minutes / 1440)} days ahead`;
+  $("ahead").title = "Ahead of your own clock. It starts at an hour at which texts may be sent, and moves forward only.";
 }
 
 // ---- phones ----
@@ -204,6 +205,7 @@ function cartRow(phone, cart) {
   const code = el("input", { "aria-label": "Coupon code", placeholder: "coupon", maxlength: "64", autocomplete: "off", "data-cart": cart.id });
   return el("div", { class: "cart" },
     el("div", { class: "line" }, el("b", {}, cart.item), dollars(cart.cents), el("span", { class: `chip ${open ? "" : "good"}` }, open ? "left behind" : cart.state.toLowerCase()),
+      cart.clicks > 0 && el("span", { class: "chip good" }, cart.clicks === 1 ? "link opened" : `link opened ${cart.clicks} times`),
       cart.redeemed && el("span", { class: "chip good" }, `coupon ${cart.redeemed}`),
       el("span", { class: "soft" }, dayAndTime(new Date(cart.abandoned_at), phone.zone))),
     open && el("div", { class: "shop-row" },
@@ -231,11 +233,17 @@ function arrive(decision) {
 function drawDecisions(fresh) {
   const shut = new Set([...document.querySelectorAll(".decision:not([open])")].map((d) => d.dataset.id));
   const opened = new Set([...document.querySelectorAll(".decision[open]")].map((d) => d.dataset.id));
-  $("decision-list").replaceChildren(...(state.decisions.length ? state.decisions.map((d, i) => decisionCard(d, (i < 2 && !shut.has(d.id)) || opened.has(d.id), d.id === fresh)) : [welcome()]));
+  $("decision-list").replaceChildren(...state.decisions.map((d, i) => decisionCard(d, (i < 2 && !shut.has(d.id)) || opened.has(d.id), d.id === fresh)), story());
 }
-function welcome() {
-  return el("div", { class: "blank" }, "Every decision appears here with all its reasons. A story to try:",
-    el("ol", {}, ...["Pick a phone that is opted in, leave a cart behind, send a reminder.", "Read the text, tap its link, redeem the coupon, place the order.", "Reply STOP. Leave another cart behind and try to send again.", "Move the clock to 21:04 where another phone is, and send."].map((t) => el("li", {}, t))));
+const STORY = [
+  "In the shop, press “Leave a cart”, then “Send a reminder”. The text arrives on Dana's phone.",
+  "Tap the text's link, type its coupon, press Apply, then “Place order”. The shop sees the link opened.",
+  "Back to the texts: reply STOP. Leave another cart and send again: it is refused.",
+  "Choose Noor, press “21:04 in Phoenix”, leave a cart and send: it waits for the morning.",
+];
+function story() {
+  return el("div", { class: "blank" }, state.decisions.length ? "The story to try:" : "Every decision appears here, with all its reasons. A story to try:",
+    el("ol", {}, ...STORY.map((t) => el("li", {}, t))));
 }
 function decisionCard(decision, open, fresh) {
   const v = decision.verdict, phone = phoneOf(decision.phone), zone = phone?.zone ?? "UTC";
@@ -249,8 +257,10 @@ function decisionCard(decision, open, fresh) {
     el("div", { class: "inside" }, ...v.reasons.map((r) => reasonRow(r, here)), !v.reasons.length && el("p", { class: "soft" }, "No rule speaks against it."),
       decision.body && el("blockquote", {}, decision.body)));
 }
+/** The gateway tells instants in UTC; people read the hour where the phone is. */
+const inWords = (text, here) => text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, here);
 function reasonRow(reason, here) {
-  return el("div", { class: `reason ${WEIGHT[reason.effect] ?? "note"}` }, el("div", {}, el("code", {}, reason.code), " ", reason.detail),
+  return el("div", { class: `reason ${WEIGHT[reason.effect] ?? "note"}` }, el("div", {}, el("code", {}, reason.code), " ", inWords(reason.detail, here)),
     el("div", { class: "cite" }, [reason.citation, reason.rule].filter(Boolean).join(" · "), reason.hold_until ? ` · until ${here(reason.hold_until)}` : ""));
 }
 

@@ -51,18 +51,19 @@ const fn person(
 }
 
 pub(super) const PEOPLE: &[Person] = &[
-    person("+12125550123", "Dana, opted in", "New York, New York", "America/New_York", History::OptedIn),
-    person("+13055550124", "Luis, opted in", "Miami, Florida", "America/New_York", History::OptedIn),
-    person("+15125550125", "Mae, opted in", "Austin, Texas", "America/Chicago", History::OptedIn),
+    person("+12125550123", "Dana", "New York, New York", "America/New_York", History::OptedIn),
+    person("+13055550124", "Luis", "Miami, Florida", "America/New_York", History::OptedIn),
+    person("+15125550125", "Mae", "Austin, Texas", "America/Chicago", History::OptedIn),
     person(
         "+14015550126",
-        "Ruth, opted in",
+        "Ruth",
         "Providence, Rhode Island",
         "America/New_York",
         History::OptedIn,
     ),
-    person("+16025550127", "Ken, opted out", "Phoenix, Arizona", "America/Phoenix", History::OptedOut),
-    person("+17735550128", "Sam, never asked", "Chicago, Illinois", "America/Chicago", History::Unknown),
+    person("+16025550129", "Noor", "Phoenix, Arizona", "America/Phoenix", History::OptedIn),
+    person("+16025550127", "Ken", "Phoenix, Arizona", "America/Phoenix", History::OptedOut),
+    person("+17735550128", "Sam", "Chicago, Illinois", "America/Chicago", History::Unknown),
 ];
 
 impl Person {

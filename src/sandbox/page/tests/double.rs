@@ -203,6 +203,7 @@ impl Gateway for Double {
             state: "ACTIVE".to_owned(),
             abandoned_at: self.clock.now(),
             redeemed: None,
+            clicks: 0,
         };
         kept.carts.push(cart.clone());
         ready(Ok(cart)).boxed()
