@@ -104,7 +104,7 @@ impl fmt::Display for Verdict {
         times
             .iter()
             .filter_map(|(what, at)| at.map(|at| (what, at)))
-            .try_for_each(|(what, at)| writeln!(f, "  {what} {}", to_the_second(*at)))
+            .try_for_each(|(what, at)| writeln!(f, "  {what} {}", to_the_second(at)))
     }
 }
 

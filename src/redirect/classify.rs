@@ -10,7 +10,7 @@ use http::{HeaderName, Method};
 use crate::content::fold::data_lines;
 
 /// Raised with every change of a rule here or of `policies/lists/click_agents.tsv`.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a request for a code was taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +57,7 @@ const PURPOSE: [HeaderName; 4] = [
 ];
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const FETCH_USER: HeaderName = HeaderName::from_static("sec-fetch-user");
 
 static AGENTS: LazyLock<Vec<(&str, Class)>> = LazyLock::new(|| {
     let class = |name| if name == "preview" { Class::Preview } else { Class::Scanner };
@@ -104,13 +105,14 @@ fn is_browser(agent: &str) -> bool {
     agent.starts_with("mozilla/5.0 (") || agent.starts_with("opera/")
 }
 
-/// A tap opens a page: it accepts HTML, and newer browsers call it a navigation.
+/// A tap opens a page: it accepts HTML, and newer browsers call it a navigation. In a frame, as mail and chat on the web
+/// show pages, the browser must say that a person set it off (`Sec-Fetch-User`): frames also load by themselves.
 fn asks_for_a_page(headers: &HeaderMap) -> bool {
     let mode = text(headers, &FETCH_MODE);
     let dest = text(headers, &FETCH_DEST);
     let accept = text(headers, &ACCEPT);
     (mode.is_empty() || mode == "navigate")
-        && (dest.is_empty() || dest == "document")
+        && (dest.is_empty() || dest == "document" || (dest == "iframe" && text(headers, &FETCH_USER) == "?1"))
         && (accept.contains("text/html") || accept.contains("*/*"))
 }
 

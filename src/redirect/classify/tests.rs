@@ -38,6 +38,21 @@ fn people_with_the_browsers_they_have() {
     }
 }
 
+/// The sandbox's virtual phone opens links in a frame, as mail on the web does: those taps once counted as nobody's.
+#[test]
+fn a_tap_that_opens_in_a_frame_is_a_persons_and_a_frame_alone_is_not() {
+    let browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36";
+    let frame = [
+        ("user-agent", browser),
+        ("accept", HTML),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-dest", "iframe"),
+    ];
+    assert_eq!(classify(&Method::GET, &headers(&frame)), Class::Other);
+    let tapped = [&frame[..], &[("sec-fetch-user", "?1")]].concat();
+    assert_eq!(classify(&Method::GET, &headers(&tapped)), Class::Human);
+}
+
 #[test]
 fn programs_that_say_what_they_are() {
     for (name, class) in [

@@ -11,7 +11,9 @@ use crate::model::facts::AutomaticKind;
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::phone::Digits;
 use crate::model::subject::{Address, Subject};
-use crate::model::{CartId, Category, Channel, ConsentState, Instant, LinkCode, MessageId, SubjectId, Verdict};
+use crate::model::{
+    CartId, Category, Channel, ConsentState, Instant, LinkCode, MessageId, SubjectId, Verdict,
+};
 use crate::sandbox::gateway::{Cart, Decision, Stage, Standing};
 use crate::sandbox::seed;
 use crate::writer::Reader;

@@ -209,7 +209,11 @@ function cartRow(phone, cart) {
       cart.redeemed && el("span", { class: "chip good" }, `coupon ${cart.redeemed}`),
       el("span", { class: "soft" }, dayAndTime(new Date(cart.abandoned_at), phone.zone))),
     open && el("div", { class: "shop-row" },
-      button("Send a reminder", () => attempt(async () => { arrive(await ask(`${path}/remind`)); }), { class: "primary" }),
+      button("Send a reminder", () => attempt(async () => {
+        arrive(await ask(`${path}/remind`));
+        // One panel at a time: the answer stands on another.
+        if (matchMedia("(max-width: 899px)").matches) show("decisions");
+      }), { class: "primary" }),
       !cart.redeemed && el("form", { onsubmit: (e) => { e.preventDefault(); if (code.value.trim()) act("redeem", { code: code.value }); } }, code, el("button", {}, "Redeem")),
       button("Mark purchased", () => act("purchase"))));
 }
