@@ -183,7 +183,7 @@ columns! {
     order_id: String = "The order it was redeemed with, or that closed the cart.",
     note: String = "A reason given, or what else there is to say.",
     actor: String = "Who did it.",
-    engine: String = "SHA-256 of what judged: release, rules, policy, zones, phone data.",
+    engine: String = "SHA-256 of what judged: release, rules, policy, zones, phone data, reply rules.",
     shown: String = "`yes`; `withheld`: sealed here because it is outside what was asked; `erased`: nobody can open it.",
     leaf_hash: String = "RFC 6962 hash of the entry's leaf.",
 }
