@@ -1,5 +1,6 @@
 //! Servers around a running gateway: gRPC, webhooks and short links over HTTP, health and metrics for operators.
 
+pub mod packs;
 mod switchboard;
 
 use std::sync::Arc;

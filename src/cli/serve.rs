@@ -15,9 +15,10 @@ use crate::config::{Config, SecretRef, base_of, process_env};
 use crate::gateway::Gateway;
 use crate::ledger::body::Object;
 use crate::model::registry::{Connection, Seller};
+use crate::policy::reload::Watch;
 use crate::provider::http::AddressRule;
 use crate::provider::registry;
-use crate::serve::{Line, Listeners, Plug, Surroundings};
+use crate::serve::{Line, Listeners, Plug, Surroundings, packs};
 use crate::telemetry::{log, metrics::Exporter};
 use crate::tls::Tls;
 use crate::web::Bounds;
@@ -109,6 +110,10 @@ async fn serve(config: &Config, file: &Path, output: &Output) -> Result<ExitCode
         // The ledger is closed in order even when nothing could be served.
         let _ = gateway.stop().await;
         return Err(failure);
+    }
+    if !config.policy.dirs.is_empty() {
+        let watch = Watch::new(config.policy.dirs.clone());
+        gateway.run(packs::follow(gateway.env.clone(), watch, packs::EVERY, gateway.stopping()));
     }
     output.answer(&serving)?;
     let told = tokio::select! {

@@ -227,7 +227,7 @@ impl Engine {
 }
 
 /// Gives the message what the rules in force ask of it: labels and phrases in its text, fresh answers about the number.
-fn satisfy(engine: &Engine, facts: &mut Facts, request: &crate::model::Request, at: Instant) {
+pub(super) fn satisfy(engine: &Engine, facts: &mut Facts, request: &crate::model::Request, at: Instant) {
     let (mut first, mut rest, mut checks) = (String::new(), String::new(), Vec::new());
     for rule in Case::new(engine, facts, request, at).rules() {
         match &rule.value {

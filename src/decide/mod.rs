@@ -8,6 +8,7 @@
 
 mod automatic;
 mod ban;
+mod boundaries;
 mod caps;
 mod cart_age;
 mod cart_cap;
@@ -46,6 +47,7 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
+pub use boundaries::{Boundaries, YEARS, ZoneFiles, boundaries};
 pub use engine::{Engine, RULES_VERSION};
 pub use explain::{Explanation, Question, RuleLine};
 pub use situation::{Expect, Situation, SituationError};

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::compile::{Problem, compile};
 use super::set::PolicySet;
 use crate::model::zone::{ZoneError, Zones};
@@ -68,6 +70,47 @@ pub fn load_folders(folders: &[PathBuf]) -> Result<PolicySet, ReloadError> {
         }
     }
     compile(files).map_err(ReloadError::Problems)
+}
+
+/// Folders of packs that are looked at now and then.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    folders: Vec<PathBuf>,
+    seen: [u8; 32],
+}
+
+impl Watch {
+    /// Watches these folders, in which nothing is new yet.
+    pub fn new(folders: Vec<PathBuf>) -> Watch {
+        let mut watch = Watch { folders, seen: [0; 32] };
+        watch.seen = watch.fingerprint().unwrap_or_default();
+        watch
+    }
+
+    /// Looks once. `None`: nothing changed since the last look. What changed and does not compile is told once; a folder
+    /// in the middle of being written fails at one look and is taken at the next.
+    pub fn look(&mut self) -> Result<Option<PolicySet>, ReloadError> {
+        let now = self.fingerprint()?;
+        if now == self.seen {
+            return Ok(None);
+        }
+        self.seen = now;
+        load_folders(&self.folders).map(Some)
+    }
+
+    /// SHA-256 over the names and contents of every file.
+    fn fingerprint(&self) -> Result<[u8; 32], ReloadError> {
+        let mut hash = Sha256::new();
+        for folder in &self.folders {
+            for (path, bytes) in read_folder(folder)? {
+                for part in [path.as_bytes(), &bytes] {
+                    hash.update((part.len() as u64).to_be_bytes());
+                    hash.update(part);
+                }
+            }
+        }
+        Ok(hash.finalize().into())
+    }
 }
 
 /// The `.toml` files of a folder with their paths inside it, sorted. Hidden files and `lists/` are left out.
