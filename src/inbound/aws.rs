@@ -85,6 +85,20 @@ impl Aws {
         }
     }
 
+    async fn confirm(&self, url: &str) -> bool {
+        let Ok(uri) = url.parse() else { return false };
+        match self.http.send(Outgoing::get(uri), FETCH_WITHIN).await {
+            Ok(said) if said.status.is_success() => {
+                tracing::info!("a subscription to an SNS topic is confirmed");
+                true
+            }
+            _ => {
+                tracing::error!("a subscription to an SNS topic could not be confirmed");
+                false
+            }
+        }
+    }
+
     fn keep(&self, url: String, certificate: CertificateDer<'static>) {
         let mut kept = self.certificates.lock();
         if kept.len() >= CERTIFICATES_MAX {
@@ -176,16 +190,9 @@ impl Voice for Aws {
                 return true;
             }
             let url = text_at(&message, "/SubscribeURL").filter(|url| self.is_sns(url));
-            let Some(uri) = url.and_then(|url| url.parse().ok()) else { return false };
-            match self.http.send(Outgoing::get(uri), FETCH_WITHIN).await {
-                Ok(said) if said.status.is_success() => {
-                    tracing::info!("a subscription to an SNS topic is confirmed");
-                    true
-                }
-                _ => {
-                    tracing::error!("a subscription to an SNS topic could not be confirmed");
-                    false
-                }
+            match url {
+                Some(url) => self.confirm(&url).await,
+                None => false,
             }
         })
     }

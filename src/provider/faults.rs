@@ -1,5 +1,6 @@
 //! Every vendor against the same broken peers: nothing is sent twice knowingly, nothing is lost, the outcome is right.
 
+mod ends;
 pub mod peer;
 
 use std::sync::Arc;
@@ -33,6 +34,8 @@ struct Case {
     opted_out: Option<(u16, &'static str)>,
     /// The same request twice makes one message.
     repeats: bool,
+    /// Its receipt "delivered", with `REF` where our reference stands.
+    delivered: &'static str,
 }
 
 const CASES: &[Case] = &[
@@ -42,7 +45,7 @@ const CASES: &[Case] = &[
             ("region", "us-east-1"),
             ("access_key_id", "AK"),
             ("configuration_set", "s"),
-            ("topic_arns", "t"),
+            ("topic_arns", "arn:aws:sns:us-east-1:1:t"),
         ],
         taken: (200, r#"{"MessageId":"a1"}"#, "a1"),
         throttled: (400, r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#),
@@ -51,14 +54,21 @@ const CASES: &[Case] = &[
             r#"{"__type":"ConflictException","Message":"m","Reason":"DESTINATION_PHONE_NUMBER_OPTED_OUT"}"#,
         )),
         repeats: false,
+        delivered: r#"{"Type":"Notification","Message":"{\"eventType\":\"TEXT_DELIVERED\",\"messageId\":\"a1\",\"context\":{\"consentry_message\":\"REF\"}}"}"#,
     },
     Case {
         provider: "bandwidth",
-        settings: &[("account_id", "900000"), ("application_id", "app-1"), ("api_user", "user")],
+        settings: &[
+            ("account_id", "900000"),
+            ("application_id", "app-1"),
+            ("api_user", "user"),
+            ("webhook_user", "u"),
+        ],
         taken: (202, r#"{"id":"b1","segmentCount":1}"#, "b1"),
         throttled: (429, r#"{"type":"max-message-queue-size-exceeded","description":"queue full"}"#),
         opted_out: None,
         repeats: false,
+        delivered: r#"[{"type":"message-delivered","message":{"id":"b1","tag":"REF","direction":"out"}}]"#,
     },
     Case {
         provider: "bird",
@@ -70,14 +80,16 @@ const CASES: &[Case] = &[
             r#"{"error":{"type":"validation","code":"recipient_opted_out","message":"m"}}"#,
         )),
         repeats: true,
+        delivered: r#"{"type":"sms.delivered","data":{"sms_id":"sms_1","metadata":{"consentry_message":"REF"}}}"#,
     },
     Case {
         provider: "infobip",
-        settings: &[],
+        settings: &[("webhook_user", "u")],
         taken: (200, r#"{"messages":[{"messageId":"i1","status":{"groupId":1,"id":26}}]}"#, "i1"),
         throttled: (429, r#"{"requestError":{"serviceException":{"text":"Too many requests"}}}"#),
         opted_out: Some((200, r#"{"messages":[{"messageId":"i1","status":{"groupId":5,"id":14}}]}"#)),
         repeats: true,
+        delivered: r#"{"results":[{"messageId":"i1","status":{"groupId":3,"id":5},"callbackData":"REF"}]}"#,
     },
     Case {
         provider: "messagebird",
@@ -86,6 +98,7 @@ const CASES: &[Case] = &[
         throttled: (429, r#"{"errors":[{"code":30,"description":"too many requests"}]}"#),
         opted_out: None,
         repeats: false,
+        delivered: "id=mb1&reference=REF&status=delivered",
     },
     Case {
         provider: "plivo",
@@ -94,6 +107,7 @@ const CASES: &[Case] = &[
         throttled: (429, r#"{"error":"too many requests"}"#),
         opted_out: None,
         repeats: false,
+        delivered: "MessageUUID=u1&Status=delivered",
     },
     Case {
         provider: "sinch",
@@ -102,6 +116,7 @@ const CASES: &[Case] = &[
         throttled: (429, r#"{"code":"too_many_requests","text":"slow down"}"#),
         opted_out: None,
         repeats: false,
+        delivered: r#"{"type":"recipient_delivery_report_sms","batch_id":"s1","status":"Delivered","client_reference":"REF"}"#,
     },
     Case {
         provider: "telnyx",
@@ -110,6 +125,7 @@ const CASES: &[Case] = &[
         throttled: (429, r#"{"errors":[{"code":"10011","title":"Too many requests"}]}"#),
         opted_out: Some((400, r#"{"errors":[{"code":"40300","title":"Blocked due to STOP message"}]}"#)),
         repeats: true,
+        delivered: r#"{"data":{"event_type":"message.finalized","payload":{"id":"t1","to":[{"status":"delivered"}]}}}"#,
     },
     Case {
         provider: "twilio",
@@ -121,6 +137,7 @@ const CASES: &[Case] = &[
             r#"{"code":21610,"message":"Attempt to send to unsubscribed recipient","status":400}"#,
         )),
         repeats: false,
+        delivered: "MessageSid=SM1&MessageStatus=delivered",
     },
     Case {
         provider: "vonage",
@@ -129,6 +146,7 @@ const CASES: &[Case] = &[
         throttled: (200, r#"{"messages":[{"status":"1","error-text":"Throttled"}]}"#),
         opted_out: Some((200, r#"{"messages":[{"status":"7","error-text":"Number barred"}]}"#)),
         repeats: false,
+        delivered: "messageId=v1&status=delivered&err-code=0&client-ref=REF",
     },
     Case {
         provider: "vonage",
@@ -140,6 +158,7 @@ const CASES: &[Case] = &[
         ),
         opted_out: None,
         repeats: false,
+        delivered: r#"{"message_uuid":"v2","status":"delivered","client_ref":"REF"}"#,
     },
 ];
 

@@ -125,6 +125,36 @@ async fn a_subscription_is_confirmed_at_sns_or_not_at_all() {
     assert_eq!(ours.read(&confirmation(url), now()), []);
 }
 
+#[tokio::test]
+async fn certificates_are_fetched_once_and_what_is_none_is_not_kept() {
+    use crate::provider::faults::peer::{Act, Peer};
+    use crate::provider::http::AddressRule;
+    let limits = HttpLimits { addresses: AddressRule::PublicAndLoopback, ..HttpLimits::default() };
+    let ours = Aws { http: HttpClient::new(limits), ..aws(&[TOPIC]) };
+    let answer = |status: &str, body: &str| {
+        Act::Say(format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes())
+    };
+    let pem = include_str!("sns.pem");
+    let peer = Peer::plays(vec![
+        answer("500 X", pem),
+        answer("200 OK", "no certificate"),
+        answer("200 OK", pem),
+        answer("403 X", ""),
+        answer("200 OK", ""),
+    ])
+    .await;
+    let url = format!("{}/SimpleNotificationService-1.pem", peer.url);
+    for known in [false, false, true] {
+        ours.fetch(url.clone()).await;
+        assert_eq!(ours.certificates.lock().contains_key(&url), known);
+    }
+    assert!(!ours.confirm(&peer.url).await, "a refusal is no confirmation");
+    assert!(ours.confirm(&peer.url).await);
+    assert!(!ours.confirm("no address").await);
+    ours.prepare(&notification(SIGNATURE, |_| {})).await;
+    assert_eq!(peer.seen().len(), 5, "what is known is not fetched again");
+}
+
 #[test]
 fn texts_and_receipts() {
     let ours = aws(&[TOPIC]);

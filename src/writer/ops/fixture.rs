@@ -99,7 +99,7 @@ impl Op for Accept {
             subject,
             to: address(self.to),
             sender: None,
-            connection: None,
+            connection: Some("main".parse().expect("a slug")),
             cart: self.cart,
             text: "Shop: your cart".to_owned(),
             preview: "Shop: your cart".to_owned(),

@@ -1,0 +1,117 @@
+//! Where a message ends in the ledger, for every vendor: its fate at the peer, then the vendor's own receipt for it.
+
+use secrecy::SecretString;
+
+use super::peer::{Act, Peer, json};
+use super::{CASES, Case, adapter, connection, dispatch_from, now, secret, taken};
+use crate::clock::ManualClock;
+use crate::inbound::endpoint::{Endpoint, Webhook};
+use crate::inbound::event::InboundEvent;
+use crate::ledger::body::{Body, Object};
+use crate::ledger::rows::keys;
+use crate::model::outgoing::Message;
+use crate::model::{MessageId, MessageState};
+use crate::provider::Handover;
+use crate::writer::ops::fixture::{Accept, Next, Step, shop};
+use crate::writer::ops::outcome::RecordOutcome;
+use crate::writer::ops::webhook::{Delivery, ReceiveReceipts};
+use crate::writer::testing::TestWriter;
+
+/// The message's number in our reference, `0707…`.
+const N: u8 = 7;
+
+/// A ledger in which the message's intent is durable and its hand-over under way.
+fn leaving(case: &Case) -> TestWriter {
+    let mut writer = shop();
+    writer.set_up([Object::Connection(connection(case.provider, case.settings))]);
+    let id = MessageId([N; 16]);
+    writer.run(Accept { id, to: 1, cart: None, pool: None, link: None }).expect("accepted");
+    writer.run(Next(id, Step::Leave)).expect("left");
+    writer
+}
+
+/// What the peer does, as the adapter tells it.
+async fn handed_over(case: &Case, act: Act) -> (Handover, usize) {
+    let peer = Peer::plays(vec![act]).await;
+    let adapter = adapter(case, &peer.url, &ManualClock::at(now()));
+    let handover = adapter.send(dispatch_from(N, "+18555550100", "12125550101", "Your cart waits.")).await;
+    (handover, peer.seen().len())
+}
+
+fn record(writer: &mut TestWriter, handover: Handover) -> MessageState {
+    let done = RecordOutcome { message: MessageId([N; 16]), handover, handed_over_at: Some(now()) };
+    writer.run(done).expect("recorded")
+}
+
+fn state(writer: &TestWriter) -> MessageState {
+    let key = keys::message(&MessageId([N; 16]));
+    writer.look(|state| state.get::<Message>(&key).expect("readable").expect("known").state)
+}
+
+/// The vendor's receipt "delivered" for our reference, through the connection's own ear.
+fn delivered(writer: &mut TestWriter, case: &Case) {
+    let reference = MessageId([N; 16]).to_string();
+    let ear = Endpoint::new(&connection(case.provider, case.settings), |name| {
+        secret(name).map(|_: SecretString| SecretString::from("x"))
+    });
+    let body = case.delivered.replace("REF", &reference);
+    let kind =
+        if body.starts_with(['{', '[']) { "application/json" } else { "application/x-www-form-urlencoded" };
+    let webhook = Webhook {
+        method: http::Method::POST,
+        path_and_query: format!("/webhooks/main/token?ref={reference}"),
+        headers: http::HeaderMap::from_iter([(
+            http::header::CONTENT_TYPE,
+            http::HeaderValue::from_static(kind),
+        )]),
+        body: body.into_bytes(),
+    };
+    let events = ear.expect("an ear").read(&webhook, now());
+    assert!(matches!(&events[..], [InboundEvent::Receipt(_)]), "{}: {events:?}", case.provider);
+    let connection = "main".parse().expect("a slug");
+    let delivery = Delivery { connection, raw: None, events, listening: false };
+    writer.run(ReceiveReceipts(delivery)).expect("taken");
+}
+
+#[tokio::test]
+async fn a_message_of_unclear_fate_waits_for_its_receipt_and_is_never_sent_again() {
+    for case in CASES {
+        let mut writer = leaving(case);
+        let (handover, requests) = handed_over(case, Act::SayAndHangUp(Vec::new())).await;
+        assert_eq!(requests, 1 + usize::from(case.repeats), "{}", case.provider);
+        assert_eq!(record(&mut writer, handover), MessageState::Sending, "{}", case.provider);
+        delivered(&mut writer, case);
+        assert_eq!(state(&writer), MessageState::Delivered, "{}: our reference comes back", case.provider);
+        writer.check_fold();
+    }
+}
+
+#[tokio::test]
+async fn a_message_taken_is_sent_then_delivered() {
+    for case in CASES {
+        let mut writer = leaving(case);
+        let (handover, _) = handed_over(case, taken(case)).await;
+        assert_eq!(record(&mut writer, handover), MessageState::Sent, "{}", case.provider);
+        delivered(&mut writer, case);
+        // Vonage's receipt is for the part the answer named, and so is everyone's.
+        assert_eq!(state(&writer), MessageState::Delivered, "{}", case.provider);
+    }
+}
+
+#[tokio::test]
+async fn a_message_not_taken_waits_and_a_person_who_opted_out_is_left_alone() {
+    for case in CASES {
+        let mut writer = leaving(case);
+        let (status, body) = case.throttled;
+        let (handover, _) = handed_over(case, Act::Say(json(status, "", body))).await;
+        assert_eq!(record(&mut writer, handover), MessageState::Queued, "{}", case.provider);
+
+        let Some((status, body)) = case.opted_out else { continue };
+        let mut writer = leaving(case);
+        let (handover, _) = handed_over(case, Act::Say(json(status, "", body))).await;
+        assert_eq!(record(&mut writer, handover), MessageState::Rejected, "{}", case.provider);
+        let stopped = writer.entries().iter().any(|entry| matches!(entry.body, Body::OptOut(_)));
+        assert!(stopped, "{}: the provider's word is the person's", case.provider);
+        writer.check_fold();
+    }
+}
