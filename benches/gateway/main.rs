@@ -1,6 +1,7 @@
 //! Durable lawful sends over gRPC, next to a bare tonic echo of the same messages, load generator on the same cores.
 //!
-//! `cargo bench --bench gateway [-- fjall|sled] [-- --seconds N]` prints one table; `docs/performance.md` keeps one.
+//! `cargo bench --bench gateway [-- fjall|sled] [-- --seconds N]` prints one table, `-- memory [sled]` what a million
+//! people take; `docs/performance.md` keeps one of each.
 //! Every send is a whole decision for a person with recorded consent, fsynced before it is answered. Nobody carries
 //! messages here: what is admitted waits in its lane, which is what acceptance costs.
 
@@ -46,6 +47,11 @@ fn main() {
         !arguments.iter().any(|a| a == "fjall" || a == "sled") || arguments.iter().any(|a| a == name)
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    if arguments.iter().any(|a| a == "memory") {
+        let index =
+            if arguments.iter().any(|a| a == "sled") { IndexEngine::Sled } else { IndexEngine::Fjall };
+        return runtime.block_on(memory(index));
+    }
     println!(
         "{} cores, {IN_FLIGHT} calls under way over {CONNECTIONS} connections, {} s a row",
         cores(),
@@ -60,6 +66,31 @@ fn main() {
             }
         }
     });
+}
+
+/// One engine a process: what the other left would count, too.
+async fn memory(index: IndexEngine) {
+    const MILLION: u64 = 1_000_000;
+    let (before, begun) = (resident_mib(), Moment::now());
+    let shop = Shop::open(index, MILLION).await;
+    println!(
+        "{index:?}: {MILLION} people with one consent each, recorded in {:.0} s: {before} MiB before, {} MiB after",
+        begun.elapsed().as_secs_f64(),
+        resident_mib()
+    );
+    let clients = clients(shop.address).await;
+    let found = unary(&clients, &Arc::new(AtomicU64::new(0)), Duration::from_secs(5)).await;
+    row("send, unary", &found);
+    println!("{} MiB at the end", resident_mib());
+    drop(clients);
+    shop.close().await;
+}
+
+/// `VmRSS` of this process.
+fn resident_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) / 1_024
 }
 
 fn cores() -> usize {
@@ -96,7 +127,7 @@ async fn echo(seconds: Duration) {
 }
 
 async fn sends(name: &str, index: IndexEngine, seconds: Duration) {
-    let shop = Shop::open(index).await;
+    let shop = Shop::open(index, PEOPLE).await;
     let clients = clients(shop.address).await;
     let next = Arc::new(AtomicU64::new(0));
     let full = unary(&clients, &next, seconds).await;

@@ -41,7 +41,8 @@ pub const PEOPLE: u64 = 60_000;
 
 /// The number of a person.
 pub fn number(person: u64) -> String {
-    format!("+1212{:07}", 2_000_000 + person * 13)
+    let (area, n) = (person / 600_000, person % 600_000);
+    format!("+1{}{:07}", ["212", "646", "917"][area as usize % 3], 2_000_000 + n * 13)
 }
 
 /// A gateway that serves gRPC.
@@ -54,12 +55,12 @@ pub struct Shop {
 
 impl Shop {
     /// Opens one and lets everybody agree.
-    pub async fn open(index: IndexEngine) -> Shop {
+    pub async fn open(index: IndexEngine, people: u64) -> Shop {
         let dir =
             tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on the disk of the build");
         let gateway = Gateway::start(parts(dir.path(), index)).expect("a gateway");
         gateway.writer.call(SetUp).await.expect("objects are taken");
-        for first in (0..PEOPLE).step_by(500) {
+        for first in (0..people).step_by(500) {
             gateway.writer.call(Agree { first, count: 500 }).await.expect("consents are taken");
         }
         let hands = gateway.hands();

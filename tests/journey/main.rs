@@ -4,6 +4,7 @@
 mod http;
 mod python;
 mod sandbox;
+mod serve;
 
 use consentry::pb::consentry::v1 as pb;
 use pb::audit_service_client::AuditServiceClient;

@@ -25,10 +25,11 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_consentry");
 /// Looks until there is an answer.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let looking = async {
+        let mut looks = tokio::time::interval(LOOK);
         loop {
-            match look().await {
-                Some(found) => return found,
-                None => tokio::time::sleep(LOOK).await,
+            looks.tick().await;
+            if let Some(found) = look().await {
+                return found;
             }
         }
     };
@@ -70,7 +71,37 @@ impl Told {
 }
 
 /// A process that does not outlive its test.
-struct Running(Child);
+pub struct Running(Child);
+
+impl Running {
+    /// Starts the program and reads the JSON it begins with.
+    pub async fn start(mut command: Command) -> (Running, Value) {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let child = Running(child);
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut text = String::new();
+            for line in stdout.lines().map(|line| line.expect("UTF-8")) {
+                text.push_str(&line);
+                if line == "}" {
+                    break;
+                }
+            }
+            serde_json::from_str::<Value>(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
+        });
+        let told =
+            tokio::time::timeout(DEADLINE, reading).await.expect("in time").expect("it says where it is");
+        (child, told)
+    }
+
+    /// SIGTERM, as an operator stops it; waits for its end.
+    pub async fn terminate(&mut self) -> std::process::ExitStatus {
+        let mut kill = Command::new("kill");
+        kill.args(["-TERM", &self.0.id().to_string()]);
+        assert!(output(kill).await.expect("kill runs").status.success());
+        eventually("it ends", async || self.0.try_wait().expect("a status")).await
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -93,26 +124,11 @@ impl Sandbox {
     pub async fn start() -> Sandbox {
         let dir = tempfile::tempdir().expect("a folder");
         let any = "127.0.0.1:0";
-        let mut child = Command::new(PROGRAM)
+        let mut command = Command::new(PROGRAM);
+        command
             .args(["sandbox", "--json", "--grpc", any, "--http", any, "--admin", any])
-            .env("TMPDIR", dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-        let child = Running(child);
-        let reading = tokio::task::spawn_blocking(move || {
-            let mut text = String::new();
-            for line in stdout.lines().map(|line| line.expect("UTF-8")) {
-                text.push_str(&line);
-                if line == "}" {
-                    break;
-                }
-            }
-            serde_json::from_str::<Value>(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
-        });
-        let told =
-            tokio::time::timeout(DEADLINE, reading).await.expect("in time").expect("it says where it is");
+            .env("TMPDIR", dir.path());
+        let (child, told) = Running::start(command).await;
         let server = told["grpc"].as_str().expect("an address").to_owned();
         let channel = Channel::from_shared(server).expect("a URI").connect().await.expect("gRPC answers");
         Sandbox { child, told, channel, dir }
@@ -122,10 +138,7 @@ impl Sandbox {
     pub async fn stop(mut self) {
         let data = PathBuf::from(self.text("data_dir"));
         assert!(data.exists());
-        let mut kill = Command::new("kill");
-        kill.args(["-TERM", &self.child.0.id().to_string()]);
-        assert!(output(kill).await.expect("kill runs").status.success());
-        let ended = eventually("it ends", async || self.child.0.try_wait().expect("a status")).await;
+        let ended = self.child.terminate().await;
         assert!(ended.success(), "{ended}");
         assert!(!data.exists(), "its temporary folder is gone");
     }
