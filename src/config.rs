@@ -41,6 +41,8 @@ pub struct Config {
     pub keys: KeyRefs,
     /// Rule packs.
     pub policy: PolicyConfig,
+    /// What of the ledger strangers may see.
+    pub ledger: LedgerConfig,
     /// Logs and spans.
     pub log: LogSettings,
     /// Bounds.
@@ -107,6 +109,14 @@ pub struct PolicyConfig {
     /// Folders, read together; empty uses the packs built into this release. What a rule past its review date does
     /// stands in `pack.toml`, where the policy's hash covers it.
     pub dirs: Vec<PathBuf>,
+}
+
+/// What of the ledger strangers may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LedgerConfig {
+    /// Checkpoint and hash tiles are for everybody; they tell how much is written and when (`docs/ledger.md`). Leaves
+    /// always need an `AUDITOR` key.
+    pub public_tiles: bool,
 }
 
 /// Bounds, all with defaults.

@@ -9,7 +9,7 @@
 //! | 1 pure | [`policy`], [`decide`], [`consent`], [`content`], [`place`], the pure files of [`ledger`] | arguments in, values out |
 //! | 2 ports | [`clock`], [`entropy`], [`disk`], the traits of [`store`] and [`provider`] | the only doors out |
 //! | 3 adapters | `store::kv::*`, `provider::*` | one file an engine or vendor |
-//! | 4 edges | [`writer`], [`dispatch`], [`inbound`], [`redirect`], [`api`], [`export`], [`erasure`], [`sandbox`] | runtime, sockets |
+//! | 4 edges | [`writer`], [`dispatch`], [`inbound`], [`redirect`], [`api`], [`export`], [`erasure`], [`tiles`], [`sandbox`] | runtime, sockets |
 //! | 5 wiring | [`cli`], [`config`], [`gateway`] | one process from one file |
 #![forbid(unsafe_code)]
 
@@ -39,6 +39,7 @@ pub mod sandbox;
 pub mod serve;
 pub mod store;
 pub mod telemetry;
+pub mod tiles;
 pub mod tls;
 pub mod web;
 pub mod writer;

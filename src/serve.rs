@@ -20,6 +20,7 @@ use crate::api::service::Hands;
 use crate::gateway::Gateway;
 use crate::redirect::Redirect;
 use crate::telemetry::metrics::Exporter;
+use crate::tiles::LogServer;
 use crate::tls::{Tls, incoming};
 use crate::web::{self, Bounds};
 
@@ -62,7 +63,8 @@ pub async fn start(gateway: &Gateway, listeners: Listeners, around: Surroundings
     let webhooks = switchboard::hear(gateway, around.plug, around.webhook_bytes_max)?;
     let redirect = Redirect::open(gateway.kv.clone(), gateway.env.clock.clone(), gateway.writer.clone())?;
     gateway.run(redirect.clone().run(gateway.watch(), stop.clone()));
-    let http = redirect.in_front_of(webhooks.router().merge(around.extra));
+    let log = LogServer::new(gateway.books.clone(), keys.clone(), gateway.env.clock.clone()).router();
+    let http = redirect.in_front_of(webhooks.router().merge(log).merge(around.extra));
     gateway.run(web::serve(listeners.http, around.tls.clone(), http, around.http, stop.clone()));
     let admin = admin(gateway, around.metrics.clone());
     gateway.run(web::serve(listeners.admin, None, admin, Bounds::default(), stop.clone()));

@@ -1,4 +1,7 @@
-//! `AuditService`: heads of the log, proofs, exports.
+//! `AuditService`: heads of the log, proofs, exports, explanations, replays.
+
+mod explain;
+mod replay;
 
 use std::io;
 use std::sync::Arc;
@@ -24,8 +27,8 @@ use crate::pb::consentry::v1::audit_service_server::AuditService;
 use crate::pb::consentry::v1::export_audit_response::Part;
 use crate::writer::ops::Target;
 
-/// The area of work that brings explanation, replay and shadow.
-const PROOF_AREA: &str = "proof: replay, explanation and shadow";
+/// The area of work that brings the rest.
+const SHADOW_AREA: &str = "proof: shadow mode";
 /// What a caller is told to wait when exports are being made already.
 const EXPORT_WAIT: Duration = Duration::from_secs(30);
 /// A checkpoint is signed at least once a second.
@@ -41,12 +44,14 @@ const PIECES_MAX: usize = 4;
 pub struct Audits {
     hands: Hands,
     exports: Arc<Semaphore>,
+    replays: Arc<Semaphore>,
 }
 
 impl Audits {
     /// A service with these hands.
     pub fn new(hands: Hands) -> Audits {
-        Audits { hands, exports: Arc::new(Semaphore::new(EXPORTS_MAX)) }
+        let exports = Arc::new(Semaphore::new(EXPORTS_MAX));
+        Audits { hands, exports, replays: Arc::new(Semaphore::new(1)) }
     }
 
     /// Plans an export, so that what is wrong with the question is the call's answer and not the stream's.
@@ -206,7 +211,7 @@ fn failed(error: impl std::fmt::Display) -> ApiError {
 }
 
 fn later<T>() -> Result<Response<T>, Status> {
-    Err(ApiError::Unimplemented { area: PROOF_AREA }.into())
+    Err(ApiError::Unimplemented { area: SHADOW_AREA }.into())
 }
 
 type Pieces = BoxStream<'static, Result<wire::ExportAuditResponse, Status>>;
@@ -266,18 +271,20 @@ impl AuditService for Audits {
 
     async fn explain_decision(
         &self,
-        _: Request<wire::ExplainDecisionRequest>,
+        request: Request<wire::ExplainDecisionRequest>,
     ) -> Result<Response<wire::DecisionExplanation>, Status> {
-        later()
+        let caller = caller(&request)?;
+        Ok(Response::new(self.explain(&caller, request.into_inner()).await?))
     }
 
     type ReplayDecisionsStream = Replay;
 
     async fn replay_decisions(
         &self,
-        _: Request<wire::ReplayDecisionsRequest>,
+        request: Request<wire::ReplayDecisionsRequest>,
     ) -> Result<Response<Self::ReplayDecisionsStream>, Status> {
-        later()
+        let caller = caller(&request)?;
+        Ok(Response::new(self.replay(&caller, request.into_inner())?))
     }
 
     async fn check_shadow(

@@ -2,13 +2,11 @@
 //!
 //! Entries of another engine are skipped, never called equal: their release has to replay them (invariant 4).
 
-use std::sync::Arc;
-
 use sha2::{Digest, Sha256};
 
 use crate::decide::decide;
 use crate::ledger::body::{Body, StateHash};
-use crate::ledger::entry::Entry;
+use crate::ledger::entry::{Entry, Leaf};
 use crate::ledger::rows::keys;
 use crate::ledger::state::State;
 use crate::model::cart::Cart;
@@ -16,7 +14,7 @@ use crate::model::facts::Phase;
 use crate::model::location::LocationHint;
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::subject::Subject;
-use crate::model::{Instant, Verdict};
+use crate::model::{BrandId, Instant, Verdict};
 use crate::store::{Batch, KvError, SharedKv};
 use crate::writer::ops::send::{facts_for, request_of};
 use crate::writer::{Cx, EntrySource, Env, OpError, Recorded};
@@ -58,9 +56,89 @@ pub struct Report {
     pub differences: Vec<Difference>,
 }
 
+/// Which decisions are judged again. Everything before them is folded all the same.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Only of this brand.
+    pub brand: Option<BrandId>,
+    /// Only from this instant on.
+    pub from: Option<Instant>,
+    /// Only before this instant.
+    pub to: Option<Instant>,
+    /// Judge with the policies of the surroundings, whatever engine judged then: shows what they would change.
+    pub any_engine: bool,
+}
+
+/// One decision that was looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// Its entry.
+    pub index: u64,
+    /// As recorded; none: nobody can open it any more.
+    pub recorded: Option<Verdict>,
+    /// As judged now; none: skipped.
+    pub replayed: Option<Verdict>,
+    /// Members of the reach whose state was another one: recorded and found, in hexadecimal.
+    pub states: Vec<(String, String)>,
+}
+
+impl Judged {
+    /// Whether it was judged again and came out as recorded. `any_engine` compares what was decided and why, for the
+    /// engine's name is then another one of itself.
+    pub fn is_equal(&self, any_engine: bool) -> bool {
+        let (Some(recorded), Some(replayed)) = (&self.recorded, &self.replayed) else { return false };
+        match any_engine {
+            false => recorded == replayed && self.states.is_empty(),
+            true => {
+                let said = |v: &Verdict| (v.outcome, v.hold_until, v.reasons.clone());
+                said(recorded) == said(replayed)
+            }
+        }
+    }
+}
+
 /// Replays a whole ledger over an empty scratch index. Memory grows with the index, not with the log.
 pub fn replay(env: &Env, source: &dyn EntrySource, scratch: &SharedKv) -> Result<Report, ReplayError> {
     let mut report = Report::default();
+    replay_with(env, source, scratch, &Options::default(), |judged| {
+        report.note(judged);
+        true
+    })?;
+    Ok(report)
+}
+
+impl Report {
+    /// Takes note of one decision.
+    pub fn note(&mut self, judged: Judged) {
+        let index = judged.index;
+        let (Some(recorded), Some(replayed)) = (judged.recorded, judged.replayed) else {
+            self.skipped += 1;
+            return;
+        };
+        self.replayed += 1;
+        let states = judged.states.into_iter();
+        self.differences.extend(states.map(|(recorded, replayed)| Difference {
+            index,
+            what: "state",
+            recorded,
+            replayed,
+        }));
+        if recorded != replayed {
+            let json = |v: &Verdict| serde_json::to_string(v).unwrap_or_default();
+            let (recorded, replayed) = (json(&recorded), json(&replayed));
+            self.differences.push(Difference { index, what: "verdict", recorded, replayed });
+        }
+    }
+}
+
+/// Replays a ledger and shows each decision to `see`, which answers whether it wants more.
+pub fn replay_with(
+    env: &Env,
+    source: &dyn EntrySource,
+    scratch: &SharedKv,
+    options: &Options,
+    mut see: impl FnMut(Judged) -> bool,
+) -> Result<(), ReplayError> {
     let mut from = 0;
     while from < source.size() {
         let chunk = source.read(from, CHUNK).map_err(ReplayError::Read)?;
@@ -70,12 +148,21 @@ pub fn replay(env: &Env, source: &dyn EntrySource, scratch: &SharedKv) -> Result
         from += chunk.len() as u64;
         let mut state = State::over(&**scratch);
         for recorded in chunk {
-            match recorded {
+            let judged = match recorded {
                 Recorded::Erased { index, leaf } => {
                     env.fold.apply_erased(&mut state, index, &leaf);
-                    report.skipped += 1;
+                    let closed = Judged { index, recorded: None, replayed: None, states: Vec::new() };
+                    options.wants(&leaf).then_some(closed)
                 }
-                Recorded::Open(entry) => state = one(env, source, state, &entry, &mut report)?,
+                Recorded::Open(entry) if options.is_past(&entry.leaf) => return Ok(()),
+                Recorded::Open(entry) => {
+                    let judged;
+                    (state, judged) = one(env, source, state, &entry, options)?;
+                    judged
+                }
+            };
+            if judged.is_some_and(|judged| !see(judged)) {
+                return Ok(());
             }
         }
         let mut batch = Batch::new();
@@ -87,7 +174,19 @@ pub fn replay(env: &Env, source: &dyn EntrySource, scratch: &SharedKv) -> Result
         }
         scratch.commit(batch)?;
     }
-    Ok(report)
+    Ok(())
+}
+
+impl Options {
+    fn is_past(&self, leaf: &Leaf) -> bool {
+        self.to.is_some_and(|to| leaf.instant >= to)
+    }
+
+    fn wants(&self, leaf: &Leaf) -> bool {
+        self.from.is_none_or(|from| leaf.instant >= from)
+            && !self.is_past(leaf)
+            && self.brand.as_ref().is_none_or(|brand| leaf.brand.as_ref() == Some(brand))
+    }
 }
 
 fn one<'a>(
@@ -95,20 +194,23 @@ fn one<'a>(
     source: &'a dyn EntrySource,
     state: State<'a>,
     entry: &Entry,
-    report: &mut Report,
-) -> Result<State<'a>, ReplayError> {
+    options: &Options,
+) -> Result<(State<'a>, Option<Judged>), ReplayError> {
     let fail = |why: String| ReplayError::Entry { index: entry.index, why };
     let mut cx = Cx::new(env, state, source, &NoKeys, entry.index, entry.leaf.instant);
-    if let Some(question) = question(&mut cx, &entry.body).map_err(|e| fail(e.to_string()))? {
-        if entry.leaf.engine == cx.policies.engine_hash {
-            judge(&mut cx, entry.index, &question, report).map_err(|e| fail(e.to_string()))?;
-        } else {
-            report.skipped += 1;
-        }
+    let mut judged = None;
+    if options.wants(&entry.leaf)
+        && let Some(question) = question(&mut cx, &entry.body).map_err(|e| fail(e.to_string()))?
+    {
+        let ours = options.any_engine || entry.leaf.engine == cx.policies.engine_hash;
+        let again = if ours { judge(&mut cx, &question).map_err(|e| fail(e.to_string()))? } else { None };
+        let (replayed, states) =
+            again.map_or((None, Vec::new()), |(verdict, states)| (Some(verdict), states));
+        judged = Some(Judged { index: entry.index, recorded: Some(question.verdict), replayed, states });
     }
     let mut state = cx.state;
     env.fold.apply(&mut state, entry).map_err(|e| fail(e.to_string()))?;
-    Ok(state)
+    Ok((state, judged))
 }
 
 /// What was asked when a decision was recorded.
@@ -150,23 +252,17 @@ fn question(cx: &mut Cx<'_>, body: &Body) -> Result<Option<Question>, OpError> {
     }))
 }
 
-fn judge(cx: &mut Cx<'_>, index: u64, question: &Question, report: &mut Report) -> Result<(), OpError> {
+/// The verdict of now, and whose state was not as recorded. None: somebody in the reach was erased since, so what the
+/// decision knew of them is gone.
+fn judge(cx: &mut Cx<'_>, question: &Question) -> Result<Option<(Verdict, Vec<(String, String)>)>, OpError> {
     let spec = &question.spec;
+    let mut states = Vec::new();
     for hash in &question.hashes {
-        // Somebody in the reach was erased since: what the decision knew of them is gone.
-        if cx.get::<Subject>(&keys::subject(&hash.subject))?.is_none() {
-            report.skipped += 1;
-            return Ok(());
-        }
-    }
-    report.replayed += 1;
-    for hash in &question.hashes {
-        let member: Arc<Subject> = cx.subject(&hash.subject)?;
+        let Some(member) = cx.get::<Subject>(&keys::subject(&hash.subject))? else { return Ok(None) };
         let bytes = postcard::to_stdvec(&*member).map_err(|e| OpError::Fatal(e.to_string()))?;
         let found: [u8; 32] = Sha256::digest(bytes).into();
         if found != hash.sha256 {
-            let (recorded, replayed) = (hex::encode(hash.sha256), hex::encode(found));
-            report.differences.push(Difference { index, what: "state", recorded, replayed });
+            states.push((hex::encode(hash.sha256), hex::encode(found)));
         }
     }
     let subject = cx.subject(&spec.subject)?;
@@ -178,13 +274,7 @@ fn judge(cx: &mut Cx<'_>, index: u64, question: &Question, report: &mut Report) 
     let facts_at = if question.phase == Phase::Dispatch { cx.now } else { at };
     let facts =
         facts_for(cx, spec, &subject, cart.as_deref(), &question.hints, question.lane_free_at, facts_at)?;
-    let verdict = decide(&cx.policies.engine, &facts, &request_of(spec, question.phase), at);
-    if verdict != question.verdict {
-        let json = |v: &Verdict| serde_json::to_string(v).unwrap_or_default();
-        let (recorded, replayed) = (json(&question.verdict), json(&verdict));
-        report.differences.push(Difference { index, what: "verdict", recorded, replayed });
-    }
-    Ok(())
+    Ok(Some((decide(&cx.policies.engine, &facts, &request_of(spec, question.phase), at), states)))
 }
 
 /// A replay writes nothing, so it needs no keys.

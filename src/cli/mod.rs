@@ -17,6 +17,7 @@ mod check;
 mod check_config;
 mod completions;
 mod erase;
+mod explain;
 mod export;
 mod failure;
 mod key;
@@ -84,6 +85,8 @@ enum Verb {
     Backup(backup::Args),
     /// Make, list, rotate and revoke API keys.
     Key(key::Args),
+    /// Explain a recorded decision: every reason in plain words, the rules asked, the consent, the first lawful instant.
+    Explain(explain::Args),
     /// Restrict or erase a person; the answer lists what stays and why.
     Erase(erase::Args),
     /// Send at a steady rate and report latencies: how much a gateway takes.
@@ -122,6 +125,7 @@ fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Rebuild(args) => rebuild::run(&args, output),
         Verb::Backup(args) => backup::run(&args, output),
         Verb::Key(args) => key::run(args, output),
+        Verb::Explain(args) => explain::run(args, output),
         Verb::Erase(args) => erase::run(args, output),
         Verb::Load(args) => load::run(args, output),
         Verb::CheckConfig(args) => check_config::run(&args, output),

@@ -35,6 +35,7 @@ pub fn parts(config: &Config, env: Variables<'_>) -> Result<Parts, Failure> {
         embedded: EmbeddedOptions {
             // 1 to 365.
             raw_days: config.retention.raw_inbound_days as u32,
+            public_tiles: config.ledger.public_tiles,
             ..EmbeddedOptions::default()
         },
         origin: Origin::new(&config.seller.host, &seller, config.seller.epoch).map_err(Failure::unusable)?,

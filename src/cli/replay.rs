@@ -1,17 +1,22 @@
 //! `consentry replay`: every recorded decision is taken again from the entries before it and compared byte for byte.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::failure::Failure;
 use super::offline::{Folder, not_opened};
 use super::output::Output;
-use crate::audit::replay::{Report, replay};
+use crate::audit::replay::{Options as ReplayOptions, ReplayError, Report, replay_with};
+use crate::decide::Engine;
 use crate::gateway::offline::open_ledger;
-use crate::store;
-use crate::writer::EntrySource;
+use crate::model::{BrandId, Instant};
+use crate::policy::reload;
+use crate::store::{self, SharedKv};
+use crate::writer::{EntrySource, Env, Policies};
 
 /// Where the index of a replay is made, in the data folder; it is deleted at the end.
 const SCRATCH: &str = "replay";
@@ -22,10 +27,25 @@ const SHOWN_MAX: usize = 20;
 pub struct Args {
     #[command(flatten)]
     folder: Folder,
+    /// Only decisions for this brand.
+    #[arg(long, env = "CONSENTRY_BRAND")]
+    brand: Option<BrandId>,
+    /// Only decisions from this instant on, RFC 3339.
+    #[arg(long, env = "CONSENTRY_FROM", value_parser = Instant::parse)]
+    from: Option<Instant>,
+    /// Only decisions before this instant, RFC 3339.
+    #[arg(long, env = "CONSENTRY_TO", value_parser = Instant::parse)]
+    to: Option<Instant>,
+    /// A folder of rule packs to judge with instead, whatever judged then: shows what they would change. May be repeated.
+    #[arg(long, env = "CONSENTRY_POLICY_DIR", value_delimiter = ',')]
+    policy: Vec<PathBuf>,
 }
 
 #[derive(Serialize)]
 struct Replayed {
+    /// Version of the policy that judged instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
     entries: u64,
     replayed: u64,
     skipped: u64,
@@ -42,12 +62,13 @@ struct Line {
 }
 
 impl Replayed {
-    fn new(entries: u64, report: Report) -> Replayed {
+    fn new(entries: u64, policy: Option<String>, report: Report) -> Replayed {
         let differences = report.differences.len() as u64;
         let lines = report.differences.into_iter().take(SHOWN_MAX);
         let shown =
             lines.map(|d| Line { entry: d.index, what: d.what, recorded: d.recorded, replayed: d.replayed });
         Replayed {
+            policy,
             entries,
             replayed: report.replayed,
             skipped: report.skipped,
@@ -59,6 +80,9 @@ impl Replayed {
 
 impl fmt::Display for Replayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(policy) = &self.policy {
+            writeln!(f, "policy {policy} judged instead of those in force then")?;
+        }
         match self.differences {
             0 => writeln!(f, "EQUAL: {} decisions came out as recorded", self.replayed)?,
             n => writeln!(f, "DIFFERENT: {n} of {} decisions", self.replayed)?,
@@ -81,19 +105,61 @@ impl fmt::Display for Replayed {
 
 /// Exit code 0 when all decisions of this release, policy and zone data came out equal, 1 when one did not.
 pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
-    let parts = args.folder.parts()?;
-    let (engine, options) = (parts.index, parts.index_options);
+    let mut parts = args.folder.parts()?;
+    let policy = other_policy(&args.policy, &parts.policies)?;
+    let options = ReplayOptions {
+        brand: args.brand.clone(),
+        from: args.from,
+        to: args.to,
+        any_engine: policy.is_some(),
+    };
+    let version = policy.as_ref().map(|p| p.described.policy_version.clone());
+    if let Some(policy) = policy {
+        parts.policies = policy;
+    }
+    let (engine, index_options) = (parts.index, parts.index_options);
     let scratch = parts.data_dir.join(SCRATCH);
     let (env, _log, books, _) = open_ledger(parts).map_err(not_opened)?;
     // What a replay that was killed left behind would be folded over.
     store::wipe(engine, &scratch).map_err(Failure::unusable)?;
-    let report = store::open(engine, &scratch, &options)
+    let report = store::open(engine, &scratch, &index_options)
         .map_err(Failure::unusable)
-        .and_then(|kv| replay(&env, &books, &kv).map_err(Failure::unusable));
+        .and_then(|kv| judge(&env, &books, &kv, &options).map_err(Failure::unusable));
     store::wipe(engine, &scratch).map_err(Failure::unusable)?;
     // An empty folder that stays is untidy, not wrong.
     let _ = std::fs::remove_dir(&scratch);
-    let replayed = Replayed::new(books.size(), report?);
+    let replayed = Replayed::new(books.size(), version, report?);
     output.answer(&replayed)?;
     Ok(if replayed.differences == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Judges again and keeps what came out differently. Under another policy the name of the engine and its versions differ
+/// by themselves; what counts is what would have been decided, and why.
+fn judge(
+    env: &Env,
+    source: &dyn EntrySource,
+    scratch: &SharedKv,
+    options: &ReplayOptions,
+) -> Result<Report, ReplayError> {
+    let mut report = Report::default();
+    replay_with(env, source, scratch, options, |judged| {
+        if options.any_engine && judged.is_equal(true) {
+            report.replayed += 1;
+        } else {
+            report.note(judged);
+        }
+        true
+    })?;
+    Ok(report)
+}
+
+/// The rule packs to judge with instead, with the zone data in use.
+fn other_policy(folders: &[PathBuf], in_use: &Policies) -> Result<Option<Policies>, Failure> {
+    if folders.is_empty() {
+        return Ok(None);
+    }
+    let set = reload::load_folders(folders).map_err(|e| Failure::unusable(format!("--policy: {e}")))?;
+    let engine = Engine::new(Arc::new(set), in_use.engine.zones().clone());
+    let engine = engine.map_err(|lacking| Failure::unusable(format!("the zone data lacks {lacking:?}")))?;
+    Ok(Some(Policies::new(engine)))
 }

@@ -28,6 +28,7 @@ pub(super) fn root(mut root: Reader<'_, '_>, base: &Path) -> Option<Config> {
     let listen = listen(root.section("listen"), tls.is_some());
     let store = store(root.section("store"));
     let policy = policy(root.section("policy"), base);
+    let ledger = ledger(root.section("ledger"));
     let log = logging(root.section("log"));
     let limits = limits(root.section("limits"));
     let retention = retention(root.section("retention"));
@@ -42,6 +43,7 @@ pub(super) fn root(mut root: Reader<'_, '_>, base: &Path) -> Option<Config> {
         store,
         keys: keys?,
         policy,
+        ledger,
         log,
         limits,
         retention,
@@ -156,6 +158,12 @@ fn policy(mut r: Reader<'_, '_>, base: &Path) -> PolicyConfig {
     let dirs: Vec<String> = r.or("dirs", Vec::new());
     r.finish();
     PolicyConfig { dirs: dirs.into_iter().map(|d| base.join(d)).collect() }
+}
+
+fn ledger(mut r: Reader<'_, '_>) -> LedgerConfig {
+    let public_tiles = r.or("public_tiles", false);
+    r.finish();
+    LedgerConfig { public_tiles }
 }
 
 fn logging(mut r: Reader<'_, '_>) -> LogSettings {

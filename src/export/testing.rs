@@ -73,6 +73,7 @@ pub fn options() -> EmbeddedOptions {
         segments: SegmentOptions { segment_bytes: 16 << 10, check_all: false },
         reserve: false,
         raw_days: 30,
+        public_tiles: false,
     }
 }
 

@@ -74,11 +74,18 @@ pub struct EmbeddedOptions {
     pub reserve: bool,
     /// Whole days for which raw webhook bodies are kept; then the key of their day is destroyed. Default 30.
     pub raw_days: u32,
+    /// Checkpoint and hash tiles are for everybody, without a key. They tell how much is written and when. Default no.
+    pub public_tiles: bool,
 }
 
 impl Default for EmbeddedOptions {
     fn default() -> Self {
-        EmbeddedOptions { segments: SegmentOptions::default(), reserve: true, raw_days: 30 }
+        EmbeddedOptions {
+            segments: SegmentOptions::default(),
+            reserve: true,
+            raw_days: 30,
+            public_tiles: false,
+        }
     }
 }
 
@@ -145,6 +152,7 @@ pub struct Books {
     verifier: VerifierKey,
     origin: Origin,
     heads: Arc<HeadsShelf>,
+    public_tiles: bool,
 }
 
 /// What opening found and did.
@@ -199,6 +207,7 @@ impl EmbeddedLog {
             verifier: key.verifier().clone(),
             origin: origin.clone(),
             heads: Arc::new(HeadsShelf::new(disk, &dir.heads())),
+            public_tiles: options.public_tiles,
         };
         let log = EmbeddedLog {
             segments,
@@ -349,6 +358,10 @@ impl Books {
     /// The public key that checkpoints verify with.
     pub fn verifier(&self) -> &VerifierKey {
         &self.verifier
+    }
+    /// Whether heads and hash tiles may be read by everybody.
+    pub fn public_tiles(&self) -> bool {
+        self.public_tiles
     }
     /// The upper parts of heads trees.
     pub fn heads(&self) -> &HeadsShelf {

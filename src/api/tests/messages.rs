@@ -12,11 +12,11 @@ use crate::pb::consentry::v1::message_service_client::MessageServiceClient;
 use crate::pb::consentry::v1::send_message_request::Content;
 use crate::pb::consentry::v1::send_messages_response::Result as Item;
 
-fn to(phone: &str) -> Option<wire::Subject> {
+pub(super) fn to(phone: &str) -> Option<wire::Subject> {
     Some(wire::Subject { address: Some(wire::subject::Address::Phone(phone.to_owned())) })
 }
 
-fn send(key: &str) -> wire::SendMessageRequest {
+pub(super) fn send(key: &str) -> wire::SendMessageRequest {
     wire::SendMessageRequest {
         brand: "main".into(),
         program: "carts".into(),

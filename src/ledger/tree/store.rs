@@ -187,6 +187,13 @@ impl TreeReader {
         Ok(proof)
     }
 
+    /// The hash over the `number`th complete subtree of `2^level` entries.
+    pub fn node(&self, level: u8, number: u64) -> LedgerResult<[u8; 32]> {
+        let end = number.checked_add(1).and_then(|n| n.checked_mul(1 << u32::from(level.min(63))));
+        self.in_range(end.unwrap_or(u64::MAX).saturating_sub(1), self.size())?;
+        self.read(stored_hash_index(level, number)).map(|hash| hash.0).map_err(|_| self.wrong())
+    }
+
     /// The leaf hash of entry `index`.
     pub fn leaf(&self, index: u64) -> LedgerResult<EntryHash> {
         self.in_range(index, self.size())?;

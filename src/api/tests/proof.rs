@@ -1,0 +1,147 @@
+//! Explanations, replays, erasure and complete bundles, asked for as an auditor asks.
+
+use tokio_stream::StreamExt;
+use tonic::Code;
+
+use super::messages::{send, to};
+use crate::api::testing::{Shop, by};
+use crate::export::verify::{self, Outcome};
+use crate::pb::consentry::v1 as wire;
+use crate::pb::consentry::v1::audit_service_client::AuditServiceClient;
+use crate::pb::consentry::v1::consent_service_client::ConsentServiceClient;
+use crate::pb::consentry::v1::explain_decision_request::Target;
+use crate::pb::consentry::v1::export_audit_response::Part;
+use crate::pb::consentry::v1::message_service_client::MessageServiceClient;
+use crate::pb::consentry::v1::replay_decisions_response::Result as Came;
+
+/// A shop that refused one message; its id and that of the decision.
+async fn refused() -> (Shop, String, String) {
+    let shop = Shop::open().await;
+    let mut client = MessageServiceClient::new(shop.channel.clone());
+    let sent = client.send_message(by("sender", send("a1"))).await.expect("a verdict").into_inner();
+    let message = sent.message.expect("kept").id;
+    (shop, message, sent.verdict.expect("a verdict").decision_id)
+}
+
+#[tokio::test]
+async fn a_decision_is_explained_by_rule_place_and_consent() {
+    let (shop, message, decision) = refused().await;
+    let mut client = AuditServiceClient::new(shop.channel.clone());
+    let asked = [Target::MessageId(message.clone()), Target::DecisionId(decision.clone())];
+    for target in asked {
+        let request = wire::ExplainDecisionRequest { target: Some(target) };
+        let told = client.explain_decision(by("auditor", request)).await.expect("explained").into_inner();
+        let verdict = told.verdict.expect("as recorded");
+        assert_eq!((verdict.decision_id.as_str(), told.message_id.as_str()), (&*decision, &*message));
+        let spoke = told
+            .rules
+            .iter()
+            .find(|rule| rule.reason.as_ref().is_some_and(|reason| reason.code == "CONSENT_MISSING"));
+        assert_eq!(spoke.expect("the rule that refused").result, "refuse");
+        let silent = told.rules.iter().filter(|rule| rule.result == "pass").count();
+        assert!(silent > 5, "rules that had nothing against it: {silent}");
+        let text = told.sentences.join("\n");
+        assert!(text.contains("refused, for good") && text.contains("CONSENT_MISSING forbids it"), "{text}");
+        assert!(text.contains("us/ny") && text.contains("America/New_York"), "{text}");
+        assert!(text.contains("No consent for program carts"), "{text}");
+        assert_eq!((told.consent, told.earliest_lawful_at), (None, None));
+        assert_eq!(told.entry_hash.len(), 32);
+    }
+    for target in [Target::MessageId("00".repeat(16)), Target::DecisionId("0".into())] {
+        let request = wire::ExplainDecisionRequest { target: Some(target) };
+        let none = client.explain_decision(by("auditor", request)).await.expect_err("nothing there");
+        assert_eq!(none.code(), Code::NotFound);
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn decisions_are_made_again_beside_the_running_gateway() {
+    let (shop, _, decision) = refused().await;
+    let mut client = AuditServiceClient::new(shop.channel.clone());
+    let request = wire::ReplayDecisionsRequest { brand: "main".into(), period: None };
+    let answers =
+        client.replay_decisions(by("auditor", request.clone())).await.expect("a stream").into_inner();
+    let answers: Vec<_> = answers.collect::<Result<Vec<_>, _>>().await.expect("to its end");
+    let [only] = answers.as_slice() else { panic!("one decision, {} answers", answers.len()) };
+    assert_eq!((only.result(), only.decision_id.as_str(), only.checked_count), (Came::Equal, &*decision, 1));
+    let elsewhere = wire::ReplayDecisionsRequest { brand: "side".into(), ..request };
+    let none = client.replay_decisions(by("auditor", elsewhere)).await.expect("a stream").into_inner();
+    assert_eq!(none.collect::<Vec<_>>().await.len(), 0);
+    shop.close().await;
+}
+
+/// Erases the person of `refused`.
+async fn erase(shop: &Shop, key: &str, mode: wire::EraseMode) -> Result<wire::EraseSubjectResponse, Code> {
+    let request = wire::EraseSubjectRequest {
+        subject: to("+12125550123"),
+        mode: mode.into(),
+        reason: "asked by letter".into(),
+    };
+    let answer = ConsentServiceClient::new(shop.channel.clone()).erase_subject(by(key, request)).await;
+    answer.map(tonic::Response::into_inner).map_err(|status| status.code())
+}
+
+#[tokio::test]
+async fn a_person_is_restricted_held_and_erased() {
+    let (shop, message, _) = refused().await;
+    let mut consents = ConsentServiceClient::new(shop.channel.clone());
+    let about = || wire::GetSubjectRequest { subject: to("+12125550123"), as_of: None };
+    let restricted = erase(&shop, "writer", wire::EraseMode::Restrict).await.expect("restricted");
+    assert_eq!(restricted.state(), wire::EraseState::Restricted);
+    assert!(restricted.erase_after.is_some());
+    assert!(restricted.grounds.iter().any(|g| g.code == "RETENTION" && g.rule == "retention/us"));
+    let hidden = consents.get_subject(by("writer", about())).await.expect_err("closed to normal reads");
+    assert_eq!(hidden.code(), Code::NotFound);
+    assert!(consents.get_subject(by("auditor", about())).await.is_ok());
+
+    let hold = wire::SetLegalHoldRequest {
+        target: Some(wire::set_legal_hold_request::Target::Subject(to("+12125550123").expect("set"))),
+        reason: "Doe v. Fable".into(),
+    };
+    let hold = consents.set_legal_hold(by("admin", hold)).await.expect("set").into_inner();
+    assert_eq!(erase(&shop, "writer", wire::EraseMode::EraseNow).await, Err(Code::PermissionDenied));
+    let held = erase(&shop, "admin", wire::EraseMode::EraseNow).await.expect("answered");
+    assert_eq!((held.state(), held.grounds[0].code.as_str()), (wire::EraseState::Held, "LEGAL_HOLD"));
+    let clear = wire::ClearLegalHoldRequest { id: hold.id, reason: "settled".into() };
+    let cleared = consents.clear_legal_hold(by("admin", clear)).await.expect("cleared").into_inner();
+    assert!(cleared.cleared_at.is_some());
+
+    let gone = erase(&shop, "admin", wire::EraseMode::EraseNow).await.expect("erased");
+    assert_eq!(gone.state(), wire::EraseState::Erased);
+    assert!(gone.grounds.iter().any(|g| g.code == "SUPPRESSION"), "{gone:?}");
+    assert_eq!(erase(&shop, "admin", wire::EraseMode::EraseNow).await, Err(Code::NotFound));
+    let read = wire::GetMessageRequest { id: message, ..Default::default() };
+    let lost = MessageServiceClient::new(shop.channel.clone()).get_message(by("auditor", read)).await;
+    assert_eq!(lost.expect_err("it went with the person").code(), Code::NotFound);
+    let mut client = MessageServiceClient::new(shop.channel.clone());
+    let again = client.send_message(by("sender", send("a2"))).await.expect("a verdict").into_inner();
+    let verdict = again.verdict.expect("a verdict");
+    assert!(verdict.reasons.iter().any(|reason| reason.code == "SUPPRESSED"), "{verdict:?}");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_bundle_asked_for_records_what_shows_it_complete() {
+    let (shop, _, _) = refused().await;
+    // A checkpoint is due again, so that one covers the root that is about to be recorded.
+    shop.clock.advance(crate::model::Span::seconds(5));
+    let request = wire::ExportAuditRequest {
+        brand: "main".into(),
+        subject: to("+12125550123"),
+        format: wire::ExportFormat::Bundle.into(),
+        ..Default::default()
+    };
+    let mut client = AuditServiceClient::new(shop.channel.clone());
+    let mut pieces = client.export_audit(by("auditor", request)).await.expect("a stream").into_inner();
+    let mut bytes = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        if let Some(Part::Chunk(chunk)) = piece.expect("to its end").part {
+            bytes.extend_from_slice(&chunk);
+        }
+    }
+    let report = verify::bundle(bytes.as_slice(), &[shop.gateway.books.verifier().clone()], None);
+    assert_eq!(report.outcome, Outcome::Valid, "{report}");
+    assert!(report.to_string().contains("Nothing is missing of 1 people"), "{report}");
+    shop.close().await;
+}
