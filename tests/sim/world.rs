@@ -129,6 +129,7 @@ impl World {
             segments: SegmentOptions { segment_bytes: 64 << 10, ..SegmentOptions::default() },
             reserve: false,
             raw_days: 30,
+            public_tiles: false,
         };
         let master = MasterKey::from_bytes([9; 32]);
         let (log, books, _) = EmbeddedLog::open(
