@@ -1,7 +1,8 @@
 //! Which connections may have told us something we did not hear, and so must not send.
 //!
-//! A STOP that reached a provider while we were down is still a STOP. After a break of more than 30 seconds (a restart, a
-//! listener down, answers of 5xx) a connection rests until its provider's list has been pulled, or an operator vouches.
+//! A STOP that reached a provider while we were down is still a STOP. After a restart, and after a break of more than 30
+//! seconds (a machine asleep, answers of 5xx), a connection rests until its provider's list has been pulled. Where there is
+//! no list an operator vouches; then a restart within 30 seconds is forgiven.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,21 +32,25 @@ pub struct Ear {
     /// It rests until the gap is closed.
     resting: bool,
     compared_at: Instant,
+    /// How far the last list reached. What webhooks told since then is compared once more.
+    listed_until: Instant,
 }
 
 impl Ear {
     /// An ear at a start. `heard_until`: as the ledger has it; none: this connection was never heard, so nothing of it can
-    /// have been missed.
+    /// have been missed. A provider that met a closed door for a second may not come again: where there is a list, it is
+    /// pulled before the first text leaves, however short the break.
     pub fn at_start(by: Reconcile, heard_until: Option<Instant>, now: Instant) -> Ear {
         let heard = heard_until.unwrap_or(now);
-        let gap = now.since(heard) > BREAK_MAX;
+        let gap = heard_until.is_some() && (by == Reconcile::List || now.since(heard) > BREAK_MAX);
         Ear {
             by,
             heard_until: heard,
-            missed_since: gap.then_some(heard),
-            missed_last: heard,
+            missed_since: gap.then_some(heard.min(now)),
+            missed_last: if gap { now } else { heard },
             resting: gap,
             compared_at: now,
+            listed_until: heard,
         }
     }
 
@@ -78,6 +83,7 @@ impl Ear {
     /// Everything the provider holds up to `until` is durable, or an operator vouches for it.
     pub fn caught_up(&mut self, until: Instant, now: Instant) {
         self.heard_until = self.heard_until.max(until);
+        self.listed_until = self.listed_until.max(until);
         self.compared_at = now;
         if self.missed_last < until || self.missed_since.is_none() {
             self.missed_since = None;
@@ -103,7 +109,8 @@ impl Ear {
     /// Since when the provider's list should be pulled now; none: there is no need, or no list.
     pub fn list_since(&self, now: Instant) -> Option<Instant> {
         let due = self.missed_since.is_some() || now.since(self.compared_at) >= COMPARE;
-        let from = self.missed_since.map_or(self.heard_until, |since| since.min(self.heard_until));
+        let heard = self.heard_until.min(self.listed_until);
+        let from = self.missed_since.map_or(heard, |since| since.min(heard));
         (due && self.by == Reconcile::List).then_some(from - OVERLAP)
     }
 
@@ -118,12 +125,14 @@ impl Ear {
 pub struct Hearing {
     clock: SharedClock,
     ears: Arc<Mutex<HashMap<ConnectionId, Ear>>>,
+    /// When the listener was last seen awake; none: nobody looked yet.
+    awake: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Hearing {
     /// Nothing is known yet: every connection rests until [`Hearing::begin`].
     pub fn new(clock: SharedClock) -> Hearing {
-        Hearing { clock, ears: Arc::default() }
+        Hearing { clock, ears: Arc::default(), awake: Arc::default() }
     }
 
     /// The listener takes a connection's webhooks from now on. One known already goes on as it was.
@@ -172,6 +181,21 @@ impl Hearing {
         self.ears.lock().values_mut().for_each(|ear| ear.was_away(since, now));
     }
 
+    /// The process is awake: called each second. Where more than 30 passed since the last time it slept (a suspended
+    /// machine, a stopped process), and whoever called met nobody.
+    pub fn awake(&self) {
+        let now = self.clock.now();
+        let last = self.awake.lock().replace(now);
+        if let Some(last) = last.filter(|last| now.since(*last) > BREAK_MAX) {
+            self.was_away(last);
+        }
+    }
+
+    /// It was awake all the while since [`Hearing::awake`], however long that took.
+    pub fn awake_since(&self) {
+        *self.awake.lock() = Some(self.clock.now());
+    }
+
     /// See [`Ear::caught_up`]. Called once the entry that says so is durable.
     pub fn caught_up(&self, connection: &ConnectionId, until: Instant) {
         self.change(connection, |ear, now| ear.caught_up(until, now));
@@ -193,12 +217,53 @@ mod tests {
     }
 
     #[test]
-    fn a_short_restart_needs_no_list_and_a_long_one_does() {
-        for (heard, resting) in [(Some(0), false), (Some(-30), false), (Some(-31), true), (None, false)] {
-            let ear = Ear::at_start(Reconcile::List, heard.map(at), at(0));
-            assert_eq!(ear.is_resting(at(0)), resting, "{heard:?}");
-            assert_eq!(ear.list_since(at(0)), resting.then(|| at(-31) - OVERLAP), "{heard:?}");
+    fn a_restart_waits_for_the_list_and_without_one_a_short_break_is_forgiven() {
+        use Reconcile::{List, Operator};
+        for (by, heard, resting) in [
+            (List, Some(0), true),
+            (List, Some(-5), true),
+            (List, Some(-31), true),
+            (List, None, false),
+            (Operator, Some(-30), false),
+            (Operator, Some(-31), true),
+            (Operator, None, false),
+        ] {
+            let ear = Ear::at_start(by, heard.map(at), at(0));
+            assert_eq!(ear.is_resting(at(0)), resting, "{by:?} {heard:?}");
+            let since = heard.filter(|_| by == List).map(|heard| at(heard) - OVERLAP);
+            assert_eq!(ear.list_since(at(0)), since, "{by:?} {heard:?}");
         }
+    }
+
+    #[test]
+    fn a_second_of_closed_doors_is_covered_by_the_list() {
+        let mut ear = Ear::at_start(Reconcile::List, Some(at(-1)), at(0));
+        ear.stored(at(0));
+        ear.caught_up(at(0), at(0));
+        assert!(ear.is_resting(at(0)), "a list as old as the break's end may lack its last text");
+        ear.caught_up(at(1), at(2));
+        assert!(!ear.is_resting(at(2)) && ear.is_unbroken());
+    }
+
+    #[test]
+    fn what_webhooks_told_is_compared_with_the_list_all_the_same() {
+        let mut ear = Ear::at_start(Reconcile::List, None, at(0));
+        (1..60).for_each(|minute| ear.stored(at(minute * 60)));
+        assert_eq!(ear.list_since(at(3_600)), Some(at(0) - OVERLAP), "the whole hour, not its last minutes");
+    }
+
+    #[test]
+    fn a_machine_that_slept_has_missed_something() {
+        let clock = crate::clock::ManualClock::at(at(0));
+        let hearing = Hearing::new(Arc::new(clock.clone()));
+        let id: ConnectionId = "main".parse().expect("a slug");
+        hearing.begin(&id, Reconcile::List, None);
+        for (slept, missed) in [(0, false), (30, false), (31, true)] {
+            clock.advance(Span::seconds(slept));
+            hearing.awake();
+            assert_eq!(!hearing.is_unbroken(&id), missed, "{slept}");
+        }
+        assert!(hearing.is_paused(&id));
     }
 
     #[test]
@@ -257,8 +322,8 @@ mod tests {
         let hearing = Hearing::new(Arc::new(clock.clone()));
         let id: ConnectionId = "main".parse().expect("a slug");
         assert!(hearing.is_paused(&id));
-        hearing.begin(&id, Reconcile::List, Some(at(-5)));
-        assert!(!hearing.is_paused(&id));
+        hearing.begin(&id, Reconcile::List, None);
+        assert!(!hearing.is_paused(&id), "what was never heard has missed nothing");
         clock.advance(Span::seconds(90));
         hearing.was_away(at(20));
         assert!(hearing.is_paused(&id));

@@ -118,11 +118,14 @@ impl Reconciler {
     ) {
         let mut retries: std::collections::HashMap<ConnectionId, Retry> = Default::default();
         loop {
+            self.hearing.awake();
             for connection in self.hearing.connections() {
                 let retry = retries.entry(connection.clone()).or_default();
                 self.look_after(&connection, provider_of(&connection), retry).await;
                 pause(&connection, self.hearing.is_paused(&connection));
             }
+            // A long list is no sleep.
+            self.hearing.awake_since();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(PERIOD) => {}
