@@ -274,7 +274,7 @@ fn judge(cx: &mut Cx<'_>, question: &Question) -> Result<Option<(Verdict, Vec<(S
     let facts_at = if question.phase == Phase::Dispatch { cx.now } else { at };
     let facts =
         facts_for(cx, spec, &subject, cart.as_deref(), &question.hints, question.lane_free_at, facts_at)?;
-    Ok(Some((decide(&cx.policies.engine, &facts, &request_of(spec, question.phase), at), states)))
+    Ok(Some((decide(&cx.policies.engine, &facts, &request_of(spec, question.phase, &subject), at), states)))
 }
 
 /// A replay writes nothing, so it needs no keys.

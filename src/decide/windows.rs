@@ -14,9 +14,8 @@ use crate::policy::calendar::Calendar;
 /// How long before its closing a window ends for us: hand-over takes time.
 pub(super) const EARLY: Span = Span::seconds(2);
 
-/// No demand at all.
-pub(super) const EVER: Window =
-    Window { open: Instant::from_micros(i64::MIN), close: Instant::from_micros(i64::MAX) };
+/// No demand at all. Its ends can be written down: a verdict that names one must read back as it was.
+pub(super) const EVER: Window = Window { open: Instant::EPOCH, close: Instant::FAR_FUTURE };
 
 /// A stretch of permitted time, half open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

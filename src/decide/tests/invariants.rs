@@ -254,6 +254,8 @@ proptest! {
         prop_assert_eq!(&read, &facts);
         let (first, second) = (judge(&facts, &req, at), judge(&read, &req, at));
         prop_assert!(first.reasons.is_sorted());
+        let text = serde_json::to_string(&first).expect("JSON");
+        prop_assert_eq!(&serde_json::from_str::<Verdict>(&text).expect("what was written"), &first);
         prop_assert_eq!(serde_json::to_vec(&first).expect("JSON"), serde_json::to_vec(&second).expect("JSON"));
     }
 }

@@ -8,7 +8,7 @@ use crate::ledger::body::{
 use crate::ledger::entry::Entry;
 use crate::ledger::rows::{DueRow, ParkedReceipt, ProviderIdRow, ThrottleDay, keys};
 use crate::ledger::state::State;
-use crate::model::facts::AutomaticKind;
+use crate::model::facts::{AutomaticKind, AutomaticText};
 use crate::model::message::{MessageState, Touch};
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::subject::{OpenMessage, PendingOptIn, SentAutomatic, Subject, bounds};
@@ -111,13 +111,7 @@ pub(super) fn intent(state: &mut State<'_>, entry: &Entry, body: &IntentBody) ->
     let mut subject = subject_of(state, entry)?;
     subject.open.retain(|o| o.id != body.message);
     match &message.spec.automatic {
-        Some(automatic) => {
-            let sent = SentAutomatic { kind: automatic.kind, trigger: automatic.trigger, at };
-            if subject.automatic.len() >= bounds::AUTOMATIC {
-                subject.automatic.remove(0);
-            }
-            subject.automatic.push(sent);
-        }
+        Some(automatic) => note_automatic(&mut subject, automatic, at),
         None => put_touch(&mut subject, touch_of(&message.spec, MessageState::Sending, at), at),
     }
     let program = message.spec.program.clone();
@@ -250,7 +244,7 @@ pub(super) fn receipt(state: &mut State<'_>, entry: &Entry, body: &ReceiptBody) 
     };
     state.delete(keys::parked(&body.connection, &body.provider_id));
     let mut message = message_of(state, entry, id)?;
-    let at = entry.leaf.instant;
+    let (at, waited) = (entry.leaf.instant, message.state.is_waiting());
     unput_due(state, &message);
     if !body.provider_id.is_empty() && !message.provider_ids.contains(&body.provider_id) {
         message.provider_ids.push(body.provider_id.clone());
@@ -269,11 +263,43 @@ pub(super) fn receipt(state: &mut State<'_>, entry: &Entry, body: &ReceiptBody) 
         message.delivered_at = body.carrier_at.or(Some(at));
     }
     let mut subject = subject_by_id(state, entry, &message.spec.subject)?;
-    set_touch(&mut subject, id, body.state);
-    put_subject(state, subject);
-    shop::cart_learns(state, &message.spec, body.state)?;
+    if waited && !body.state.reached_out() {
+        release(state, entry, subject, &message)?;
+    } else {
+        if waited {
+            left_after_all(state, entry, &mut subject, &message)?;
+        }
+        set_touch(&mut subject, id, body.state);
+        put_subject(state, subject);
+        shop::cart_learns(state, &message.spec, body.state)?;
+    }
     put(state, message);
     Ok(())
+}
+
+/// The provider had said that it did not take it, so it waited again; now it turns out that it left with that intent.
+fn left_after_all(
+    state: &mut State<'_>,
+    entry: &Entry,
+    subject: &mut Subject,
+    message: &Message,
+) -> Result<(), FoldError> {
+    let (spec, now) = (&message.spec, entry.leaf.instant);
+    let at = message.intent_at.unwrap_or(now);
+    subject.open.retain(|o| o.id != spec.id);
+    match &spec.automatic {
+        Some(automatic) => note_automatic(subject, automatic, at),
+        None => put_touch(subject, touch_of(spec, message.state, at), now),
+    }
+    shop::issue_coupon_late(state, entry, spec, at)?;
+    shop::cart_leaves(state, spec, at)
+}
+
+fn note_automatic(subject: &mut Subject, automatic: &AutomaticText, at: Instant) {
+    if subject.automatic.len() >= bounds::AUTOMATIC {
+        subject.automatic.remove(0);
+    }
+    subject.automatic.push(SentAutomatic { kind: automatic.kind, trigger: automatic.trigger, at });
 }
 
 fn message_of(state: &mut State<'_>, entry: &Entry, id: &MessageId) -> Result<Message, FoldError> {

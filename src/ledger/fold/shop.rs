@@ -256,6 +256,17 @@ pub(super) fn issue_coupon(
     Ok(())
 }
 
+/// The message had left, although its provider said it had not: its code is valid as its text says it.
+pub(super) fn issue_coupon_late(
+    state: &mut State<'_>,
+    entry: &Entry,
+    spec: &MessageSpec,
+    left_at: Instant,
+) -> Result<(), FoldError> {
+    let expires_at = promised(state, entry, spec)?.map(|(pool, _)| left_at + pool.valid_for);
+    issue_coupon(state, entry, spec, expires_at)
+}
+
 /// The intent was void: the code waits with its message again.
 pub(super) fn hold_coupon_again(
     state: &mut State<'_>,

@@ -10,6 +10,7 @@ use crate::model::cart::Cart;
 use crate::model::facts::{Facts, Phase};
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::registry::{Sender, Validity};
+use crate::model::subject::Subject;
 use crate::model::{Code, Instant, MessageId, MessageState, Outcome, Span, Verdict};
 use crate::provider::IntentDraft;
 use crate::writer::{Cx, Op, OpError, Priority, about_message};
@@ -63,7 +64,7 @@ impl Op for Intent {
             Some(id) => cx.sender(id.as_str())?,
             None => None,
         };
-        let (verdict, not_after) = judge(cx, spec, &facts, sender.as_ref())?;
+        let (verdict, not_after) = judge(cx, spec, &subject, &facts, sender.as_ref())?;
         match (verdict.outcome, sender) {
             (Outcome::Admit, Some(sender)) => go(cx, &message, hashes, verdict, &sender, not_after),
             _ => stay(cx, &message, hashes, verdict),
@@ -75,10 +76,11 @@ impl Op for Intent {
 fn judge(
     cx: &mut Cx<'_>,
     spec: &MessageSpec,
+    subject: &Subject,
     facts: &Facts,
     sender: Option<&Sender>,
 ) -> Result<(Verdict, Instant), OpError> {
-    let request = request_of(spec, Phase::Dispatch);
+    let request = request_of(spec, Phase::Dispatch, subject);
     let verdict = decide(&cx.policies.engine, facts, &request, cx.now);
     let Some(end) = verdict.send_not_after.filter(|_| verdict.outcome == Outcome::Admit) else {
         return Ok((verdict, cx.now));

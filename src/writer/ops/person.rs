@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::send::{AutomaticSend, send_automatic};
 use crate::ledger::body::{Body, OptOutLiftedBody};
 use crate::ledger::entry::Public;
-use crate::ledger::rows::{AddressRow, keys};
+use crate::ledger::rows::AddressRow;
 use crate::model::consent::OptOut;
 use crate::model::phone::{ParsedNumber, parse_for_sending};
 use crate::model::registry::{Brand, Program, Sender};
 use crate::model::subject::{Address, Subject};
-use crate::model::{Channel, CustomerId, Instant, MessageId, ProgramId, SubjectId};
+use crate::model::{Channel, CustomerId, Instant, MessageId, ProgramId, Span, SubjectId};
 use crate::writer::{Cx, OpError};
 
 /// Most programs and senders an installation is looked through for.
@@ -123,24 +123,23 @@ impl Cx<'_> {
         Ok((*self.subject(id)?).clone())
     }
 
-    /// The instant that names an opt-out within its subject: the batch's, moved on where one is named so already, so that
-    /// lifting the one never lifts the other.
-    pub(super) fn name_of_opt_out(&mut self, subjects: &[SubjectId]) -> Result<Instant, OpError> {
-        let mut name = self.now;
-        for id in subjects {
-            let row = self.get::<Subject>(&keys::subject(id))?;
-            let newest = row.and_then(|s| s.opt_outs.iter().map(|o| o.recorded_at).max());
-            if let Some(newest) = newest {
-                name = name.max(Instant::from_micros(newest.as_micros() + 1));
-            }
-        }
-        Ok(name)
+    /// The instant that names an opt-out among everybody in its reach: the batch's, moved on where one is named so
+    /// already, so that lifting the one never lifts the other.
+    pub(super) fn name_of_opt_out(&self, members: &[Arc<Subject>]) -> Instant {
+        let names = members.iter().flat_map(|s| &s.opt_outs).map(|o| o.recorded_at);
+        let newest = names.max().map(|newest| newest + Span::micros(1));
+        newest.map_or(self.now, |next| next.max(self.now))
     }
 }
 
-/// Whether two opt-outs, on two addresses of one person, say the same thing.
+/// Whether two opt-outs, on two addresses of one person, are one wish written twice. Two phones of one customer may say
+/// STOP in the same second: each has a name of its own, and only its own phone takes it back.
 pub(super) fn is_same_wish(a: &OptOut, b: &OptOut) -> bool {
-    a.scope == b.scope && a.source == b.source && a.received_at == b.received_at && b.lifted_at.is_none()
+    a.recorded_at == b.recorded_at
+        && a.scope == b.scope
+        && a.source == b.source
+        && a.received_at == b.received_at
+        && b.lifted_at.is_none()
 }
 
 /// The opt-outs in force that forbid a program on a channel.

@@ -48,7 +48,7 @@ pub(in crate::writer::ops) fn stop(
         scope_named: wish.scope_named,
         source: wish.source,
         received_at: wish.received_at,
-        recorded_at: cx.name_of_opt_out(&written)?,
+        recorded_at: cx.name_of_opt_out(&members),
         sender: wish.sender,
         lifted_at: None,
         lifted_for: Vec::new(),
@@ -102,8 +102,8 @@ fn members_of(cx: &mut Cx<'_>, subjects: &[SubjectId]) -> Result<(Members, Vec<S
 
 /// The `recorded_at` an opt-out of these subjects will get in this commit.
 pub(in crate::writer::ops) fn name_for(cx: &mut Cx<'_>, subjects: &[SubjectId]) -> Result<Instant, OpError> {
-    let (_, written) = members_of(cx, subjects)?;
-    cx.name_of_opt_out(&written)
+    let (members, _) = members_of(cx, subjects)?;
+    Ok(cx.name_of_opt_out(&members))
 }
 
 /// What an opt-out finds on its way.

@@ -8,6 +8,7 @@ use crate::content::language::Language;
 use crate::model::facts::{AutomaticKind, AutomaticText, OnHold};
 use crate::model::outgoing::MessageSpec;
 use crate::model::registry::{Brand, Program};
+use crate::model::subject::{SentAutomatic, Subject};
 use crate::model::{Channel, Instant, MessageId, ProgramId, SenderId, SubjectId};
 use crate::writer::{Cx, OpError};
 
@@ -54,12 +55,7 @@ fn draft(cx: &mut Cx<'_>, wish: &AutomaticSend, id: MessageId) -> Result<Draft, 
     let language = text::language(&subject, &brand);
     let body = words(wish.kind, &program, &brand, language);
     let parts = crate::content::segments::segment(&body);
-    let last_sent = subject
-        .automatic
-        .iter()
-        .filter(|s| s.kind == wish.kind && (wish.kind == AutomaticKind::Help || s.trigger == wish.trigger))
-        .map(|s| s.at)
-        .max();
+    let last_sent = last_sent(&subject, wish.kind, wish.trigger);
     let automatic = AutomaticText {
         kind: wish.kind,
         trigger: wish.trigger,
@@ -94,6 +90,12 @@ fn draft(cx: &mut Cx<'_>, wish: &AutomaticSend, id: MessageId) -> Result<Draft, 
         actor: "gateway".to_owned(),
     };
     Ok(Draft { spec, subject, cart: None, hints: Vec::new(), drains_at: None })
+}
+
+/// When such a text last left: for HELP any of them counts, for the others those called for by the same thing.
+pub(super) fn last_sent(subject: &Subject, kind: AutomaticKind, trigger: Instant) -> Option<Instant> {
+    let counts = |s: &&SentAutomatic| s.kind == kind && (kind == AutomaticKind::Help || s.trigger == trigger);
+    subject.automatic.iter().filter(counts).map(|s| s.at).max()
 }
 
 /// The program's own wording, where it is complete; else ours, which always is.

@@ -21,7 +21,7 @@ use crate::decide::decide;
 use crate::ledger::body::{Body, DecisionBody};
 use crate::ledger::rows::keys;
 use crate::model::cart::Money;
-use crate::model::facts::{OnHold, Phase, Request};
+use crate::model::facts::{AutomaticText, OnHold, Phase, Request};
 use crate::model::location::LocationHint;
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::subject::{Subject, bounds};
@@ -123,11 +123,16 @@ pub fn check(
 
 fn judge(cx: &mut Cx<'_>, draft: &Draft, phase: Phase, at: Instant) -> Result<Verdict, OpError> {
     let facts = facts_for(cx, &draft.spec, &draft.subject, draft.cart(), &draft.hints, draft.drains_at, at)?;
-    Ok(decide(&cx.policies.engine, &facts, &request_of(&draft.spec, phase), at))
+    Ok(decide(&cx.policies.engine, &facts, &request_of(&draft.spec, phase, &draft.subject), at))
 }
 
-/// What a decision is asked about a message.
-pub fn request_of(spec: &MessageSpec, phase: Phase) -> Request {
+/// What a decision is asked about a message to somebody as they stand now: an answer that left since this one was
+/// accepted counts against it.
+pub fn request_of(spec: &MessageSpec, phase: Phase, subject: &Subject) -> Request {
+    let now = |a: &AutomaticText| AutomaticText {
+        last_sent: automatic::last_sent(subject, a.kind, a.trigger),
+        ..a.clone()
+    };
     Request {
         message: spec.id,
         channel: spec.channel,
@@ -135,7 +140,7 @@ pub fn request_of(spec: &MessageSpec, phase: Phase) -> Request {
         on_hold: spec.on_hold,
         expires_at: spec.expires_at,
         subject_matter: Some(spec.subject_matter.clone()),
-        automatic: spec.automatic.clone(),
+        automatic: spec.automatic.as_ref().map(now),
     }
 }
 

@@ -74,7 +74,9 @@ fn next_state(message: &Message, receipt: &Receipt) -> Option<(MessageState, boo
         return Some((receipt.state, false));
     }
     let known = message.parts_delivered.contains(&receipt.provider_id);
-    (!known).then_some((MessageState::Sent, true))
+    // Of a message that has its end one part alone changes nothing but what is known of the parts.
+    let state = if message.state.is_final() { message.state } else { MessageState::Sent };
+    (!known).then_some((state, true))
 }
 
 pub(super) fn act(
