@@ -89,6 +89,16 @@ impl Providers {
     }
 }
 
+/// What one look at the lanes found.
+pub struct Turn {
+    /// Messages whose permits are taken.
+    pub go: Vec<Waiting>,
+    /// Hand-overs nobody has heard of for too long: see [`Dispatcher::resolve`].
+    pub overdue: Vec<MessageId>,
+    /// How long nothing new is expected.
+    pub pause: Duration,
+}
+
 struct Shared {
     env: Arc<Env>,
     kv: SharedKv,
@@ -155,8 +165,23 @@ impl Dispatcher {
         }
     }
 
-    /// Takes up what is due and starts what may leave. Answers how long nothing new is expected.
+    /// Starts what may leave. Answers how long nothing new is expected.
     fn step(&self, tasks: &TaskTracker) -> Result<Duration, StateError> {
+        let turn = self.turn()?;
+        for waiting in turn.go {
+            let this = self.clone();
+            tasks.spawn(async move { this.hand_over(waiting).await });
+        }
+        for message in turn.overdue {
+            let this = self.clone();
+            tasks.spawn(async move { this.resolve(message).await });
+        }
+        Ok(turn.pause)
+    }
+
+    /// Takes up what is due and gives out permits. Whoever does not use [`Dispatcher::run`] answers each permit with
+    /// [`Dispatcher::attempt`] and then [`Dispatcher::done`].
+    pub fn turn(&self) -> Result<Turn, StateError> {
         let now = self.0.env.clock.now();
         let snapshot = self.0.kv.snapshot()?;
         let mut state = State::over(&*snapshot);
@@ -167,23 +192,16 @@ impl Dispatcher {
         schedule.set_connection(&no_connection(), 4, false);
         let overdue = take_up(&mut state, &mut schedule, now)?;
         self.new_days(&mut state, &mut schedule, now)?;
+        let mut go = Vec::new();
         let pause = loop {
             match schedule.next(now) {
-                Next::Go(waiting) => {
-                    let this = self.clone();
-                    tasks.spawn(async move { this.hand_over(waiting).await });
-                }
+                Next::Go(waiting) => go.push(waiting),
                 Next::WaitUntil(at) => break at.since(now).to_std().min(PERIOD),
                 Next::Idle => break PERIOD,
             }
         };
         metrics::intents_without_outcome(schedule.in_hand());
-        drop(schedule);
-        for message in overdue {
-            let this = self.clone();
-            tasks.spawn(async move { this.resolve(message).await });
-        }
-        Ok(pause)
+        Ok(Turn { go, overdue, pause })
     }
 
     /// Tells lanes with a daily cap what left on the present date of their zone.
@@ -218,11 +236,17 @@ impl Dispatcher {
             // It is due again at once: without a pause the lane would do nothing but ask.
             tokio::time::sleep(REFUSED_PAUSE).await;
         }
-        self.0.schedule.lock().done(&message);
+        self.done(&message);
         self.wake();
     }
 
-    async fn attempt(&self, waiting: &Waiting) -> Result<(), CallError> {
+    /// A permit was answered, whatever came of it.
+    pub fn done(&self, message: &MessageId) {
+        self.0.schedule.lock().done(message);
+    }
+
+    /// Uses a permit: asks for the intent, hands over within its life, records what came of it.
+    pub async fn attempt(&self, waiting: &Waiting) -> Result<(), CallError> {
         let asked = self.0.writer.call(Intent { message: waiting.message }).await?;
         let IntentAnswer::Go(draft) = asked.answer else { return Ok(()) };
         let committed_at = draft.committed_at;
@@ -258,7 +282,7 @@ impl Dispatcher {
     }
 
     /// Gives a silent hand-over up.
-    async fn resolve(&self, message: MessageId) {
+    pub async fn resolve(&self, message: MessageId) {
         if let Err(e) = self.0.writer.call(Resolve { message }).await {
             tracing::warn!(message = %message, error = %e, "an overdue hand-over was not resolved");
         }
