@@ -1,38 +1,69 @@
-//! A shop and the people who act on it, as operations.
+//! A shop: what its operator sets up, what its services ask for, and what a wrong gateway would do instead.
 
-use consentry::ledger::body::{
-    Body, ConsentBody, ConsentCause, ConsentChange, IntentBody, Object, OptOutBody, RegistryBody,
-};
+use consentry::ledger::body::{Body, CouponPoolBody, IntentBody, Object, RegistryBody};
 use consentry::ledger::entry::{Public, SELLER_CHAIN};
 use consentry::ledger::rows::keys;
+use consentry::model::cart::{Coupon, CouponPool, OnOptOut, PoolSource};
+use consentry::model::consent::Act;
 use consentry::model::evidence::Evidence;
 use consentry::model::facts::{Answers, BrandProfile, OnHold, SenderKind};
 use consentry::model::outgoing::Message;
 use consentry::model::phone::Digits;
 use consentry::model::registry::{
-    Brand, Connection, Program, ProgramTexts, Reconcile, Sender, ThrottleGroup, Validity,
+    Brand, Connection, Control, ControlDefault, Disclosure, Keyword, Program, ProgramTexts, Reconcile,
+    Sender, ThrottleGroup, Validity,
 };
 use consentry::model::{
-    Basis, Category, Channel, Consent, ConsentState, DoubleOptIn, Grade, Instant, MessageId, Method, OptOut,
-    OptOutScope, OptOutSource, Span,
+    BrandId, Category, Channel, Instant, MessageId, Method, OptOutScope, OptOutSource, Span,
 };
 use consentry::provider::IntentDraft;
-use consentry::writer::ops::Target;
+use consentry::writer::ops::consent::RecordOptIn;
+use consentry::writer::ops::coupon::{CreateCouponPool, ImportCouponCodes};
+use consentry::writer::ops::disclosure::RegisterDisclosure;
+use consentry::writer::ops::opt_out::RecordOptOut;
 use consentry::writer::ops::send::{CartInput, SendRequest, Words};
+use consentry::writer::ops::{Idempotency, Target};
 use consentry::writer::{Cx, Op, OpError, Priority};
+use sha2::{Digest, Sha256};
 
-fn id<T: std::str::FromStr>(text: &str) -> T
+use crate::carrier::OUR_NUMBER;
+use crate::people::{KEYWORD, Person};
+
+/// The token in the path of our webhooks, and the secret they are signed with.
+pub const TOKEN: &str = "path-token";
+pub const SECRET: &str = "webhook-secret";
+const ACTOR: &str = "sim";
+
+pub fn id<T: std::str::FromStr>(text: &str) -> T
 where
     T::Err: std::fmt::Debug,
 {
     text.parse().expect("a slug")
 }
 
+pub fn brand_id() -> BrandId {
+    id("acme")
+}
+
+pub fn connection() -> Connection {
+    Connection {
+        id: id("virtual"),
+        provider: "sandbox".to_owned(),
+        settings: Vec::new(),
+        secrets: Vec::new(),
+        public_url: String::new(),
+        token_sha256: Sha256::digest(TOKEN).into(),
+        validity: Validity::Native { min_seconds: 5, max_seconds: 36_000 },
+        reconcile: Reconcile::List,
+        slots: 3,
+    }
+}
+
 /// What an operator sets up.
 pub fn objects() -> Vec<Object> {
     vec![
         Object::Brand(Brand {
-            id: id("acme"),
+            id: brand_id(),
             display_name: "Acme".to_owned(),
             short_domain: "go.acme.example".to_owned(),
             target_domains: vec!["acme.example".to_owned()],
@@ -42,52 +73,114 @@ pub fn objects() -> Vec<Object> {
             accepts_attested: false,
             profile: BrandProfile::default(),
         }),
-        Object::Program(Program {
-            id: id("carts"),
-            brand: id("acme"),
-            name: "cart reminders".to_owned(),
-            category: Category::Marketing,
-            channels: vec![Channel::Sms],
-            senders: vec![id("main")],
-            double_opt_in: true,
-            covers_cart_reminders: true,
-            keywords: Vec::new(),
-            texts: ProgramTexts::default(),
-            terms_url: String::new(),
-            privacy_url: String::new(),
-            frequency: "up to 4 msgs/month".to_owned(),
-            subject_matter: "carts".to_owned(),
-            active: true,
-        }),
+        Object::Program(Program { double_opt_in: true, ..program("carts", Category::Marketing) }),
+        Object::Program(program("orders", Category::Transactional)),
         Object::Sender(Sender {
             id: id("main"),
             kind: SenderKind::TenDlc,
-            address: "+12125550100".to_owned(),
+            address: OUR_NUMBER.to_owned(),
             country: "US".to_owned(),
             connection: id("virtual"),
             brands: Vec::new(),
             registered: true,
             paused: false,
-            answers: Answers::Provider,
+            answers: Answers::Gateway,
             throttle: ThrottleGroup {
                 id: "main".to_owned(),
                 milli_parts_per_second: 2_000,
-                parts_per_day: Some(500),
+                parts_per_day: Some(60),
                 reset_zone: "America/Los_Angeles".to_owned(),
             },
         }),
-        Object::Connection(Connection {
-            id: id("virtual"),
-            provider: "sandbox".to_owned(),
-            settings: Vec::new(),
-            secrets: Vec::new(),
-            public_url: String::new(),
-            token_sha256: [0; 32],
-            validity: Validity::Native { min_seconds: 5, max_seconds: 36_000 },
-            reconcile: Reconcile::List,
-            slots: 3,
-        }),
+        Object::Connection(connection()),
     ]
+}
+
+fn program(name: &str, category: Category) -> Program {
+    let marketing = category == Category::Marketing;
+    let keyword = Keyword { word: KEYWORD.to_owned(), disclosure: id("by-keyword") };
+    Program {
+        id: id(name),
+        brand: brand_id(),
+        name: if marketing { "cart reminders" } else { "order updates" }.to_owned(),
+        category,
+        channels: vec![Channel::Sms],
+        senders: vec![id("main")],
+        double_opt_in: false,
+        covers_cart_reminders: marketing,
+        keywords: if marketing { vec![keyword] } else { Vec::new() },
+        texts: ProgramTexts::default(),
+        terms_url: String::new(),
+        privacy_url: String::new(),
+        frequency: if marketing { "up to 4 msgs/month" } else { "" }.to_owned(),
+        subject_matter: name.to_owned(),
+        active: true,
+    }
+}
+
+/// The wordings people agree to.
+pub fn disclosures() -> Vec<RegisterDisclosure> {
+    let carts = "to get recurring automated cart reminders and offers by text, up to 4 msgs/month. Consent is not a \
+        condition of purchase. Msg & data rates may apply. Reply STOP to opt out, HELP for help.";
+    let box_text = format!("Acme: by ticking this box I agree {carts}");
+    let keyword_text = format!("Acme: text {KEYWORD} {carts}");
+    let orders = "Acme: text me about my orders. Reply STOP to opt out, HELP for help.".to_owned();
+    [
+        ("at-checkout", "carts", box_text, Control::Checkbox),
+        ("by-keyword", "carts", keyword_text, Control::Keyword),
+        ("for-orders", "orders", orders, Control::Checkbox),
+    ]
+    .into_iter()
+    .map(|(name, program, text, control)| RegisterDisclosure {
+        disclosure: Disclosure {
+            id: id(name),
+            version: "1".to_owned(),
+            brand: brand_id(),
+            program: id(program),
+            locale: "en-US".to_owned(),
+            text,
+            control,
+            control_default: ControlDefault::Unchecked,
+            condition_of_purchase: false,
+            separate_from_terms: true,
+            e_sign_text: "You agree to receive these terms electronically.".to_owned(),
+            url: "https://acme.example/checkout".to_owned(),
+            snapshot_sha256: Vec::new(),
+            approved_by: "Acme compliance".to_owned(),
+            text_sha256: [0; 32],
+            registered_at: Instant::EPOCH,
+            refusals: Vec::new(),
+        },
+        actor: ACTOR.to_owned(),
+    })
+    .collect()
+}
+
+/// The pools by name, and whether STOP ends their codes.
+pub const POOLS: [&str; 2] = ["own", "made"];
+
+pub fn pools() -> Vec<CreateCouponPool> {
+    let pool = |name: &str, source, on_opt_out| CreateCouponPool {
+        brand: brand_id(),
+        pool: id(name),
+        source,
+        exclusive_channel: None,
+        exclusive_until: None,
+        valid_for: Span::days(2),
+        on_opt_out,
+        low_water: 2,
+        actor: ACTOR.to_owned(),
+    };
+    vec![
+        pool("own", PoolSource::Imported, OnOptOut::Void),
+        pool("made", PoolSource::Generated { prefix: "A-".to_owned() }, OnOptOut::Keep),
+    ]
+}
+
+/// The shop's own codes, few enough to run out.
+pub fn codes() -> ImportCouponCodes {
+    let codes = (0..6).map(|n| format!("CODE-{n}")).collect();
+    ImportCouponCodes { brand: brand_id(), pool: id("own"), codes, actor: ACTOR.to_owned() }
 }
 
 /// Sets one object up.
@@ -97,7 +190,7 @@ impl Op for SetUp {
     type Answer = ();
     const PRIORITY: Priority = Priority::Api;
     fn run(self, cx: &mut Cx<'_>) -> Result<(), OpError> {
-        let body = RegistryBody { object: self.0, actor: "sim".to_owned(), reason: String::new() };
+        let body = RegistryBody { object: self.0, actor: ACTOR.to_owned(), reason: String::new() };
         cx.emit(SELLER_CHAIN, None, Public::default(), Body::Registry(body)).map(|_| ())
     }
 }
@@ -106,103 +199,99 @@ pub fn target(number: &str) -> Target {
     Target::Phone(Digits::received(number, None))
 }
 
-/// The person agrees by their own act.
-pub struct Agree(pub &'static str);
+fn key(method: &'static str, key: &str) -> Idempotency {
+    Idempotency { method, key: key.to_owned(), request_sha256: Sha256::digest(key).into() }
+}
 
-impl Op for Agree {
-    type Answer = ();
-    const PRIORITY: Priority = Priority::Inbound;
-    fn run(self, cx: &mut Cx<'_>) -> Result<(), OpError> {
-        let subject = cx.subject_for(&target(self.0).addresses().remove(0))?;
-        let consent = Consent {
-            program: id("carts"),
-            brand: id("acme"),
-            channel: Channel::Sms,
-            state: ConsentState::Granted,
-            basis: Basis::ExpressWritten,
-            basis_date: None,
-            grade: Grade::Full,
-            method: Method::Keyword,
-            act: None,
-            captured_at: cx.now,
-            recorded_at: cx.now,
-            confirmed_at: Some(cx.now),
-            double_opt_in: DoubleOptIn::ByText,
-            covers_cart: true,
-            night: false,
-            expires_at: None,
-            sender: Some(id("main")),
-        };
-        let body = ConsentBody {
-            cause: ConsentCause::Keyword,
-            changes: vec![ConsentChange { consent, reasons: Vec::new() }],
-            customer: None,
-            hints: Vec::new(),
-            evidence: Evidence::empty(Method::Keyword),
-            operation: None,
-            actor: "sim".to_owned(),
-        };
-        cx.emit(subject, None, Public::default(), Body::Consent(body)).map(|_| ())
+/// A caller says that somebody ticked a box, at the checkout or in an old list.
+pub fn opt_in(
+    person: &Person,
+    program: &str,
+    captured_at: Instant,
+    imported: bool,
+    name: &str,
+) -> RecordOptIn {
+    let method = if imported { Method::Imported } else { Method::CheckoutCheckbox };
+    let disclosure = if program == "carts" { "at-checkout" } else { "for-orders" };
+    let evidence = Evidence {
+        disclosure: Some((id(disclosure), "1".to_owned())),
+        act: Some(Act::Ticked),
+        control_default: Some(ControlDefault::Unchecked),
+        captured_at: Some(captured_at),
+        source_url: "https://acme.example/checkout".to_owned(),
+        locale: "en-US".to_owned(),
+        number: person.number.to_owned(),
+        ..Evidence::empty(method)
+    };
+    RecordOptIn {
+        brand: brand_id(),
+        programs: vec![id(program)],
+        target: target(person.number),
+        channels: vec![Channel::Sms],
+        customer: person.customer.map(id),
+        hints: Vec::new(),
+        evidence,
+        idempotency: key("RecordOptIn", name),
+        actor: ACTOR.to_owned(),
     }
 }
 
-/// The person says STOP.
-pub struct Stop(pub &'static str);
-
-impl Op for Stop {
-    type Answer = ();
-    const PRIORITY: Priority = Priority::Inbound;
-    fn run(self, cx: &mut Cx<'_>) -> Result<(), OpError> {
-        let subject = cx.subject_for(&target(self.0).addresses().remove(0))?;
-        let opt_out = OptOut {
-            scope: OptOutScope::All,
-            source: OptOutSource::SmsReply,
-            received_at: cx.now,
-            recorded_at: cx.now,
-            sender: Some(id("main")),
-            lifted_at: None,
-            lifted_for: Vec::new(),
-            scope_named: false,
-        };
-        let body = OptOutBody {
-            opt_out,
-            text: "STOP".to_owned(),
-            customer: None,
-            cancelled: Vec::new(),
-            in_flight: Vec::new(),
-            voided: Vec::new(),
-            operation: None,
-            actor: "sim".to_owned(),
-        };
-        cx.emit(subject, None, Public::default(), Body::OptOut(body)).map(|_| ())
+pub fn opt_out(number: &str, scope: OptOutScope, source: OptOutSource, name: &str) -> RecordOptOut {
+    RecordOptOut {
+        brand: None,
+        target: target(number),
+        scope,
+        source,
+        text: "no more".to_owned(),
+        received_at: None,
+        idempotency: key("RecordOptOut", name),
+        actor: ACTOR.to_owned(),
     }
+}
+
+/// What varies between requests.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    pub key: String,
+    pub number: &'static str,
+    pub cart: Option<u64>,
+    pub pool: Option<&'static str>,
+    /// When it loses its purpose.
+    pub expires_at: Option<Instant>,
+    pub abandoned_at: Instant,
 }
 
 /// A caller's request for one attempt.
-pub fn request(key: &str, number: &str, cart: u32, now: Instant) -> SendRequest {
+pub fn request(wish: &Wish) -> SendRequest {
+    let words = match (wish.cart, wish.pool) {
+        (None, _) => "Your order 7 has left our warehouse: {{link}}",
+        (_, None) => "Your cart waits: {{link}}",
+        (_, Some(_)) => "Your cart waits, use {{coupon}}: {{link}}",
+    };
+    let url = "https://acme.example/checkout".to_owned();
     SendRequest {
-        idempotency_key: key.to_owned(),
-        request_sha256: [1; 32],
-        brand: id("acme"),
-        program: id("carts"),
-        target: target(number),
+        idempotency_key: wish.key.clone(),
+        request_sha256: Sha256::digest(&wish.key).into(),
+        brand: brand_id(),
+        program: id(if wish.cart.is_some() { "carts" } else { "orders" }),
+        target: target(wish.number),
         channel: Channel::Sms,
         sender: None,
-        cart: Some(CartInput {
+        cart: wish.cart.map(|cart| CartInput {
             id: id(&format!("cart-{cart}")),
             value: None,
-            checkout_url: "https://acme.example/checkout".to_owned(),
-            abandoned_at: Some(now - Span::minutes(30)),
+            checkout_url: url.clone(),
+            abandoned_at: Some(wish.abandoned_at),
         }),
-        words: Words::Body("Your cart waits: {{link}}".to_owned()),
+        words: Words::Body(words.to_owned()),
         variables: Vec::new(),
-        link_url: String::new(),
-        coupon_pool: None,
+        link_url: if wish.cart.is_some() { String::new() } else { url },
+        coupon_pool: wish.pool.map(id),
         hints: Vec::new(),
         on_hold: OnHold::Hold,
-        expires_at: None,
+        expires_at: wish.expires_at,
         labels: Vec::new(),
-        actor: "sim".to_owned(),
+        actor: ACTOR.to_owned(),
     }
 }
 
@@ -233,5 +322,28 @@ impl Op for HastyIntent {
         };
         cx.emit(spec.subject, Some(&spec.brand), Public::default(), Body::Intent(Box::new(body)))?;
         Ok(None)
+    }
+}
+
+/// A planted bug: an import that does not look whether a code is promised already.
+pub struct CarelessImport;
+
+impl Op for CarelessImport {
+    type Answer = ();
+    const PRIORITY: Priority = Priority::Api;
+    fn run(self, cx: &mut Cx<'_>) -> Result<(), OpError> {
+        for code in codes().codes {
+            let coupon = cx.get::<Coupon>(&keys::coupon(&brand_id(), &code))?;
+            if coupon.is_none_or(|c| c.message.is_none()) {
+                continue;
+            }
+            let pool =
+                cx.get::<CouponPool>(&keys::pool(&brand_id(), &id("own")))?.expect("made at the start");
+            let body = CouponPoolBody { pool: (*pool).clone(), codes: vec![code], actor: ACTOR.to_owned() };
+            return cx
+                .emit(SELLER_CHAIN, Some(&brand_id()), Public::default(), Body::CouponPool(body))
+                .map(|_| ());
+        }
+        Ok(())
     }
 }

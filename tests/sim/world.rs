@@ -1,39 +1,22 @@
 //! One run: what happens next follows from the seed alone.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use consentry::audit::replay::replay;
 use consentry::clock::{Clock, ManualClock};
 use consentry::decide::Engine;
 use consentry::disk::sim::Fault;
 use consentry::disk::{SimDisk, Tear};
-use consentry::dispatch::driver::take_up;
-use consentry::dispatch::schedule::{Next, Schedule};
 use consentry::entropy::{Entropy, SeededEntropy, SharedEntropy};
-use consentry::ledger::checkpoint::Origin;
-use consentry::ledger::entry::Entry;
-use consentry::ledger::keys::MasterKey;
-use consentry::ledger::rows::keys;
-use consentry::ledger::segment::SegmentOptions;
-use consentry::ledger::state::State;
 use consentry::ledger::tree::Root;
-use consentry::model::outgoing::Message;
-use consentry::model::subject::Subject;
-use consentry::model::{Instant, MessageId, MessageState, Span, Zones};
-use consentry::provider::{Dispatch, Handover};
-use consentry::store::embedded::{Books, EmbeddedLog, EmbeddedOptions};
-use consentry::store::{KvOptions, KvRead, SharedKv, kv};
-use consentry::writer::ops::cancel::CancelMessage;
-use consentry::writer::ops::cart::CloseCart;
-use consentry::writer::ops::intent::{Intent, IntentAnswer};
-use consentry::writer::ops::outcome::{RecordOutcome, Resolve};
-use consentry::writer::ops::send::Send;
-use consentry::writer::{Core, Durable, EntrySource, Env, Op, Policies, QueuedOp, Recorded};
+use consentry::model::{Instant, MessageId, Span, Zones};
+use consentry::store::SharedKv;
+use consentry::writer::{CoreError, Env, Op, Policies};
 
-use crate::carrier::Carrier;
-use crate::model::{Model, judge_log, numbers};
-use crate::shop::{Agree, HastyIntent, SetUp, Stop, objects, request};
+use crate::carrier::{Carrier, Habits, Post};
+use crate::model::{Log, Promises};
+use crate::people::{KEYWORD, Meaning, PEOPLE};
+use crate::process::{Process, empty_index, line};
+use crate::shop::{SetUp, Wish, codes, disclosures, objects, opt_in, pools};
 
 /// A bug put in on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,136 +24,318 @@ pub enum Planted {
     Nothing,
     /// The disk says it synced and did not.
     SkippedSync,
-    /// One STOP in three is acknowledged and not recorded.
+    /// One opt-out in three is acknowledged and not recorded.
     LostOptOut,
     /// Intents commit without judging again.
     NoSecondDecision,
+    /// A webhook is answered 2xx before its commit.
+    EarlyAnswer,
+    /// After a gap the lanes go on without the carrier's list.
+    SkippedList,
+    /// A code is put among the free ones while somebody holds it.
+    CouponTwice,
+    /// The adapter does not look whether its intent is still valid.
+    StaleIntent,
 }
 
-pub struct Plan {
-    pub seed: u64,
-    pub planted: Planted,
+/// What somebody outside the process was told.
+pub enum Told {
+    Nothing,
+    /// A message was accepted.
+    Accepted(MessageId),
+    /// An opt-out from everything was recorded.
+    OptedOut(&'static str, Instant),
+    /// A code belongs to an order.
+    Redeemed {
+        code: String,
+        order: String,
+    },
+    Posted {
+        post: Post,
+        taken: bool,
+    },
+    HandedOver(MessageId),
+    CaughtUp,
 }
-
-const PEOPLE: [&str; 5] = ["+12125550101", "+13055550102", "+14015550103", "+15125550104", "+18085550105"];
 
 pub struct World {
-    plan: Plan,
+    pub planted: Planted,
     chance: SharedEntropy,
-    clock: ManualClock,
-    disk: SimDisk,
-    env: Arc<Env>,
-    kv: SharedKv,
-    core: Option<Core>,
-    books: Option<Books>,
-    schedule: Schedule,
-    carrier: Carrier,
-    model: Model,
-    keys_used: Vec<(String, &'static str, u32, MessageId)>,
-    carts: u32,
+    pub clock: ManualClock,
+    pub disk: SimDisk,
+    pub env: Arc<Env>,
+    pub kv: SharedKv,
+    pub process: Option<Process>,
+    pub carrier: Carrier,
+    pub promises: Promises,
+    pub log: Log,
+    pub wishes: Vec<Wish>,
+    pub carts: u64,
+    pub operations: u64,
     /// Size and root of the last checkpoint anybody saw.
-    shown: (u64, Root),
+    pub shown: (u64, Root),
+    /// Hand-overs judged so far, and by message how many the carrier did not deny.
+    pub judged: (usize, std::collections::BTreeMap<MessageId, u32>),
+    /// A list is being pulled.
+    pulling: bool,
+    /// Something was planned to go wrong with the disk in this life.
+    faulty: std::cell::Cell<bool>,
+    /// The latest the clock ever said.
+    latest: Instant,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// Compiled once: it takes longer than a run.
+fn policies() -> Policies {
+    static POLICIES: OnceLock<Policies> = OnceLock::new();
+    let compile = || {
+        let policy = consentry::policy::embedded::load().expect("the packs of this release compile");
+        Policies::new(Engine::new(Arc::new(policy), Zones::bundled()).expect("zones fit"))
+    };
+    POLICIES.get_or_init(compile).clone()
 }
 
 impl World {
-    pub fn new(plan: Plan) -> World {
+    pub fn new(seed: u64, planted: Planted) -> World {
+        World::with(seed, planted, Habits { ignores_validity: planted == Planted::StaleIntent, calm: false })
+    }
+
+    pub fn with(seed: u64, planted: Planted, habits: Habits) -> World {
         let clock = ManualClock::at(Instant::parse("2026-06-01T15:00:00Z").expect("RFC 3339"));
-        let policy = consentry::policy::embedded::load().expect("the packs of this release compile");
-        let engine = Engine::new(Arc::new(policy), Zones::bundled()).expect("zones fit");
-        let entropy: SharedEntropy = Arc::new(SeededEntropy::new(plan.seed ^ 0xE17));
-        let env = Arc::new(Env::new(
-            "shop".parse().expect("a slug"),
-            [5; 32],
-            [6; 32],
-            Policies::new(engine),
-            Arc::new(clock.clone()),
-            entropy,
-        ));
-        let disk = SimDisk::new(plan.seed);
-        disk.lie_on_sync(plan.planted == Planted::SkippedSync);
+        let entropy: SharedEntropy = Arc::new(SeededEntropy::new(seed ^ 0xE17));
+        let seller = "shop".parse().expect("a slug");
+        let env = Env::new(seller, [5; 32], [6; 32], policies(), Arc::new(clock.clone()), entropy);
+        let carrier = Carrier::new(clock.clone(), Arc::new(SeededEntropy::new(seed ^ 0xCA1)), habits);
+        // Timers are only looked at, never waited for: nothing here depends on how fast the machine is.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let mut world = World {
-            chance: Arc::new(SeededEntropy::new(plan.seed)),
+            planted,
+            chance: Arc::new(SeededEntropy::new(seed)),
             clock,
-            disk,
-            env,
-            kv: Arc::new(kv::memory::open(&KvOptions::default())),
-            core: None,
-            books: None,
-            schedule: Schedule::default(),
-            carrier: Carrier::default(),
-            model: Model::default(),
-            keys_used: Vec::new(),
+            disk: SimDisk::new(seed),
+            env: Arc::new(env),
+            kv: empty_index(),
+            process: None,
+            carrier,
+            promises: Promises::default(),
+            log: Log::default(),
+            wishes: Vec::new(),
             carts: 0,
+            operations: 0,
             shown: (0, Root::EMPTY),
-            plan,
+            judged: Default::default(),
+            pulling: false,
+            faulty: false.into(),
+            latest: Instant::EPOCH,
+            runtime,
         };
-        // Setting up is not what is tested: the lie, if there is one, begins with the first step.
-        world.disk.lie_on_sync(false);
-        world.open().expect("an empty disk opens");
-        for object in objects() {
-            world.call(SetUp(object)).expect("an object is taken");
-        }
-        for number in PEOPLE {
-            world.call(Agree(number)).expect("a consent is taken");
-        }
-        world.disk.lie_on_sync(world.plan.planted == Planted::SkippedSync);
+        world.begin();
+        world.disk.lie_on_sync(planted == Planted::SkippedSync);
         world
     }
 
-    fn below(&self, bound: u64) -> u64 {
+    /// Sets the shop up; everybody agrees by keyword. Not what is tested: a planted lie begins after it.
+    fn begin(&mut self) {
+        self.open().expect("an empty disk opens");
+        objects().into_iter().for_each(|object| self.ask_now(SetUp(object)));
+        disclosures().into_iter().for_each(|disclosure| self.ask_now(disclosure));
+        pools().into_iter().for_each(|pool| self.ask_now(pool));
+        self.ask_now(codes());
+        let now = self.clock.now();
+        for person in &PEOPLE {
+            let name = format!("first-{}", person.number);
+            self.ask_now(opt_in(person, "orders", now, false, &name));
+            if !person.language.is_empty() {
+                self.ask_now(crate::steps::speaks(person));
+            }
+            self.write(person.number, Some(KEYWORD), Meaning::Agree);
+        }
+        for _ in 0..600 {
+            self.clock.advance(Span::seconds(1));
+            self.post();
+            self.settle_work().expect("nothing fails yet");
+        }
+    }
+
+    pub fn below(&self, bound: u64) -> u64 {
         let chance: &dyn Entropy = &*self.chance;
         chance.below(bound)
     }
 
-    /// Opens what the disk holds: the same path at the first start and after every crash.
+    pub fn one_in(&self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
     fn open(&mut self) -> Result<(), String> {
-        let origin = Origin::new("sim.example", &self.env.seller, 1).map_err(|e| e.to_string())?;
-        let options = EmbeddedOptions {
-            segments: SegmentOptions { segment_bytes: 64 << 10, ..SegmentOptions::default() },
-            reserve: false,
-            raw_days: 30,
-            public_tiles: false,
-        };
-        let master = MasterKey::from_bytes([9; 32]);
-        let (log, books, _) = EmbeddedLog::open(
-            &self.disk.shared(),
-            Path::new("/data"),
-            &origin,
-            master,
-            &self.env.entropy,
-            options,
-        )
-        .map_err(|e| format!("the data folder does not open: {e}"))?;
-        let foreign = Core::is_foreign(&self.kv, books.size()).map_err(|e| e.to_string())?;
-        if foreign || self.below(2) == 0 {
+        if self.one_in(4) {
             // The index is disposable: losing it must lose nothing.
-            self.kv = Arc::new(kv::memory::open(&KvOptions::default()));
+            self.kv = empty_index();
         }
-        let source = Arc::new(books.clone());
-        let core = Core::open(self.env.clone(), Box::new(log), self.kv.clone(), source, books.keys().clone())
-            .map_err(|e| format!("recovery failed: {e}"))?;
-        self.core = Some(core);
-        self.books = Some(books);
-        self.schedule = Schedule::default();
-        self.schedule.set_connection(&"virtual".parse().expect("a slug"), 3, false);
+        let process = Process::start(&self.env, &self.disk, &self.kv, &self.carrier)?;
+        self.kv = process.kv.clone();
+        self.pulling = false;
+        self.faulty.set(false);
+        if self.planted == Planted::SkippedList {
+            process.hearing.caught_up(&line(), self.clock.now() + Span::micros(1));
+            process.pause_or_go_on();
+        }
+        self.relearn(&process)?;
+        self.process = Some(process);
         Ok(())
     }
 
-    /// Carries out one operation in a batch of its own. None: the power went, or the store failed, before an answer.
-    fn call<O: Op>(&mut self, op: O) -> Option<Durable<O::Answer>> {
-        let core = self.core.as_mut()?;
-        let (queued, mut told) = QueuedOp::new(op);
-        let failed = core.run(vec![queued]).is_err();
-        let answer = told.try_recv().ok().and_then(Result::ok);
-        if failed {
-            self.core = None;
+    /// What was durable is still there, word for word; what comes after it was durable too, though nobody was told.
+    fn relearn(&mut self, process: &Process) -> Result<(), String> {
+        use consentry::writer::{EntrySource, Recorded};
+        let (known, size) = (self.log.size, process.books.size());
+        if size < known {
+            return Err(format!("{known} entries were durable, {size} are left"));
         }
-        answer
+        let from = known.saturating_sub(1);
+        for recorded in process.books.read(from, usize::MAX)? {
+            let Recorded::Open(entry) = recorded else { return Err("an entry does not open".to_owned()) };
+            if entry.index >= known {
+                self.log.apply(&entry)?;
+            } else if self.log.last != Some(entry.hash) {
+                return Err(format!("entry {} is another than it was", entry.index));
+            }
+        }
+        Ok(())
     }
 
-    fn restart(&mut self) -> Result<(), String> {
-        self.core = None;
-        self.books = None;
+    /// Something is asked of the writer; whatever it answers is of no interest.
+    pub fn ask<O: Op>(&mut self, op: O) {
+        if let Some(process) = &mut self.process {
+            process.ask(op, |_| Told::Nothing);
+        }
+    }
+
+    /// The same while the shop is set up: it must be taken.
+    fn ask_now<O: Op>(&mut self, op: O) {
+        let process = self.process.as_mut().expect("set up while it runs");
+        process.ask(op, |answer| match answer {
+            Ok(_) => Told::Nothing,
+            Err(e) => panic!("setting up: {e}"),
+        });
+        self.settle_work().expect("nothing fails yet");
+    }
+
+    fn settle_work(&mut self) -> Result<(), String> {
+        for _ in 0..40 {
+            self.work(1)?;
+            if self.process.as_ref().is_none_or(Process::is_idle) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets what is under way go on, and carries out batches of what it asks for.
+    pub fn work(&mut self, rounds: u64) -> Result<(), String> {
+        for _ in 0..rounds {
+            let Some(process) = &mut self.process else { return Ok(()) };
+            let told = {
+                let _timers = self.runtime.enter();
+                process.poll()
+            };
+            let pumped = process.pump();
+            let news = process.news();
+            for entry in news {
+                self.log.apply(&entry)?;
+            }
+            told.into_iter().for_each(|told| self.hear(told));
+            if let Err(error) = pumped {
+                return self.died(error);
+            }
+        }
+        if let Some(process) = &mut self.process {
+            let told = {
+                let _timers = self.runtime.enter();
+                process.poll()
+            };
+            told.into_iter().for_each(|told| self.hear(told));
+        }
+        Ok(())
+    }
+
+    /// The store failed: at times those who wait are still told so.
+    fn died(&mut self, error: CoreError) -> Result<(), String> {
+        let planned = matches!(error, CoreError::Log(_)) || self.faulty.get();
+        if !planned {
+            return Err(format!("the writer stopped: {error}"));
+        }
+        if self.one_in(2)
+            && let Some(process) = &mut self.process
+        {
+            let told = {
+                let _timers = self.runtime.enter();
+                process.poll()
+            };
+            told.into_iter().for_each(|told| self.hear(told));
+        }
+        self.process = None;
+        Ok(())
+    }
+
+    fn hear(&mut self, told: Told) {
+        match told {
+            Told::Nothing => {}
+            Told::Accepted(id) => {
+                self.promises.accepted.insert(id);
+            }
+            Told::OptedOut(number, at) => self.promises.recorded(number, at),
+            Told::Redeemed { code, order } => {
+                self.promises.redeemed.insert(code, order);
+            }
+            Told::Posted { post, taken } => self.posted(post, taken),
+            Told::HandedOver(message) => {
+                if let Some(process) = &self.process {
+                    process.lanes.done(&message);
+                }
+            }
+            Told::CaughtUp => self.pulling = false,
+        }
+    }
+
+    fn posted(&mut self, post: Post, taken: bool) {
+        let texts = self.carrier.texts();
+        for text in post.texts.iter().filter(|_| taken).map(|number| &texts[*number]) {
+            self.promises.heard(&text.from, text.meaning, text.at);
+        }
+        self.carrier.posted(post, taken);
+    }
+
+    /// A person writes.
+    pub fn write(&mut self, number: &str, words: Option<&'static str>, meaning: Meaning) {
+        let text = self.carrier.write(number, words, meaning);
+        self.promises.written(number, meaning, text.at);
+    }
+
+    /// The carrier posts a webhook that is due, whether anybody is there or not.
+    pub fn post(&mut self) {
+        let Some(post) = self.carrier.next_post() else { return };
+        let Some(process) = &mut self.process else { return self.posted(post, false) };
+        process.post(post.clone(), self.clock.now());
+        if self.planted == Planted::EarlyAnswer {
+            self.posted(post, true);
+        }
+    }
+
+    /// As the reconciler's loop does: a list where one is needed, and rest until it is pulled.
+    pub fn look_after(&mut self) {
+        let now = self.clock.now();
+        let Some(process) = &mut self.process else { return };
+        process.hearing.awake();
+        let since = process.hearing.of(&line()).and_then(|ear| ear.list_since(now));
+        if let Some(since) = since.filter(|_| !self.pulling) {
+            self.pulling = true;
+            process.catch_up(since);
+        }
+        process.pause_or_go_on();
+    }
+
+    pub fn crash(&mut self) {
+        self.process = None;
         let tear = match self.below(8) {
             0 => Tear::Lost,
             1 => Tear::Byte,
@@ -182,267 +347,59 @@ impl World {
             _ => Tear::Kept,
         };
         self.disk.crash(tear);
+    }
+
+    /// Nobody is there for a while; then it starts again.
+    pub fn come_back(&mut self) -> Result<(), String> {
+        self.crash();
         self.open()
     }
 
-    pub fn step(&mut self) -> Result<(), String> {
-        if self.core.is_none() {
-            return self.restart();
-        }
-        match self.below(100) {
-            0..=24 => self.send(),
-            25..=29 => self.repeat(),
-            30..=37 => self.stop(),
-            38..=43 => self.agree(),
-            44..=47 => self.close_cart(),
-            48..=49 => self.cancel(),
-            50..=77 => self.dispatch(),
-            78..=86 => self.clock.advance(Span::seconds(self.below(90) as i64)),
-            87..=91 => self.clock.advance(Span::minutes(self.below(240) as i64)),
-            92..=93 => self.clock.advance(Span::seconds(-(self.below(4) as i64))),
-            94..=96 => {
-                let fault = if self.below(3) == 0 { Fault::Error } else { Fault::PowerCut };
-                self.disk.fail_in(1 + self.below(6), fault);
-            }
-            _ => return self.restart(),
+    /// The process ends in order.
+    pub fn stop(&mut self) -> Result<(), String> {
+        let Some(process) = self.process.take() else { return Ok(()) };
+        if let Err(error) = process.close()
+            && !self.faulty.get()
+        {
+            return Err(format!("it did not end in order: {error}"));
         }
         Ok(())
     }
 
-    fn person(&self) -> &'static str {
-        PEOPLE[self.below(PEOPLE.len() as u64) as usize]
-    }
-
-    fn send(&mut self) {
-        let (number, now) = (self.person(), self.clock.now());
-        if self.carts == 0 || self.below(3) > 0 {
-            self.carts += 1;
-        }
-        let (cart, key) = (self.carts, format!("k{}", self.keys_used.len()));
-        let id = MessageId::derive(&self.env.seller, &key);
-        self.keys_used.push((key.clone(), number, cart, id));
-        if let Some(done) = self.call(Send(request(&key, number, cart, now))) {
-            self.model.accepted.insert(done.answer.message.spec.id);
-        }
-    }
-
-    /// A caller that got no answer asks again with the same key.
-    fn repeat(&mut self) {
-        let Some(last) = self.keys_used.last().cloned() else { return };
-        let (key, number, cart, id) = last;
-        let now = self.clock.now();
-        if let Some(done) = self.call(Send(request(&key, number, cart, now))) {
-            assert_eq!(done.answer.message.spec.id, id, "a key names one message");
-            self.model.accepted.insert(id);
-        }
-    }
-
-    fn stop(&mut self) {
-        let number = self.person();
-        if self.plan.planted == Planted::LostOptOut && self.below(3) == 0 {
-            self.model.stopped.insert(number.to_owned());
-            return;
-        }
-        if self.call(Stop(number)).is_some() {
-            self.model.stopped.insert(number.to_owned());
-            *self.model.stops.entry(number.to_owned()).or_default() += 1;
-        }
-    }
-
-    fn agree(&mut self) {
-        let number = self.person();
-        // Whether or not the answer came, the person did agree: from here on texts to them are no fault.
-        self.model.stopped.remove(number);
-        self.call(Agree(number));
-    }
-
-    fn close_cart(&mut self) {
-        if self.carts == 0 {
-            return;
-        }
-        let cart = format!("cart-{}", 1 + self.below(u64::from(self.carts)));
-        self.call(CloseCart {
-            brand: "acme".parse().expect("a slug"),
-            id: cart.parse().expect("a name"),
-            state: consentry::model::facts::CartState::Purchased,
-            order_id: "o1".to_owned(),
-            closed_at: None,
-            actor: "sim".to_owned(),
-        });
-    }
-
-    fn cancel(&mut self) {
-        let Some((.., id)) = self.keys_used.last() else { return };
-        let op = CancelMessage { message: *id, reason: "sim".to_owned(), actor: "sim".to_owned() };
-        self.call(op);
-    }
-
-    /// One turn of the lanes: take up what is due, hand over at most one message, give up what is overdue.
-    fn dispatch(&mut self) {
-        let now = self.clock.now();
-        let kv = self.kv.clone();
-        let mut state = State::over(&*kv as &dyn KvRead);
-        let Ok(overdue) = take_up(&mut state, &mut self.schedule, now) else { return };
-        drop(state);
-        for message in overdue {
-            self.call(Resolve { message });
-        }
-        if let Next::Go(waiting) = self.schedule.next(now) {
-            self.hand_over(waiting.message);
-            self.schedule.done(&waiting.message);
-        }
-    }
-
-    fn hand_over(&mut self, message: MessageId) {
-        if self.plan.planted == Planted::NoSecondDecision {
-            self.call(HastyIntent(message));
-            return;
-        }
-        let Some(asked) = self.call(Intent { message }) else { return };
-        let IntentAnswer::Go(draft) = asked.answer else { return };
-        // A pause between commit and socket: sometimes longer than an intent lives.
-        self.clock.advance(Span::millis(self.below(2_600) as i64));
-        let dispatch = Dispatch::seal(*draft, &asked.proof).expect("its commit is durable");
-        let chance = self.below(1_000);
-        let handover = self.carrier.hand_over(dispatch, self.clock.now(), chance);
-        if self.below(12) == 0 {
-            // The process dies before it can write down what the carrier said.
-            self.core = None;
-            return;
-        }
-        let accepted = matches!(handover, Handover::Accepted { .. });
-        let op = RecordOutcome { message, handover, handed_over_at: None };
-        if self.call(op).is_some() && accepted {
-            self.model.sent.insert(message);
-        }
-    }
-
-    fn entries(&self) -> Result<Vec<Entry>, String> {
-        let Some(books) = &self.books else { return Ok(Vec::new()) };
-        let all = books.read(0, usize::MAX)?;
-        Ok(all
-            .into_iter()
-            .filter_map(|r| match r {
-                Recorded::Open(entry) => Some(entry),
-                Recorded::Erased { .. } => None,
-            })
-            .collect())
-    }
-
-    fn message(&self, id: &MessageId) -> Result<Option<Arc<Message>>, String> {
-        State::over(&*self.kv).get::<Message>(&keys::message(id)).map_err(|e| e.to_string())
-    }
-
-    /// What can be said after every step.
-    pub fn check(&mut self) -> Result<(), String> {
-        if self.core.is_none() {
-            return Ok(());
-        }
-        for id in &self.model.accepted {
-            if self.message(id)?.is_none() {
-                return Err(format!("message {id} was acknowledged and is gone"));
+    /// Time goes by while everything runs.
+    pub fn pass(&mut self, span: Span) {
+        let mut left = span;
+        while left > Span::ZERO {
+            let step = left.min(Span::seconds(25));
+            self.clock.advance(step);
+            left = Span::micros(left.as_micros() - step.as_micros());
+            if let Some(process) = &self.process {
+                process.hearing.awake();
             }
         }
-        for id in &self.model.sent {
-            let state = self.message(id)?.map(|m| m.state);
-            if state.is_none_or(MessageState::is_waiting) {
-                return Err(format!("message {id} was recorded as sent and is now {state:?}"));
-            }
-        }
-        let mut seen = std::collections::BTreeSet::new();
-        for over in self.carrier.seen.iter().filter(|s| s.took) {
-            if !seen.insert(over.message) {
-                return Err(format!("message {} was handed over twice", over.message));
-            }
-        }
-        self.check_checkpoints()?;
-        self.check_stops()
     }
 
-    /// Every checkpoint extends every earlier one.
-    fn check_checkpoints(&mut self) -> Result<(), String> {
-        let Some(books) = &self.books else { return Ok(()) };
-        let newest = books.checkpoint();
-        let (size, root) = (newest.size(), newest.root());
-        let (old_size, old_root) = self.shown;
-        if size < old_size {
-            return Err(format!("the checkpoint went back from {old_size} to {size}"));
+    /// The machine sleeps, and whoever calls meets nobody.
+    pub fn sleep(&mut self, span: Span) {
+        self.pass(Span::ZERO);
+        self.clock.advance(span);
+        for _ in 0..3 {
+            if let Some(post) = self.carrier.next_post() {
+                self.posted(post, false);
+            }
         }
-        if old_size > 0 && size > old_size {
-            let proof = books.tree().consistency(old_size, size).map_err(|e| e.to_string())?;
-            proof
-                .check(old_root, root)
-                .map_err(|e| format!("checkpoint {size} does not extend {old_size}: {e}"))?;
-        }
-        self.shown = (size, root);
-        Ok(())
     }
 
-    /// Whoever said STOP last is opted out, whatever crashed.
-    fn check_stops(&self) -> Result<(), String> {
-        for number in &self.model.stopped {
-            let mut state = State::over(&*self.kv);
-            let address = crate::shop::target(number).addresses().remove(0);
-            let key = self.env.fold.address_key(&address);
-            let row = state.get::<consentry::ledger::rows::AddressRow>(&key).map_err(|e| e.to_string())?;
-            let id = row.and_then(|r| r.subject).ok_or("a person who said STOP is unknown")?;
-            let subject = state.get::<Subject>(&keys::subject(&id)).map_err(|e| e.to_string())?;
-            let holds = subject
-                .is_some_and(|s| s.opt_outs.iter().any(|o| o.lifted_at.is_none() && o.lifted_for.is_empty()));
-            if !holds {
-                return Err(format!("an acknowledged STOP of {} does not hold", &number[..5]));
-            }
-        }
-        Ok(())
+    /// The clock is put back a little, never so far that it could not be trusted.
+    pub fn step_back(&mut self, span: Span) {
+        self.latest = self.latest.max(self.clock.now());
+        self.clock.set((self.clock.now() - span).max(self.latest - Span::seconds(4)));
     }
 
-    /// What the whole log must say: read by other eyes, folded anew, judged again.
-    pub fn check_all(&mut self) -> Result<(), String> {
-        self.check()?;
-        let entries = self.entries()?;
-        judge_log(&entries)?;
-        let by_subject = numbers(&entries);
-        for over in &self.carrier.seen {
-            let known = by_subject.values().any(|n| *n == over.to);
-            if !known {
-                return Err(format!("something left to a number the log does not know, at {}", over.at));
-            }
-        }
-        let books = self.books.as_ref().ok_or("closed")?;
-        let scratch: SharedKv = Arc::new(kv::memory::open(&KvOptions::default()));
-        let report = replay(&self.env, books, &scratch).map_err(|e| e.to_string())?;
-        if let Some(first) = report.differences.first() {
-            return Err(format!("decision {} replays differently: {first:?}", first.index));
-        }
-        let rows = |kv: &SharedKv| {
-            let all = consentry::store::KeyRange::prefix([]);
-            kv.scan(&all, consentry::store::Order::Forward, usize::MAX)
-                .map(|rows| rows.into_iter().filter(|(key, _)| key.first() != Some(&0)).collect::<Vec<_>>())
-        };
-        if rows(&scratch).map_err(|e| e.to_string())? != rows(&self.kv).map_err(|e| e.to_string())? {
-            return Err("the index is not the fold of the ledger".to_owned());
-        }
-        Ok(())
-    }
-
-    /// Lets everything come to rest: whatever was accepted ends in exactly one final state, or is with the carrier.
-    pub fn settle(&mut self) -> Result<(), String> {
-        for _ in 0..4_000 {
-            if self.core.is_none() {
-                self.restart()?;
-            }
-            self.dispatch();
-            self.clock.advance(Span::minutes(7));
-            let ids: Vec<MessageId> = self.model.accepted.iter().copied().collect();
-            let mut open = 0;
-            for id in ids {
-                let state = self.message(&id)?.map(|m| m.state);
-                open += usize::from(state.is_some_and(|s| !s.is_final() && s != MessageState::Sent));
-            }
-            if open == 0 && self.core.is_some() {
-                return Ok(());
-            }
-        }
-        Err("some accepted message never came to rest".to_owned())
+    /// Something goes wrong with the disk soon.
+    pub fn plan_fault(&self) {
+        self.faulty.set(true);
+        let fault = if self.one_in(3) { Fault::Error } else { Fault::PowerCut };
+        self.disk.fail_in(1 + self.below(6), fault);
     }
 }
