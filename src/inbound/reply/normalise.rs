@@ -95,7 +95,10 @@ fn bounded(text: &str) -> impl Iterator<Item = char> {
 
 /// French and Italian elisions are words of their own (`n'envoyez`); English contractions stay one (`don't`).
 fn elides(word: &str) -> bool {
-    matches!(word, "l" | "d" | "n" | "m" | "s" | "t" | "j" | "c" | "qu" | "jusqu" | "lorsqu" | "puisqu")
+    matches!(
+        word,
+        "l" | "d" | "n" | "m" | "s" | "t" | "j" | "c" | "qu" | "jusqu" | "lorsqu" | "puisqu" | "quelqu"
+    )
 }
 
 /// `$top`, `unsub$cribe`, `c@ncel`: a sign in place of a letter, next to one.

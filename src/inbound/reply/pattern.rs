@@ -2,7 +2,7 @@
 //!
 //! A pattern is words in order. `( a | b c )` are alternatives, `?` makes what stands before it optional, `<name>` is a
 //! group of the file, `word*` is every word that begins so, `_` is any one word, `...` is up to three (or what `! gap`
-//! says), `^` and `$` are the ends of the reply. Words are written as people write them and folded like a reply; in
+//! says), `....` four times as many, `^` and `$` are the ends of the reply. Words are written as people write them and folded like a reply; in
 //! scripts without spaces each character is a word.
 
 use std::collections::HashMap;
@@ -151,6 +151,7 @@ fn alternatives(
             }
             "_" => Node::Any,
             "..." => Node::Gap(groups.gap),
+            "...." => Node::Gap(groups.gap * 4),
             "^" => Node::Start,
             "$" => Node::End,
             _ => match token.strip_prefix('<').and_then(|t| t.strip_suffix('>')) {
