@@ -10,6 +10,9 @@ pub(super) type WordId = u16;
 /// Longest typed word that is taken apart or corrected, in bytes.
 const LETTERS_MAX: usize = 64;
 
+/// Letters from which a beginning is trusted more than a likely misspelling.
+const SURE_STEM: usize = 5;
+
 /// The words of all rule files together.
 #[derive(Debug, Default)]
 pub(super) struct Lexicon {
@@ -107,10 +110,19 @@ impl Lexicon {
 
     /// The stems a word begins with, the longest first.
     fn stems_in<'a>(&'a self, word: &'a str) -> impl Iterator<Item = WordId> + 'a {
+        self.stems_of_at_least(1, word)
+    }
+
+    fn stems_of_at_least<'a>(
+        &'a self,
+        letters: usize,
+        word: &'a str,
+    ) -> impl Iterator<Item = WordId> + 'a {
         let end_of = |length: usize| {
             word.char_indices().nth(length - 1).map(|(at, c)| at + c.len_utf8()).filter(|_| length > 0)
         };
-        self.stem_lengths.iter().filter_map(move |length| self.stems.get(&word[..end_of(*length)?]).copied())
+        let lengths = self.stem_lengths.iter().take_while(move |length| **length >= letters);
+        lengths.filter_map(move |length| self.stems.get(&word[..end_of(*length)?]).copied())
     }
 
     /// Reads a reply: the number of each word and its place; a word glued from several has several numbers.
@@ -139,7 +151,11 @@ impl Lexicon {
         if word.len() > LETTERS_MAX {
             return None;
         }
-        self.stems_in(word).next().or_else(|| self.without_particle(word)).or_else(|| self.misspelt(word))
+        // A long beginning is surer than a guess at a slip, and that surer than a short one.
+        let long = word.chars().count() >= SURE_STEM;
+        let stem = |word| self.stems_in(word).next();
+        let sure = long.then(|| self.stems_of_at_least(SURE_STEM, word).next()).flatten();
+        sure.or_else(|| self.misspelt(word)).or_else(|| stem(word)).or_else(|| self.without_particle(word))
     }
 
     /// The word behind a particle.

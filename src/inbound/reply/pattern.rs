@@ -10,6 +10,9 @@ use std::collections::HashMap;
 use super::lexicon::{Lexicon, WordId};
 use super::normalise::Words;
 
+/// Shortest beginning that may stand for all words that begin so, in letters.
+const STEM_MIN: usize = 2;
+
 #[derive(Debug, Clone)]
 enum Node {
     Word(WordId),
@@ -181,6 +184,9 @@ fn written(token: &str, words: &mut Lexicon) -> Result<Vec<Node>, String> {
     let folded = Words::of(text).0;
     match &folded[..] {
         [] => Err(format!("{token:?} has no letters")),
+        [stem] if is_stem && stem.chars().count() < STEM_MIN => {
+            Err(format!("{token:?} is too short, it would stand for half the dictionary"))
+        }
         [stem] if is_stem => Ok(vec![Node::Stem(words.add_stem(stem))]),
         _ if is_stem => Err(format!("{token:?} is several words, it cannot be a beginning")),
         _ => Ok(folded.iter().map(|word| Node::Word(words.add(word))).collect()),
@@ -297,7 +303,7 @@ mod tests {
     fn mistakes_are_told() {
         let parse =
             |text: &str| Pattern::parse(text, &Groups::default(), &mut Lexicon::default()).map(|_| ());
-        for bad in ["a ( b", "a )", "? a", "<nobody>", "a |", "", "%", "送ら*"] {
+        for bad in ["a ( b", "a )", "? a", "<nobody>", "a |", "", "%", "送ら*", "a*"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }
