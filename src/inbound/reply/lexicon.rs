@@ -113,11 +113,7 @@ impl Lexicon {
         self.stems_of_at_least(1, word)
     }
 
-    fn stems_of_at_least<'a>(
-        &'a self,
-        letters: usize,
-        word: &'a str,
-    ) -> impl Iterator<Item = WordId> + 'a {
+    fn stems_of_at_least<'a>(&'a self, letters: usize, word: &'a str) -> impl Iterator<Item = WordId> + 'a {
         let end_of = |length: usize| {
             word.char_indices().nth(length - 1).map(|(at, c)| at + c.len_utf8()).filter(|_| length > 0)
         };
