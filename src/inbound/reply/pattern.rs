@@ -26,6 +26,19 @@ enum Node {
     End,
 }
 
+impl Node {
+    /// `_`, also in brackets.
+    fn is_any(&self) -> bool {
+        match self {
+            Node::Any => true,
+            Node::OneOf(choice) if choice.words.is_empty() && choice.stems.is_empty() => {
+                matches!(&choice.sequences[..], [only] if matches!(&only[..], [node] if node.is_any()))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Alternatives: single words apart, they are most and found fastest.
 #[derive(Debug, Clone, Default)]
 struct Choice {
@@ -131,7 +144,7 @@ fn alternatives(
     groups: &Groups,
     words: &mut Lexicon,
 ) -> Result<Vec<Vec<Node>>, String> {
-    let mut found = vec![Vec::new()];
+    let mut found: Vec<Vec<Node>> = vec![Vec::new()];
     while let Some(&token) = tokens.last() {
         if token == ")" {
             break;
@@ -144,8 +157,16 @@ fn alternatives(
         let sequence = found.last_mut().ok_or("no sequence")?;
         let node = match token {
             "?" => {
-                let node = sequence.pop().ok_or("nothing stands before a ?")?;
-                Node::Maybe(Box::new(node))
+                let node: Node = sequence.pop().ok_or("nothing stands before a ?")?;
+                // A row of any-words-or-none is one gap: else each would double the ways to match.
+                match (node.is_any(), sequence.last_mut()) {
+                    (true, Some(Node::Gap(most))) => {
+                        *most += 1;
+                        continue;
+                    }
+                    (true, _) => Node::Gap(1),
+                    (false, _) => Node::Maybe(Box::new(node)),
+                }
             }
             "(" => {
                 let inner = alternatives(tokens, groups, words)?;
@@ -291,6 +312,8 @@ mod tests {
             ("^ no (more | $)", "oh no", None),
             ("not _ me", "not for me", Some((0, 3))),
             ("a b? c", "a c", Some((0, 2))),
+            ("an (_)? (_)? end", "an xx xx end", Some((0, 4))),
+            ("an (_)? (_)? end", "an xx xx xx end", None),
             ("nie (wysyła* | pisz*)", "proszę nie wysyłajcie", Some((1, 3))),
             ("nie (wysyła* | pisz*)", "nie wysłano", None),
             ("送ら ない で", "もう送らないで", Some((2, 7))),
