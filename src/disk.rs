@@ -106,7 +106,7 @@ pub enum OpenMode {
 pub trait Disk: Send + Sync + fmt::Debug + 'static {
     /// Opens a file. A created one is durable after its own sync and [`Disk::sync_dir`] of its folder.
     fn open(&self, path: &Path, mode: OpenMode) -> DiskResult<Arc<dyn DiskFile>>;
-    /// Replaces `to` by `from` at once; durable after [`Disk::sync_dir`].
+    /// Replaces `to` by `from` at once; durable after [`Disk::sync_dir`]. A folder may be renamed to a name that is free.
     fn rename(&self, from: &Path, to: &Path) -> DiskResult<()>;
     /// Removes a file; durable after [`Disk::sync_dir`].
     fn remove(&self, path: &Path) -> DiskResult<()>;

@@ -27,7 +27,7 @@ use crate::pb::consentry::v1::admin_service_client::AdminServiceClient;
 use crate::writer::ops::registry::PutObject;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// Who the ledger says made a key while no gateway ran.
 const OPERATOR: &str = "operator";

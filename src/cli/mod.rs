@@ -30,6 +30,7 @@ mod output;
 mod parts;
 mod policy;
 mod rebuild;
+mod recover;
 mod replay;
 mod replies;
 mod sandbox;
@@ -81,6 +82,8 @@ enum Verb {
     Replay(replay::Args),
     /// Make the index anew from the ledger; no gateway may run on the folder.
     Rebuild(rebuild::Args),
+    /// Say what is wrong with a data folder and what can be done; with an option, do it.
+    Recover(recover::Args),
     /// Copy a data folder, beside a running gateway or not; the copy is checked.
     Backup(backup::Args),
     /// Make, list, rotate and revoke API keys.
@@ -123,6 +126,7 @@ fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Verify(args) => verify::run(&args, output),
         Verb::Replay(args) => replay::run(&args, output),
         Verb::Rebuild(args) => rebuild::run(&args, output),
+        Verb::Recover(args) => recover::run(&args, output),
         Verb::Backup(args) => backup::run(&args, output),
         Verb::Key(args) => key::run(args, output),
         Verb::Explain(args) => explain::run(args, output),

@@ -59,6 +59,20 @@ impl Folder {
         }
     }
 
+    /// Whether it belongs to a sandbox.
+    pub fn is_sandbox(&self) -> bool {
+        self.config.is_none()
+    }
+
+    /// The log it should hold: the configuration's, or the one its `HEAD` names.
+    pub fn origin(&self) -> Result<Origin, Failure> {
+        if self.config.is_none() {
+            return origin_of(&(Arc::new(RealDisk) as SharedDisk), &self.dir()?);
+        }
+        let seller = self.config()?.seller;
+        Origin::new(&seller.host, &seller.id, seller.epoch).map_err(Failure::unusable)
+    }
+
     fn config(&self) -> Result<Config, Failure> {
         let Some(file) = &self.config else {
             return Err(Failure::unusable("no data folder is named").hint("name one, or --config FILE"));

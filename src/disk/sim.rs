@@ -132,6 +132,21 @@ impl State {
     fn find(&self, path: &Path) -> Option<usize> {
         self.dirs.get(parent(path))?.now.get(&name_of(path).ok()?).copied()
     }
+    /// Folders are durable once made here, and so are their new names.
+    fn rename_dir(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.dirs.get(to).is_some_and(|names| !names.now.is_empty()) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        let below: Vec<PathBuf> = self.dirs.keys().filter(|dir| dir.starts_with(from)).cloned().collect();
+        for dir in below {
+            let names = self.dirs.remove(&dir).unwrap_or_default();
+            let rest = dir.strip_prefix(from).unwrap_or(Path::new(""));
+            let moved = if rest.as_os_str().is_empty() { to.to_owned() } else { to.join(rest) };
+            self.dirs.insert(moved, names);
+        }
+        Ok(())
+    }
+
     fn check_power(&self) -> io::Result<()> {
         if self.powered { Ok(()) } else { Err(io::Error::other("the simulated power is off")) }
     }
@@ -415,6 +430,10 @@ impl Disk for SimDisk {
         self.run("rename to", to, |state| {
             if parent(from) != parent(to) {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "a rename stays in its folder"));
+            }
+            if state.dirs.contains_key(from) {
+                let (from, to) = (from.to_owned(), to.to_owned());
+                return state.name_operation(|state| state.rename_dir(&from, &to));
             }
             state.find(from).ok_or(io::ErrorKind::NotFound)?;
             let change = NameChange::Rename(name_of(from)?, name_of(to)?);

@@ -76,6 +76,7 @@ bodies! {
     Review(ReviewBody),
     Raw(RawBody),
     Erasure(ErasureBody),
+    Epoch(EpochBody),
     Heads(HeadsBody),
     LegalHold(LegalHoldBody),
     Restriction(RestrictionBody),
@@ -456,4 +457,20 @@ pub struct HeadsBody {
     /// Chains among them.
     pub subjects: u64,
     pub root: EntryHash,
+}
+
+/// The log goes on under another name and key, after a loss or because a key leaked. The entries before this one were
+/// carried over with the leaves they had: the old epoch's checkpoints up to there still prove them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochBody {
+    /// Origin of the log before it.
+    pub before: String,
+    /// Entries carried over.
+    pub carried: u64,
+    /// Entries that the last checkpoint before it covers; none: it did not read. More than were carried over: some are lost.
+    pub signed: Option<u64>,
+    /// That checkpoint, as signed.
+    pub checkpoint: String,
+    pub reason: String,
+    pub actor: Actor,
 }

@@ -24,6 +24,7 @@ use crate::disk::{OpenMode, SharedDisk};
 mod layout;
 mod open;
 mod reader;
+mod salvage;
 mod side;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use layout::{Layout, Meta};
 pub use open::Recovery;
 pub(super) use open::{Access, open_files};
 pub use reader::{Entries, Reader, Stored};
+pub use salvage::{End, Salvaged, salvage};
 
 /// Segment files.
 pub(super) const SEGMENT: FileKind = FileKind { magic: b"cstryseg", name: "segment", ending: "seg" };

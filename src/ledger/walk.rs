@@ -208,7 +208,7 @@ const INDEX_REACH: u64 = 1 << 28;
 ///
 /// The writer starts no batch before the last one is durable, so such a record proves that the damage before it
 /// hit acknowledged bytes.
-fn later_batch_follows(open: &OpenFile, range: Range<u64>, torn_batch: u64) -> LedgerResult<bool> {
+pub(super) fn later_batch_follows(open: &OpenFile, range: Range<u64>, torn_batch: u64) -> LedgerResult<bool> {
     const PIECE: usize = 4 << 20;
     let mut at = range.start;
     let mut piece = Vec::new();

@@ -61,6 +61,10 @@ pub enum OpenError {
     /// There are entries but no key to sign their checkpoints.
     #[error("{} is missing, and the ledger has entries: restore it, or open a new epoch with `consentry recover`", path.display())]
     LogKeyMissing { path: PathBuf },
+    /// Ledger and `HEAD` are gone, keys are not: this is no new folder.
+    #[error("{} knows {chains} chains, but the ledger is empty and HEAD is missing: they were lost. Put them back, as \
+             `consentry recover` says", path.display())]
+    Lost { path: PathBuf, chains: usize },
     /// The newest entry does not decode.
     #[error("the newest entry does not decode: {0}")]
     Entry(String),
@@ -180,6 +184,16 @@ impl EmbeddedLog {
             false => OpenError::Disk(e),
         })?;
         let (segments, recovery) = Segments::open(disk, &dir.ledger(), origin.as_str(), options.segments)?;
+        if segments.is_empty() && !disk.exists(&dir.head())? {
+            // The first key is written long after the first HEAD: a first start that broke off has none.
+            let chains = match disk.list(&dir.keys()) {
+                Ok(_) => Keys::inspect(disk, &dir.keys(), origin.seller())?.len(),
+                Err(_) => 0,
+            };
+            if chains > 0 {
+                return Err(OpenError::Lost { path: dir.keys(), chains });
+            }
+        }
         let reader = segments.reader();
         let (tree, rehashed) = Tree::open(disk, &dir.tree(), log_id(origin.as_str()), &reader)?;
         let key = match load_key(disk, &dir.log_key(), origin)? {

@@ -3,5 +3,7 @@
 //! | file | owns |
 //! |---|---|
 //! | [`backup`] | a copy that opens and verifies, made beside a running gateway |
+//! | [`recover`] | what is wrong with a folder, and the ways on |
 
 pub mod backup;
+pub mod recover;

@@ -83,7 +83,7 @@ async fn a_key_is_made_shown_once_rotated_and_revoked() {
 }
 
 /// A configuration with its keys in a folder.
-fn configuration(dir: &std::path::Path) -> PathBuf {
+pub fn configuration(dir: &std::path::Path) -> PathBuf {
     for name in ["master", "pepper", "coupons"] {
         std::fs::write(dir.join(name), "07".repeat(32)).expect("written");
     }

@@ -69,6 +69,12 @@ pub fn body(row: &mut Row, body: &Body) {
         }
         Body::Raw(_) => row.summary = "A provider's call as it came.".to_owned(),
         Body::Erasure(body) => erasure(row, body),
+        Body::Epoch(body) => {
+            row.summary =
+                format!("The log goes on after {}, with {} of its entries.", body.before, body.carried);
+            row.note.clone_from(&body.reason);
+            row.actor.clone_from(&body.actor);
+        }
     }
 }
 

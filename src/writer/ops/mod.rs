@@ -5,6 +5,7 @@ pub mod cart;
 pub mod consent;
 pub mod coupon;
 pub mod disclosure;
+pub mod epoch;
 pub mod erase;
 pub mod external;
 #[cfg(test)]
