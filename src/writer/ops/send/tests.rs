@@ -319,3 +319,18 @@ fn what_was_certainly_not_taken_is_decided_afresh_and_what_is_unclear_is_not() {
     writer.check_fold();
     writer.check_replay();
 }
+
+#[test]
+fn a_label_the_law_wants_first_is_put_there() {
+    let mut writer = writer();
+    let now = crate::clock::Clock::now(&writer.clock);
+    let asked = Send(request("k1", "+821023456789", "c1", now));
+    let answer = writer.run(asked).expect("answered");
+    let text = &answer.message.spec.preview;
+    assert!(text.starts_with("(광고) Acme: "), "{text}");
+    assert!(!answer.verdict.has(&crate::model::Code::LabelRequired), "{:?}", answer.verdict.reasons);
+    assert!(
+        answer.verdict.has(&crate::model::Code::OptOutWordingMissing),
+        "a free number is the shop's to name"
+    );
+}
