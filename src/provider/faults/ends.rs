@@ -1,11 +1,11 @@
 //! Where a message ends in the ledger, for every vendor: its fate at the peer, then the vendor's own receipt for it.
 
-use secrecy::SecretString;
+use proptest::prelude::*;
 
 use super::peer::{Act, Peer, json};
 use super::{CASES, Case, adapter, connection, dispatch_from, now, secret, taken};
 use crate::clock::ManualClock;
-use crate::inbound::endpoint::{Endpoint, Webhook};
+use crate::inbound::endpoint::{Authentic, Endpoint, Webhook};
 use crate::inbound::event::InboundEvent;
 use crate::ledger::body::{Body, Object};
 use crate::ledger::rows::keys;
@@ -48,12 +48,14 @@ fn state(writer: &TestWriter) -> MessageState {
     writer.look(|state| state.get::<Message>(&key).expect("readable").expect("known").state)
 }
 
+/// The connection's own ear.
+fn ear(case: &Case) -> Endpoint {
+    Endpoint::new(&connection(case.provider, case.settings), secret).expect("an ear")
+}
+
 /// The vendor's receipt "delivered" for our reference, through the connection's own ear.
 fn delivered(writer: &mut TestWriter, case: &Case) {
     let reference = MessageId([N; 16]).to_string();
-    let ear = Endpoint::new(&connection(case.provider, case.settings), |name| {
-        secret(name).map(|_: SecretString| SecretString::from("x"))
-    });
     let body = case.delivered.replace("REF", &reference);
     let kind =
         if body.starts_with(['{', '[']) { "application/json" } else { "application/x-www-form-urlencoded" };
@@ -66,7 +68,7 @@ fn delivered(writer: &mut TestWriter, case: &Case) {
         )]),
         body: body.into_bytes(),
     };
-    let events = ear.expect("an ear").read(&webhook, now());
+    let events = ear(case).read(&webhook, now());
     assert!(matches!(&events[..], [InboundEvent::Receipt(_)]), "{}: {events:?}", case.provider);
     let connection = "main".parse().expect("a slug");
     let delivery = Delivery { connection, raw: None, events, listening: false };
@@ -113,5 +115,60 @@ async fn a_message_not_taken_waits_and_a_person_who_opted_out_is_left_alone() {
         let stopped = writer.entries().iter().any(|entry| matches!(entry.body, Body::OptOut(_)));
         assert!(stopped, "{}: the provider's word is the person's", case.provider);
         writer.check_fold();
+    }
+}
+
+/// Every header an ear looks at.
+const HEADERS: [&str; 16] = [
+    "authorization",
+    "messagebird-signature-jwt",
+    "telnyx-signature-ed25519",
+    "telnyx-timestamp",
+    "webhook-id",
+    "webhook-signature",
+    "webhook-timestamp",
+    "x-plivo-signature-v2",
+    "x-plivo-signature-v2-nonce",
+    "x-plivo-signature-v3",
+    "x-plivo-signature-v3-nonce",
+    "x-sinch-webhook-signature",
+    "x-sinch-webhook-signature-nonce",
+    "x-sinch-webhook-signature-timestamp",
+    "x-twilio-signature",
+    "x-twilio-webhooks-signature-settings",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Whatever comes in, an ear says no and reads on; nothing made by chance is authentic.
+    #[test]
+    fn no_request_makes_an_ear_panic(
+        at in 0usize..200,
+        cut in 0usize..200,
+        junk in "(null|[0-9]{1,20}|-1|\\{\\}|\\[|\"|&|=|%|é|.){0,3}",
+        header in "(Bearer |Basic |v1,)?[a-zA-Z0-9+/=._ -]{0,60}",
+        json in any::<bool>(),
+        query in "(\\?[a-z=&%0-9]{0,20})?",
+    ) {
+        for case in CASES {
+            let sound: Vec<char> = case.delivered.chars().collect();
+            let (head, tail) = sound.split_at(at.min(sound.len()));
+            let body: String = head.iter().chain(&junk.chars().collect::<Vec<_>>()).chain(tail.iter().skip(cut / 20)).collect();
+            let kind = if json { "application/json" } else { "application/x-www-form-urlencoded" };
+            let mut headers = http::HeaderMap::new();
+            headers.insert("content-type", kind.parse().expect("a type"));
+            for name in HEADERS {
+                headers.insert(name, header.parse().expect("visible ASCII"));
+            }
+            for method in [http::Method::POST, http::Method::GET] {
+                let path_and_query = format!("/webhooks/main/token{query}");
+                let webhook =
+                    Webhook { method, path_and_query, headers: headers.clone(), body: body.clone().into_bytes() };
+                let ear = ear(case);
+                prop_assert_ne!(ear.authenticate(&webhook, now()), Authentic::Yes, "{} {}", case.provider, body);
+                let _ = ear.read(&webhook, now());
+            }
+        }
     }
 }
