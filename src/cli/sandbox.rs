@@ -248,9 +248,7 @@ fn own_name() -> String {
 /// weekdays for all of them, so that a first try at midnight does not look broken. Less than a day ahead, because
 /// callers date carts and consents by their own clock, and both grow old.
 fn next_lawful(now: Instant) -> Instant {
-    let zones = Zones::bundled();
-    let name = "America/New_York".parse().expect("a zone name");
-    let Some(zone) = zones.get(&name) else { return now };
+    let Ok(zone) = jiff::tz::TimeZone::get("America/New_York") else { return now };
     let mut at = now;
     for _ in 0..24 {
         let local = at.to_jiff().to_zoned(zone.clone());
