@@ -151,7 +151,7 @@ impl Services {
         let cart = limited!(CartServiceServer::new(Carts::new(hands.clone())), settings);
         let consent = limited!(ConsentServiceServer::new(Consents::new(hands.clone())), settings);
         let coupon = limited!(CouponServiceServer::new(Coupons::new(hands.clone())), settings);
-        let device = limited!(DeviceServiceServer::new(Devices), settings);
+        let device = limited!(DeviceServiceServer::new(Devices::new(hands.clone())), settings);
         let link = limited!(LinkServiceServer::new(Links::new(hands.clone())), settings);
         let message = limited!(MessageServiceServer::new(Messages::new(hands.clone())), settings);
         let services = Services::new(health)?;

@@ -19,8 +19,10 @@ use crate::model::{
     SubjectId,
 };
 
+mod device;
 mod erasure;
 
+pub use device::*;
 pub use erasure::*;
 
 /// A request whose repeat must get the first answer: where that answer is found again.
@@ -82,6 +84,7 @@ bodies! {
     Restriction(RestrictionBody),
     Forgotten(Box<ForgottenBody>),
     Suppression(SuppressionBody),
+    Device(Box<DeviceBody>),
 }
 
 impl Body {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{Row, key, sized};
 use crate::model::cart::{Cart, Coupon, CouponPool, Link};
+use crate::model::device::Device;
 use crate::model::outgoing::Message;
 use crate::model::subject::Subject;
 use crate::model::{
@@ -14,7 +15,7 @@ use crate::model::{
 use super::body::{LegalHoldBody, Object};
 
 /// Shape of the rows; another number in an index means it is rebuilt from the ledger.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// Link from a keyed address to its subject; survives erasure as a suppression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -166,6 +167,26 @@ pub struct ThrottleDay {
     pub parts: u64,
 }
 
+/// One installation of an app, by its subject.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeviceRow {
+    pub device: Device,
+    /// Index of the entry that first told of it: its place in the list of its app.
+    pub listed: u64,
+}
+
+/// An installation in the list of its app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppDeviceRow {
+    pub subject: SubjectId,
+}
+
+/// Whose a live destination of a push service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DestinationRow {
+    pub subject: SubjectId,
+}
+
 macro_rules! tables {
     ($($table:literal $row:ty,)*) => {
         $(impl Row for $row { const TABLE: u8 = $table; })*
@@ -193,7 +214,10 @@ tables! {
     b'r' RegistryRow,
     b's' Subject,
     b't' InboundTextRow,
+    b'A' AppDeviceRow,
+    b'D' DeviceRow,
     b'H' HeadsRow,
+    b'P' DestinationRow,
     b'S' SellerChain,
     b'T' ThrottleDay,
     b'u' Coupon,
@@ -332,6 +356,22 @@ pub mod keys {
     /// By chain.
     pub fn erased(subject: &SubjectId) -> Vec<u8> {
         key::<ErasedRow>(&[&subject.0])
+    }
+    /// By subject.
+    pub fn device(subject: &SubjectId) -> Vec<u8> {
+        key::<DeviceRow>(&[&subject.0])
+    }
+    /// By app and the index of the entry that first told of it: oldest first within an app.
+    pub fn app_device(app: &str, listed: u64) -> Vec<u8> {
+        key::<AppDeviceRow>(&[&sized(app), &listed.to_be_bytes()])
+    }
+    /// Every installation of an app; of every app when it is empty.
+    pub fn app_devices(app: &str) -> Vec<u8> {
+        if app.is_empty() { key::<AppDeviceRow>(&[]) } else { key::<AppDeviceRow>(&[&sized(app)]) }
+    }
+    /// By fingerprint of the destination.
+    pub fn destination(fingerprint: &[u8; 32]) -> Vec<u8> {
+        key::<DestinationRow>(&[fingerprint])
     }
     /// By day since the epoch.
     pub fn raw_day(day: i64) -> Vec<u8> {

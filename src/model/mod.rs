@@ -2,6 +2,7 @@
 
 pub mod cart;
 pub mod consent;
+pub mod device;
 pub mod evidence;
 pub mod facts;
 pub mod hours;

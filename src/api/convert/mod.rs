@@ -4,6 +4,7 @@ pub mod audit;
 pub mod cart;
 pub mod consent;
 pub mod coupon;
+pub mod device;
 pub mod disclosure;
 pub mod events;
 pub mod evidence;

@@ -1,6 +1,7 @@
 //! Enums of the wire and of the model, value by value, both ways.
 
 use crate::model::cart as cart_model;
+use crate::model::device as push;
 use crate::model::facts;
 use crate::model::location as place;
 use crate::model::registry;
@@ -26,6 +27,12 @@ macro_rules! pairs {
 }
 
 pairs! {
+    platform, platform_of: wire::PushPlatform, push::PushPlatform { Apns = Apns, Fcm = Fcm, WebPush = WebPush, }
+
+    permission, permission_of: wire::OsPermission, push::OsPermission {
+        Granted = Granted, Provisional = Provisional, Denied = Denied, NotDetermined = NotDetermined,
+    }
+
     channel, channel_of: wire::Channel, consent::Channel { Sms = Sms, Push = Push, }
 
     category, category_of: wire::Category, consent::Category {

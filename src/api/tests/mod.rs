@@ -1,5 +1,6 @@
 //! The services over a whole gateway, called as a client calls them.
 
+mod devices;
 mod messages;
 mod proof;
 mod shop;

@@ -38,6 +38,7 @@ pub fn body(row: &mut Row, body: &Body) {
         Body::Outcome(body) => outcome(row, body),
         Body::Receipt(body) => receipt(row, body),
         Body::Cancelled(body) => cancelled(row, body),
+        Body::Device(body) => person::device(row, body),
         Body::Heard(body) => heard(row, body),
         Body::Click(body) => shop::click(row, body),
         Body::Cart(body) => shop::cart(row, body),

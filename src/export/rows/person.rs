@@ -2,8 +2,8 @@
 
 use super::{Row, words};
 use crate::ledger::body::{
-    ConsentBody, ConsentCause, ExternalSendBody, InboundBody, OptOutBody, OptOutLiftedBody, PreferencesBody,
-    ReviewBody,
+    ConsentBody, ConsentCause, DeviceBody, DeviceCause, ExternalSendBody, InboundBody, OptOutBody,
+    OptOutLiftedBody, PreferencesBody, ReviewBody,
 };
 use crate::model::consent::{Consent, OptOutScope};
 use crate::model::evidence::Evidence;
@@ -185,4 +185,31 @@ pub fn external_send(row: &mut Row, body: &ExternalSendBody) {
     row.note = format!("by {}", body.tool);
     row.actor.clone_from(&body.actor);
     row.summary = format!("Another tool reached the person by {} at {}.", body.medium, body.at);
+}
+
+pub fn device(row: &mut Row, body: &DeviceBody) {
+    let device = &body.device;
+    row.channel = "PUSH".to_owned();
+    row.state = words::name(&body.cause);
+    row.locale.clone_from(&device.locale);
+    row.customer = device.customer.as_ref().map(|c| c.as_str().to_owned()).unwrap_or_default();
+    row.message_id = body.message.map(|m| m.to_string()).unwrap_or_default();
+    row.actor.clone_from(&body.actor);
+    if let Some(error) = &body.error {
+        row.provider_error = format!("{} {}: {}", words::name(&error.class), error.code, error.text);
+    }
+    let switch = if device.channel_enabled { "on" } else { "off" };
+    row.note = format!(
+        "{}, permission {}, marketing switch {switch}",
+        device.platform.provider(),
+        words::name(&device.permission)
+    );
+    row.summary = match body.cause {
+        DeviceCause::Reported => "The app reported the installation.".to_owned(),
+        DeviceCause::Removed => "The installation's push token was forgotten.".to_owned(),
+        DeviceCause::Dead => {
+            "The push service said that the token is dead; consent stays as it was.".to_owned()
+        }
+        DeviceCause::Moved => "Another installation has this push token now.".to_owned(),
+    };
 }

@@ -1,7 +1,7 @@
 //! What erasing does to state. Afterwards it is as if the person's entries had never been folded, but for what outlives a
 //! person; so a rebuild, which cannot open those entries, comes to the same rows.
 
-use super::{FoldError, message, shop};
+use super::{FoldError, device, message, shop};
 use crate::ledger::body::{ForgottenBody, LegalHoldBody, RestrictionBody, SuppressionBody};
 use crate::ledger::entry::Entry;
 use crate::ledger::rows::{AddressRow, CustomerRow, HoldRow, RestrictedRow, keys};
@@ -62,6 +62,7 @@ pub(super) fn suppression(
 pub(super) fn person(state: &mut State<'_>, id: &SubjectId) -> Result<(), FoldError> {
     state.delete(keys::restricted(id));
     let Some(subject) = state.get::<Subject>(&keys::subject(id))? else { return Ok(()) };
+    device::forget(state, &subject)?;
     for customer in &subject.customers {
         let key = keys::customer(customer);
         let Some(row) = state.get::<CustomerRow>(&key)? else { continue };

@@ -3,6 +3,7 @@
 //! The writer folds what it appends, start-up folds what it finds, `consentry rebuild` folds everything, replay folds
 //! up to a decision. State this fold cannot reproduce is a bug. No I/O, no clock: an entry's own instant is the time.
 
+mod device;
 mod erasure;
 mod message;
 mod person;
@@ -122,6 +123,7 @@ fn fold_body(state: &mut State<'_>, entry: &Entry, body: &Body) -> Result<(), Fo
         Body::Link(body) => shop::link(state, entry, body),
         Body::CouponPool(body) => shop::coupon_pool(state, body),
         Body::Coupon(body) => shop::coupon(state, entry, body),
+        Body::Device(body) => device::device(state, entry, body),
     }
 }
 

@@ -268,7 +268,7 @@ pub(super) fn merge_hints(subject: &mut Subject, hints: &[LocationHint]) {
 }
 
 /// Ties the subject to a customer; beyond the bounds the oldest ties stay and the new one is not made.
-fn join_customer(
+pub(super) fn join_customer(
     state: &mut State<'_>,
     subject: &mut Subject,
     customer: &CustomerId,

@@ -4,6 +4,7 @@ pub mod cancel;
 pub mod cart;
 pub mod consent;
 pub mod coupon;
+pub mod device;
 pub mod disclosure;
 pub mod epoch;
 pub mod erase;

@@ -7,7 +7,8 @@ use crate::ledger::entry::{Public, SELLER_CHAIN};
 use crate::ledger::rows::{ParkedReceipt, ProviderIdRow, keys};
 use crate::model::consent::OptOut;
 use crate::model::outgoing::{ErrorClass, Message, ProviderError};
-use crate::model::{ConnectionId, MessageId, MessageState, OptOutScope, OptOutSource, Span};
+use crate::model::{Channel, ConnectionId, MessageId, MessageState, OptOutScope, OptOutSource, Span};
+use crate::writer::ops::device::declare_dead;
 use crate::writer::ops::number::number_changed;
 use crate::writer::ops::opt_out::{Stop, stop};
 use crate::writer::ops::outcome::state_name;
@@ -154,6 +155,13 @@ pub(in crate::writer::ops) fn person_said(
 ) -> Result<bool, OpError> {
     match error.map(|e| e.class) {
         Some(ErrorClass::OptedOut) => provider_opted_out(cx, message),
+        // The push token is gone, not the person: consent stays.
+        Some(ErrorClass::PermanentRecipient) if message.spec.channel == Channel::Push => {
+            if let Some(error) = error {
+                declare_dead(cx, message, error)?;
+            }
+            Ok(false)
+        }
         Some(ErrorClass::PermanentRecipient) => {
             let said = error.map(|e| format!("{} {}", e.code, e.text)).unwrap_or_default();
             number_changed(cx, &message.spec.subject, said.trim(), cx.now)?;
