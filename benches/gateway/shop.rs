@@ -163,6 +163,7 @@ fn objects() -> Vec<Object> {
         validity: Validity::Native { min_seconds: 1, max_seconds: 36_000 },
         reconcile: Reconcile::List,
         slots: 4,
+        prices: Vec::new(),
     };
     let sender = Sender {
         id: id("main"),
@@ -180,6 +181,8 @@ fn objects() -> Vec<Object> {
             parts_per_day: None,
             reset_zone: "UTC".to_owned(),
         },
+        pool: String::new(),
+        tax_id_cap: None,
     };
     let program = Program {
         id: id("carts"),

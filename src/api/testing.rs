@@ -214,6 +214,8 @@ fn sender() -> Sender {
             parts_per_day: None,
             reset_zone: "America/Los_Angeles".to_owned(),
         },
+        pool: String::new(),
+        tax_id_cap: None,
     }
 }
 
@@ -228,6 +230,7 @@ fn connection() -> Connection {
         validity: Validity::None { queue_seconds: 60 },
         reconcile: Reconcile::List,
         slots: 4,
+        prices: Vec::new(),
     }
 }
 

@@ -224,6 +224,10 @@ struct Question {
 }
 
 fn question(cx: &mut Cx<'_>, body: &Body) -> Result<Option<Question>, OpError> {
+    let by = match body {
+        Body::Intent(body) => Some((body.sender.clone(), body.connection.clone())),
+        _ => None,
+    };
     let (message, verdict, hashes) = match body {
         Body::Decision(body) => {
             return Ok(Some(Question {
@@ -242,8 +246,12 @@ fn question(cx: &mut Cx<'_>, body: &Body) -> Result<Option<Question>, OpError> {
     let Some(message) = cx.get::<Message>(&keys::message(&message))? else {
         return Err(OpError::Fatal("a decision names a message that no entry accepted".to_owned()));
     };
+    let mut spec = message.spec.clone();
+    if let Some((sender, connection)) = by {
+        (spec.sender, spec.connection) = (Some(sender), Some(connection));
+    }
     Ok(Some(Question {
-        spec: message.spec.clone(),
+        spec,
         phase: Phase::Dispatch,
         hints: Vec::new(),
         lane_free_at: None,

@@ -8,9 +8,12 @@ use sha2::{Digest, Sha256};
 
 use super::read::Reader;
 use super::secret::{SecretError, SecretRef};
-use crate::model::ConnectionId;
-use crate::model::registry::{Connection, Reconcile, Validity};
+use crate::model::registry::{Connection, Price, Reconcile, Validity};
+use crate::model::{ConnectionId, Country, Phone};
 use crate::provider::registry::PATH_TOKEN;
+
+/// Numbers that a test message may go to.
+const TEST_NUMBERS_MAX: usize = 16;
 
 /// What an adapter wants to be told.
 #[derive(Debug, Clone, Copy)]
@@ -173,6 +176,10 @@ pub struct ConnectionConfig {
     pub slots: u32,
     /// Allows the provider's address to be a private one.
     pub allow_private_addresses: bool,
+    /// What a segment costs, by country; sorted.
+    pub prices: Vec<Price>,
+    /// Numbers that `consentry provider test` may text.
+    pub test_numbers: Vec<Phone>,
 }
 
 impl ConnectionConfig {
@@ -194,6 +201,7 @@ impl ConnectionConfig {
             validity: self.validity,
             reconcile: self.reconcile,
             slots: self.slots,
+            prices: self.prices.clone(),
         })
     }
 }
@@ -234,6 +242,14 @@ fn read(mut r: Reader<'_, '_>, id: Option<ConnectionId>, base: &Path) -> Option<
     let secrets =
         named(secrets, shape.map(|s| (s.secrets, s.optional_secrets)), |t| SecretRef::parse(t, base));
     let validity = validity(&mut r, shape);
+    let prices = prices(r.section("prices"));
+    let line = r.line_of("test_numbers");
+    let listed: Vec<String> = r.or("test_numbers", Vec::new());
+    let (test_numbers, wrong): (Vec<_>, Vec<_>) =
+        listed.iter().map(|number| Phone::from_e164(number)).partition(Result::is_ok);
+    if !wrong.is_empty() || listed.len() > TEST_NUMBERS_MAX {
+        r.error("test_numbers", line, "must be at most 16 numbers in E.164, as in +12125550123");
+    }
     r.finish();
     let shape = shape?;
     Some(ConnectionConfig {
@@ -247,7 +263,35 @@ fn read(mut r: Reader<'_, '_>, id: Option<ConnectionId>, base: &Path) -> Option<
         reconcile: shape.reconcile,
         slots,
         allow_private_addresses,
+        prices,
+        test_numbers: test_numbers.into_iter().flatten().collect(),
     })
+}
+
+/// What a segment costs: `US = "0.0079 USD"`, and `rest` for every country that is not named.
+fn prices(r: Reader<'_, '_>) -> Vec<Price> {
+    let report = r.reporter();
+    let mut found = Vec::new();
+    for (name, text, line) in r.texts() {
+        let country = if name == "rest" { Some(String::new()) } else { country_of(&name) };
+        match (country, Price::parse(&text)) {
+            (Some(country), Some((micros_per_part, currency))) => {
+                found.push(Price { country, currency, micros_per_part });
+            }
+            (None, _) => report(&name, line, "is no two-letter country code, nor `rest`".to_owned()),
+            (_, None) => report(
+                &name,
+                line,
+                "must be a price and its currency, as in 0.0079 USD, to six decimals".to_owned(),
+            ),
+        }
+    }
+    found.sort();
+    found
+}
+
+fn country_of(name: &str) -> Option<String> {
+    name.parse::<Country>().ok().map(|country| country.as_str().to_owned())
 }
 
 /// `validity_seconds` narrows what the adapter's provider takes.

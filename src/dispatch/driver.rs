@@ -13,11 +13,12 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::route::{Health, way_of};
 use super::schedule::{Next, Schedule, Waiting};
-use crate::ledger::rows::{DueRow, RegistryRow, ThrottleDay, keys};
+use crate::ledger::rows::{DueRow, ThrottleDay, keys};
 use crate::ledger::state::{State, StateError};
 use crate::model::outgoing::{ErrorClass, Message};
-use crate::model::registry::{Sender, ThrottleGroup};
+use crate::model::registry::ThrottleGroup;
 use crate::model::{ConnectionId, Instant, MessageId, Span};
 use crate::provider::{Dispatch, Failure, Handover, SharedProvider};
 use crate::store::SharedKv;
@@ -50,9 +51,15 @@ pub struct Carrier {
 }
 
 impl Carrier {
-    /// Whether its lanes rest now: by order, or because the account asks for a pause.
-    pub(crate) fn rests(&self, now: Instant) -> bool {
-        self.paused || self.provider.resting_until().is_some_and(|until| until > now)
+    /// How it is now: paused by order, or resting because the account asks for it.
+    pub fn health(&self, now: Instant) -> Health {
+        if self.paused {
+            Health::Paused
+        } else if self.provider.resting_until().is_some_and(|until| until > now) {
+            Health::Rests
+        } else {
+            Health::Open
+        }
     }
 }
 
@@ -68,6 +75,10 @@ impl Providers {
     /// The adapter of a connection.
     pub fn get(&self, connection: &ConnectionId) -> Option<Carrier> {
         self.0.load().get(connection).cloned()
+    }
+    /// How a connection is; one without an adapter rests.
+    pub fn health(&self, connection: &ConnectionId, now: Instant) -> Health {
+        self.0.load().get(connection).map_or(Health::Rests, |carrier| carrier.health(now))
     }
     /// Adds or replaces one.
     pub fn put(&self, connection: ConnectionId, carrier: Carrier) {
@@ -186,11 +197,18 @@ impl Dispatcher {
         let snapshot = self.0.kv.snapshot()?;
         let mut state = State::over(&*snapshot);
         let mut schedule = self.0.schedule.lock();
-        for (connection, carrier) in self.0.providers.all().iter() {
-            schedule.set_connection(connection, carrier.slots, carrier.rests(now));
+        let providers = self.0.providers.all();
+        let mut turned = false;
+        for (connection, carrier) in providers.iter() {
+            let rests = carrier.health(now) != Health::Open;
+            turned |= schedule.set_connection(connection, carrier.slots, rests);
+        }
+        if turned {
+            schedule.reroute();
         }
         schedule.set_connection(&no_connection(), 4, false);
-        let overdue = take_up(&mut state, &mut schedule, now)?;
+        let health = |id: &ConnectionId| providers.get(id).map_or(Health::Rests, |c| c.health(now));
+        let overdue = take_up(&mut state, &mut schedule, now, &health)?;
         self.new_days(&mut state, &mut schedule, now)?;
         let mut go = Vec::new();
         let pause = loop {
@@ -217,6 +235,14 @@ impl Dispatcher {
             if lane.day() != date {
                 let row = state.get::<ThrottleDay>(&keys::throttle_day(&lane.group().id, &date))?;
                 lane.set_day(date, row.map_or(0, |row| row.parts));
+            }
+        }
+        for counted in schedule.caps() {
+            let date = policies.engine.zones().local_date(&counted.cap.reset_zone, now);
+            if counted.day != date {
+                let group = keys::tax_id_group(&counted.cap.tax_id);
+                let row = state.get::<ThrottleDay>(&keys::throttle_day(&group, &date))?;
+                (counted.day, counted.parts) = (date, row.map_or(0, |row| row.parts));
             }
         }
         Ok(())
@@ -247,7 +273,8 @@ impl Dispatcher {
 
     /// Uses a permit: asks for the intent, hands over within its life, records what came of it.
     pub async fn attempt(&self, waiting: &Waiting) -> Result<(), CallError> {
-        let asked = self.0.writer.call(Intent { message: waiting.message }).await?;
+        let (message, stands_in) = (waiting.message, waiting.stands_in.clone());
+        let asked = self.0.writer.call(Intent { message, stands_in }).await?;
         let IntentAnswer::Go(draft) = asked.answer else { return Ok(()) };
         let committed_at = draft.committed_at;
         let carrier = self.0.providers.get(&draft.connection);
@@ -303,6 +330,7 @@ pub fn take_up(
     state: &mut State<'_>,
     schedule: &mut Schedule,
     now: Instant,
+    health: &dyn Fn(&ConnectionId) -> Health,
 ) -> Result<Vec<MessageId>, StateError> {
     let mut overdue = Vec::new();
     let mut from = schedule.look_from(now);
@@ -310,7 +338,7 @@ pub fn take_up(
         let new = due(state, from.as_deref(), now, SCAN)?;
         let more = new.len() == SCAN;
         from = new.last().map(|last| last.key.clone()).or(from);
-        take(state, schedule, new, now, &mut overdue)?;
+        take(state, schedule, new, now, health, &mut overdue)?;
         if !more {
             break;
         }
@@ -320,7 +348,7 @@ pub fn take_up(
         let all = due(state, from.as_deref(), now, SWEEP)?;
         let on = all.last().filter(|_| all.len() == SWEEP).map(|last| last.key.clone());
         schedule.swept(on, now);
-        take(state, schedule, all, now, &mut overdue)?;
+        take(state, schedule, all, now, health, &mut overdue)?;
     }
     Ok(overdue)
 }
@@ -330,6 +358,7 @@ fn take(
     schedule: &mut Schedule,
     found: Vec<Due>,
     now: Instant,
+    health: &dyn Fn(&ConnectionId) -> Health,
     overdue: &mut Vec<MessageId>,
 ) -> Result<(), StateError> {
     for Due { at, message, row, .. } in found {
@@ -338,7 +367,7 @@ fn take(
             DueRow::Wake if schedule.knows(&message) => {}
             DueRow::Wake => {
                 // What finds no room is found by a later sweep.
-                let waiting = waiting_of(state, &message, at)?;
+                let waiting = waiting_of(state, &message, at, health)?;
                 if let Some(waiting) = waiting.filter(|waiting| schedule.has_room(&waiting.group)) {
                     schedule.add(waiting, now);
                 }
@@ -350,13 +379,18 @@ fn take(
 
 /// What the schedule needs to know of a due message. One whose sender is gone goes to a lane of its own: its second
 /// decision says what is wrong.
-fn waiting_of(state: &mut State<'_>, id: &MessageId, due: Instant) -> Result<Option<Waiting>, StateError> {
+fn waiting_of(
+    state: &mut State<'_>,
+    id: &MessageId,
+    due: Instant,
+    health: &dyn Fn(&ConnectionId) -> Health,
+) -> Result<Option<Waiting>, StateError> {
     let Some(message) = state.get::<Message>(&keys::message(id))? else { return Ok(None) };
     let spec = &message.spec;
-    let sender = match &spec.sender {
-        Some(id) => sender_of(state, id.as_str())?,
-        None => None,
-    };
+    let way = way_of(state, &message, health)?;
+    let has_others = way.as_ref().is_some_and(|way| way.has_others);
+    let stands_in = way.as_ref().filter(|way| way.stands_in).map(|way| way.sender.id.clone());
+    let sender = way.map(|way| way.sender);
     let verdict = message.last.as_ref().unwrap_or(&message.first);
     let ends = [verdict.send_not_after, spec.expires_at].into_iter().flatten().filter(|end| *end > due).min();
     let nowhere = || ThrottleGroup {
@@ -369,7 +403,10 @@ fn waiting_of(state: &mut State<'_>, id: &MessageId, due: Instant) -> Result<Opt
         message: *id,
         program: spec.program.clone(),
         connection: sender.as_ref().map(|s| s.connection.clone()).unwrap_or_else(no_connection),
+        cap: sender.as_ref().and_then(|s| s.tax_id_cap.clone()),
         group: sender.map_or_else(nowhere, |s| s.throttle),
+        stands_in,
+        has_others,
         parts: spec.parts,
         deadline: ends.unwrap_or(due + Span::days(1)),
     }))
@@ -378,14 +415,6 @@ fn waiting_of(state: &mut State<'_>, id: &MessageId, due: Instant) -> Result<Opt
 /// The connection of messages without a sender.
 pub fn no_connection() -> ConnectionId {
     "none".parse().expect("a slug")
-}
-
-fn sender_of(state: &mut State<'_>, id: &str) -> Result<Option<Sender>, StateError> {
-    let row = state.get::<RegistryRow>(&keys::registry("sender", id))?;
-    Ok(row.and_then(|row| match &row.object {
-        crate::ledger::body::Object::Sender(sender) => Some(sender.clone()),
-        _ => None,
-    }))
 }
 
 #[cfg(test)]
@@ -415,13 +444,18 @@ mod tests {
         let mut schedule = Schedule::default();
         let mut seen = std::collections::HashSet::new();
         for second in 0..4 {
-            seen.extend(take_up(&mut State::over(&kv), &mut schedule, at(200 + second)).expect("reads"));
+            let open = |_: &ConnectionId| Health::Open;
+            let found = take_up(&mut State::over(&kv), &mut schedule, at(200 + second), &open);
+            seen.extend(found.expect("reads"));
         }
         assert_eq!(seen.len(), usize::from(count));
         // Due long ago, written just now: as after a restart of the clock, or a hand-over that never was.
         put(&kv, at(50), count);
         let again: Vec<_> = (0..4)
-            .flat_map(|n| take_up(&mut State::over(&kv), &mut schedule, at(210 + n)).expect("reads"))
+            .flat_map(|n| {
+                let open = |_: &ConnectionId| Health::Open;
+                take_up(&mut State::over(&kv), &mut schedule, at(210 + n), &open).expect("reads")
+            })
             .collect();
         assert!(again.iter().any(|id| id.0[..2] == count.to_be_bytes()), "the sweep finds it");
     }

@@ -5,6 +5,7 @@
 
 pub mod driver;
 pub mod lane;
+pub mod route;
 pub mod schedule;
 
 pub use driver::{Dispatcher, Providers};

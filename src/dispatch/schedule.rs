@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::lane::{Lane, Wait};
 use crate::ledger::rows::keys;
-use crate::model::registry::ThrottleGroup;
-use crate::model::{ConnectionId, Instant, MessageId, ProgramId, Span};
+use crate::model::registry::{TaxIdCap, ThrottleGroup};
+use crate::model::{ConnectionId, Instant, MessageId, ProgramId, SenderId, Span};
 
 /// Messages kept ready in each lane: two minutes of its rate, within these bounds. The rest stays in the index, where it
 /// is due: so a lane that rests or is slow takes no room from the others.
@@ -24,6 +24,12 @@ pub struct Waiting {
     pub program: ProgramId,
     pub connection: ConnectionId,
     pub group: ThrottleGroup,
+    /// What carriers let the company behind its sender send a day.
+    pub cap: Option<TaxIdCap>,
+    /// The sender, where it is not the one the message was accepted for.
+    pub stands_in: Option<SenderId>,
+    /// Another sender could carry it, should its connection come to rest.
+    pub has_others: bool,
     pub parts: u32,
     /// When it loses its purpose: its own end, or the end of its window as last judged.
     pub deadline: Instant,
@@ -46,6 +52,15 @@ struct Slots {
     paused: bool,
 }
 
+/// A tax id's cap, and the parts that left on a date of its zone.
+#[derive(Debug)]
+pub struct DayCap {
+    pub cap: TaxIdCap,
+    /// Local date the parts were counted on; empty: they were not counted yet.
+    pub day: String,
+    pub parts: u64,
+}
+
 /// What is due and what may leave.
 #[derive(Default)]
 pub struct Schedule {
@@ -53,6 +68,8 @@ pub struct Schedule {
     slots: HashMap<ConnectionId, Slots>,
     known: HashSet<MessageId>,
     in_hand: HashMap<MessageId, ConnectionId>,
+    /// By tax id: its cap and what left today.
+    caps: BTreeMap<String, DayCap>,
     /// The last due message looked at; none: from the first.
     looked: Option<Vec<u8>>,
     /// The same of the sweep, and when it last moved.
@@ -73,10 +90,26 @@ pub enum Next {
 
 impl Schedule {
     /// Sets how many hand-overs a connection takes at once, and whether its lanes rest.
-    pub fn set_connection(&mut self, connection: &ConnectionId, most: u32, paused: bool) {
+    /// Answers whether they began or ceased to rest.
+    pub fn set_connection(&mut self, connection: &ConnectionId, most: u32, paused: bool) -> bool {
         let slots = self.slots.entry(connection.clone()).or_default();
         slots.most = most.max(1);
-        slots.paused = paused;
+        std::mem::replace(&mut slots.paused, paused) != paused
+    }
+
+    /// Lets go of messages whose connection rests while others could carry them: the next sweep finds their way anew.
+    pub fn reroute(&mut self) {
+        let slots = &self.slots;
+        let rests = |w: &Waiting| slots.get(&w.connection).is_none_or(|s| s.paused);
+        let gone = |w: &Waiting| w.has_others && rests(w);
+        for (_, queue) in self.lanes.values_mut() {
+            queue.let_go(gone, &mut self.known);
+        }
+    }
+
+    /// Caps of tax ids and the local date each counts on, so that a new day can be told.
+    pub fn caps(&mut self) -> impl Iterator<Item = &mut DayCap> {
+        self.caps.values_mut()
     }
 
     /// Whether a group's lane has room for more.
@@ -122,9 +155,15 @@ impl Schedule {
         let (lane, queue) =
             self.lanes.entry(id).or_insert_with(|| (Lane::new(waiting.group.clone(), now), Queue::default()));
         if *lane.group() != waiting.group {
-            let day = lane.day().to_owned();
+            // Without a date: what left today is counted before the next permit.
             *lane = Lane::new(waiting.group.clone(), now);
-            lane.set_day(day, 0);
+        }
+        if let Some(cap) = &waiting.cap {
+            let fresh = || DayCap { cap: cap.clone(), day: String::new(), parts: 0 };
+            let known = self.caps.entry(cap.tax_id.clone()).or_insert_with(fresh);
+            if known.cap != *cap {
+                *known = fresh();
+            }
         }
         queue.parts += u64::from(waiting.parts);
         queue.messages += 1;
@@ -144,8 +183,14 @@ impl Schedule {
         for (lane, queue) in self.lanes.values_mut() {
             let Some(first) = queue.first(&self.slots) else { continue };
             idle = false;
-            match lane.take(first.parts, now) {
+            let cap = first.cap.as_ref().and_then(|cap| self.caps.get_mut(&cap.tax_id));
+            let spent = cap.as_ref().is_some_and(|c| c.parts + u64::from(first.parts) > c.cap.parts_per_day);
+            let permit = if spent { Err(Wait::Tomorrow) } else { lane.take(first.parts, now) };
+            match permit {
                 Ok(()) => {
+                    if let Some(cap) = cap {
+                        cap.parts += u64::from(first.parts);
+                    }
                     let waiting = queue.take(&first);
                     self.slots.entry(waiting.connection.clone()).or_default().used += 1;
                     self.in_hand.insert(waiting.message, waiting.connection.clone());
@@ -213,6 +258,23 @@ impl Queue {
         candidates.min_by_key(|(rank, first)| (*rank, first.message)).map(|(_, first)| first.clone())
     }
 
+    /// Forgets some of what waits, as if it had never been taken in.
+    fn let_go(&mut self, gone: impl Fn(&Waiting) -> bool, known: &mut HashSet<MessageId>) {
+        let (parts, messages) = (&mut self.parts, &mut self.messages);
+        for waiting in self.programs.values_mut() {
+            waiting.retain(|_, w| {
+                let goes = gone(w);
+                if goes {
+                    known.remove(&w.message);
+                    *parts -= u64::from(w.parts);
+                    *messages -= 1;
+                }
+                !goes
+            });
+        }
+        self.programs.retain(|_, waiting| !waiting.is_empty());
+    }
+
     fn take(&mut self, first: &Waiting) -> Waiting {
         *self.served.entry(first.program.clone()).or_default() += 1;
         self.parts -= u64::from(first.parts);
@@ -246,6 +308,9 @@ mod tests {
                 parts_per_day: None,
                 reset_zone: "UTC".to_owned(),
             },
+            cap: None,
+            stands_in: None,
+            has_others: false,
             parts: 1,
             deadline: Instant::from_seconds(deadline),
         }
@@ -336,6 +401,39 @@ mod tests {
         );
         schedule.swept(Some(last.clone()), at(10));
         assert_eq!((schedule.sweep_from(at(10)), schedule.sweep_from(at(11))), (None, Some(Some(last))));
+    }
+
+    #[test]
+    fn a_tax_id_has_one_day_over_all_its_numbers() {
+        let now = Instant::from_seconds(0);
+        let mut schedule = Schedule::default();
+        schedule.set_connection(&"c".parse().expect("slug"), 10, false);
+        let cap = TaxIdCap { tax_id: "12-3456789".into(), parts_per_day: 3, reset_zone: "UTC".into() };
+        for n in 0..6 {
+            let group = ThrottleGroup { id: format!("g{}", n % 2), ..waiting(n, "a", 600).group };
+            let cap = Some(cap.clone()).filter(|_| n < 5);
+            schedule.add(Waiting { group, cap, parts: 2, ..waiting(n, "a", 600) }, now);
+        }
+        schedule.caps().for_each(|c| (c.day, c.parts) = ("1970-01-01".to_owned(), 0));
+        assert_eq!(order(&mut schedule, now).len(), 1, "two of three parts; the next message would be four");
+        schedule.caps().for_each(|c| (c.day, c.parts) = ("1970-01-02".to_owned(), 0));
+        assert_eq!(order(&mut schedule, now).len(), 1, "a new day");
+    }
+
+    #[test]
+    fn what_rests_is_let_go_where_others_could_carry_it() {
+        let now = Instant::from_seconds(0);
+        let connection: ConnectionId = "c".parse().expect("slug");
+        let mut schedule = Schedule::default();
+        assert!(!schedule.set_connection(&connection, 10, false));
+        schedule.add(Waiting { has_others: true, ..waiting(1, "a", 600) }, now);
+        schedule.add(waiting(2, "a", 600), now);
+        schedule.reroute();
+        assert!(schedule.knows(&MessageId([1; 16])), "its connection is well");
+        assert!(schedule.set_connection(&connection, 10, true));
+        schedule.reroute();
+        assert!(!schedule.knows(&MessageId([1; 16])) && schedule.knows(&MessageId([2; 16])));
+        assert_eq!(schedule.free_at("g", now), Some(now + Span::millis(100)), "one part is left");
     }
 
     #[test]

@@ -76,10 +76,11 @@ impl Inventory {
             }
             Body::Intent(body) => {
                 let parts = self.parts.get(&body.message).copied().unwrap_or_default();
-                let (group, date) = &body.throttle;
-                match rows.throttle.iter_mut().find(|(g, d, _)| g == group && d == date) {
-                    Some((_, _, counted)) => *counted += parts,
-                    None => rows.throttle.push((group.clone(), date.clone(), parts)),
+                for (group, date) in body.counts_on() {
+                    match rows.throttle.iter_mut().find(|(g, d, _)| *g == group && *d == date) {
+                        Some((_, _, counted)) => *counted += parts,
+                        None => rows.throttle.push((group, date, parts)),
+                    }
                 }
             }
             Body::Inbound(body) => {

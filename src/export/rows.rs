@@ -186,6 +186,8 @@ columns! {
     engine: String = "SHA-256 of what judged: release, rules, policy, zones, phone data, reply rules.",
     shown: String = "`yes`; `withheld`: sealed here because it is outside what was asked; `erased`: nobody can open it.",
     leaf_hash: String = "RFC 6962 hash of the entry's leaf.",
+    cost: String = "What the provider took for the message, at the agreed price.",
+    cost_currency: String = "Its currency, ISO 4217.",
 }
 
 /// What of an entry may be told.

@@ -202,6 +202,9 @@ impl World {
             not_after: self.clock_now() + Span::hours(3),
             resolve_by: self.clock_now() + Span::hours(72),
             throttle: ("main-10dlc".to_owned(), "2026-06-01".to_owned()),
+            tax_id: None,
+            stands_in_for: None,
+            cost: None,
         };
         self.emit(subject, Some(brand), about("ADMIT"), Body::Intent(Box::new(intent)));
         let outcome = OutcomeBody {
@@ -211,6 +214,8 @@ impl World {
             error: None,
             handed_over_at: Some(self.clock_now()),
             due: None,
+            cost: None,
+            connection: None,
         };
         self.emit(subject, Some(brand), about("SENT"), Body::Outcome(outcome));
         let click = Click {

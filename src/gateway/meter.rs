@@ -24,15 +24,16 @@ const EVERY: Duration = Duration::from_secs(5);
 pub(super) async fn follow(mut news: broadcast::Receiver<Arc<[Entry]>>, stop: CancellationToken) {
     while let Some(heard) = stop.run_until_cancelled(news.recv()).await {
         match heard {
-            Ok(entries) => entries.iter().for_each(|entry| count(&entry.body)),
+            Ok(entries) => entries.iter().for_each(count),
             Err(RecvError::Lagged(batches)) => tracing::debug!(batches, "metrics missed some commits"),
             Err(RecvError::Closed) => return,
         }
     }
 }
 
-fn count(body: &Body) {
-    match body {
+fn count(entry: &Entry) {
+    spent(entry);
+    match &entry.body {
         Body::Decision(decided) => {
             metrics::decision("acceptance", &decided.verdict);
             metrics::message(decided.state);
@@ -49,6 +50,19 @@ fn count(body: &Body) {
         Body::Receipt(receipt) if receipt.message.is_some() => metrics::message(receipt.state),
         Body::Cancelled(_) => metrics::message(MessageState::Cancelled),
         _ => {}
+    }
+}
+
+/// What a provider took for a message.
+fn spent(entry: &Entry) {
+    let (cost, connection) = match &entry.body {
+        Body::Outcome(body) => (&body.cost, body.connection.as_ref()),
+        Body::Receipt(body) => (&body.cost, Some(&body.connection)),
+        _ => return,
+    };
+    if let (Some(cost), Some(connection)) = (cost, connection) {
+        let brand = entry.leaf.brand.as_ref().map_or("", |brand| brand.as_str());
+        metrics::spend(connection, &entry.leaf.public.channel, brand, cost);
     }
 }
 

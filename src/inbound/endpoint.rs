@@ -193,6 +193,7 @@ mod tests {
             validity: Validity::Native { min_seconds: 1, max_seconds: 36_000 },
             reconcile: Reconcile::List,
             slots: 4,
+            prices: Vec::new(),
         }
     }
 

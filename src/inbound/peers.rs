@@ -1,7 +1,7 @@
 //! The vendors' own SDKs sign and judge webhooks; every verdict of ours must be theirs.
 //!
 //! Needs a Python environment with `tests/peers/requirements.txt`, in `target/peers` or where `CONSENTRY_PEERS` points.
-//! Without one these tests say so loudly and check nothing.
+//! Without one these tests say so loudly and check nothing; with `CONSENTRY_REQUIRE_PEERS` set, as in `.ci/run`, they fail.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -41,6 +41,7 @@ pub(super) fn run(script: &str, seed: &str, input: &str) -> Option<String> {
     let Some(python) = python() else {
         // Past the test harness, which keeps to itself what passing tests print.
         let why = "no Python environment, see tests/peers/requirements.txt";
+        assert!(std::env::var_os("CONSENTRY_REQUIRE_PEERS").is_none(), "tests/peers/{script}.py: {why}");
         let _ = writeln!(std::io::stderr(), "SKIPPED tests/peers/{script}.py: {why}");
         return None;
     };

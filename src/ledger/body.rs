@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::entry::{BODY_BYTES_MAX, EntryError, Kind};
+use super::rows::keys;
 use crate::model::cart::{Cart, Click, Coupon, CouponPool, Link};
 use crate::model::consent::{Channel, Consent, OptOut};
 use crate::model::evidence::Evidence;
@@ -12,6 +13,7 @@ use crate::model::location::LocationHint;
 use crate::model::message::MessageState;
 use crate::model::outgoing::{MessageSpec, ProviderError};
 use crate::model::registry::{ApiKey, Brand, Connection, Disclosure, Program, Seller, Sender, Template};
+use crate::model::spend::Cost;
 use crate::model::subject::{Address, Preferences};
 use crate::model::verdict::Verdict;
 use crate::model::{
@@ -258,6 +260,23 @@ pub struct IntentBody {
     pub resolve_by: Instant,
     /// Throttle group and local date its parts count on.
     pub throttle: (String, String),
+    /// Tax id whose carriers' daily cap its parts count on, and the local date; none: no such cap is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_id: Option<(String, String)>,
+    /// The sender it was accepted for, where another one stands in; none: it goes by that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_in_for: Option<SenderId>,
+    /// What it costs if the provider takes it; none: there is no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+}
+
+impl IntentBody {
+    /// Everything its parts count on: group, as rows name it, and local date.
+    pub fn counts_on(&self) -> Vec<(String, String)> {
+        let tax_id = self.tax_id.iter().map(|(id, date)| (keys::tax_id_group(id), date.clone()));
+        std::iter::once(self.throttle.clone()).chain(tax_id).collect()
+    }
 }
 
 /// A message decided again, not admitted now.
@@ -282,6 +301,12 @@ pub struct OutcomeBody {
     pub handed_over_at: Option<Instant>,
     /// When to try again, for what was certainly not handed over.
     pub due: Option<Instant>,
+    /// What it cost, where the provider took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// The connection it was handed over through, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionId>,
 }
 
 /// A delivery receipt that changed something.
@@ -299,6 +324,9 @@ pub struct ReceiptBody {
     /// This id's part arrived while others are still out; `state` is the whole message's.
     #[serde(default)]
     pub part_delivered: bool,
+    /// What the message cost, where this is the first word that the provider took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
 }
 
 /// A text or signal from a person.

@@ -15,7 +15,7 @@ use crate::model::{
 use super::body::{LegalHoldBody, Object};
 
 /// Shape of the rows; another number in an index means it is rebuilt from the ledger.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// Link from a keyed address to its subject; survives erasure as a suppression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -352,6 +352,10 @@ pub mod keys {
     /// By throttle group and local date.
     pub fn throttle_day(group: &str, date: &str) -> Vec<u8> {
         key::<ThrottleDay>(&[&sized(group), date.as_bytes()])
+    }
+    /// The name under which a tax id's parts are counted, like a throttle group's; no group's id holds a space.
+    pub fn tax_id_group(tax_id: &str) -> String {
+        format!("tax id {tax_id}")
     }
     /// By chain.
     pub fn erased(subject: &SubjectId) -> Vec<u8> {

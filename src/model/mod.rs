@@ -14,6 +14,7 @@ pub mod message;
 pub mod outgoing;
 pub mod phone;
 pub mod registry;
+pub mod spend;
 pub mod subject;
 pub mod verdict;
 pub mod zone;

@@ -9,6 +9,7 @@ use super::ids::{
 };
 use super::instant::Instant;
 use super::message::MessageState;
+use super::spend::Cost;
 use super::subject::Address;
 use super::verdict::Verdict;
 
@@ -93,6 +94,13 @@ pub enum ErrorClass {
     Ambiguous,
 }
 
+/// A way out that an intent named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    pub sender: SenderId,
+    pub connection: ConnectionId,
+}
+
 /// A message as it stands now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
@@ -122,6 +130,35 @@ pub struct Message {
     pub error: Option<ProviderError>,
     /// Intents that were void before a hand-over, so that a broken lane cannot spin for ever.
     pub voided_intents: u32,
+    /// Ways out that intents named, each once, the newest last; empty: none was named yet.
+    pub routes: Vec<Route>,
+    /// What the newest intent costs; none: its connection has no price for it.
+    pub cost: Option<Cost>,
     /// Index of the entry that accepted it.
     pub entry: u64,
+}
+
+impl Message {
+    /// The sender it went by, or would go by as accepted.
+    pub fn sender(&self) -> Option<&SenderId> {
+        self.routes.last().map(|route| &route.sender).or(self.spec.sender.as_ref())
+    }
+
+    /// The connection it went through, or would go through as accepted.
+    pub fn connection(&self) -> Option<&ConnectionId> {
+        self.routes.last().map(|route| &route.connection).or(self.spec.connection.as_ref())
+    }
+
+    /// Whether a provider took it, or may have, and so is paid for it.
+    pub fn was_taken(&self) -> bool {
+        use MessageState::{Delivered, Expired, Failed, Sent, Undelivered, Unknown};
+        let state = matches!(self.state, Sent | Delivered | Undelivered | Failed | Unknown | Expired);
+        state && self.sent_at.is_some()
+    }
+
+    /// Whether it may be known at a connection: an intent named it, or it was to go that way.
+    pub fn went_through(&self, connection: &ConnectionId) -> bool {
+        self.spec.connection.as_ref() == Some(connection)
+            || self.routes.iter().any(|route| route.connection == *connection)
+    }
 }

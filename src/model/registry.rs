@@ -6,6 +6,7 @@ use super::consent::{Category, Channel};
 pub use super::facts::{Answers, BrandProfile, SenderKind};
 use super::ids::{BrandId, ConnectionId, DisclosureId, ProgramId, SellerId, SenderId, TemplateId};
 use super::instant::Instant;
+pub use super::spend::Price;
 
 /// A legal entity: owner of one log, its keys and its API keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,7 +51,8 @@ pub struct Program {
     pub name: String,
     pub category: Category,
     pub channels: Vec<Channel>,
-    /// Senders of this program; the first is the default.
+    /// Senders of this program, the one preferred first. Later ones that fit the same country and channel through
+    /// another connection stand by for it.
     pub senders: Vec<SenderId>,
     /// Ask for a YES by text before consent counts.
     pub double_opt_in: bool,
@@ -104,6 +106,32 @@ pub struct Sender {
     pub paused: bool,
     pub answers: Answers,
     pub throttle: ThrottleGroup,
+    /// Senders of a program that name one pool share its people: each person is given one of them and keeps it. Empty:
+    /// it is in none.
+    #[serde(default)]
+    pub pool: String,
+    /// What carriers let the tax id behind it send a day.
+    #[serde(default)]
+    pub tax_id_cap: Option<TaxIdCap>,
+}
+
+impl Sender {
+    /// Whether nobody can reply to it, so that a text by it has to name another way to stop.
+    pub fn is_one_way(&self) -> bool {
+        matches!(self.kind, SenderKind::Alphanumeric | SenderKind::PushApp)
+    }
+}
+
+/// A daily cap of carriers on everything a tax id sends, whatever the number, campaign or provider (T-Mobile's caps by
+/// trust score, The Campaign Registry). Whose number belongs to which carrier is not known, so every part counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaxIdCap {
+    /// The tax id, or any name for it; senders that name the same one share its count.
+    pub tax_id: String,
+    /// Parts a day.
+    pub parts_per_day: u64,
+    /// IANA zone whose midnight starts a new day.
+    pub reset_zone: String,
 }
 
 /// The unit that is leased for sending; senders that share one share its rate.
@@ -137,6 +165,9 @@ pub struct Connection {
     pub reconcile: Reconcile,
     /// Messages in hand-over at once.
     pub slots: u32,
+    /// What a part costs, by the person's country; sorted.
+    #[serde(default)]
+    pub prices: Vec<Price>,
 }
 
 /// Whether the provider takes a deadline with a message.

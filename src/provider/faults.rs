@@ -13,6 +13,7 @@ use super::http::{AddressRule, HttpClient, HttpLimits};
 use super::{Dispatch, Handover, IntentDraft, SharedProvider, registry};
 use crate::clock::ManualClock;
 use crate::dispatch::driver::Carrier;
+use crate::dispatch::route::Health;
 use crate::model::outgoing::ErrorClass;
 use crate::model::registry::{Connection, Reconcile, Validity};
 use crate::model::subject::Address;
@@ -202,6 +203,7 @@ pub fn connection(provider: &str, settings: &[(&str, &str)]) -> Connection {
         validity: Validity::Native { min_seconds: 1, max_seconds: 36_000 },
         reconcile: Reconcile::List,
         slots: 4,
+        prices: Vec::new(),
     }
 }
 
@@ -371,7 +373,8 @@ async fn throttled_means_not_taken_and_the_account_rests() {
             assert_eq!(after_seconds, wait, "{what}");
             let until = adapter.resting_until().unwrap_or_else(|| panic!("{what}: must rest"));
             let carrier = Carrier { provider: adapter.clone(), slots: 1, paused: false };
-            assert!(carrier.rests(now()) && !carrier.rests(until), "{what}: its lanes rest as long");
+            let health = (carrier.health(now()), carrier.health(until));
+            assert_eq!(health, (Health::Rests, Health::Open), "{what}: its lanes rest as long");
             assert_eq!(until, now() + Span::seconds(wait.map_or(1, i64::from)), "{what}");
             // Meanwhile nothing reaches the peer.
             assert!(matches!(adapter.send(dispatch(2)).await, Handover::NotTaken { .. }), "{what}");

@@ -10,6 +10,7 @@ use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
 use crate::model::message::MessageState;
+use crate::model::spend::Cost;
 use crate::model::verdict::{Code, Outcome, Verdict};
 use crate::model::{ConnectionId, PoolId, Span};
 pub use names::{ALL, Kind, Metric};
@@ -103,6 +104,17 @@ pub fn decision(stage: &'static str, verdict: &Verdict) {
 /// A message entered a state.
 pub fn message(state: MessageState) {
     counter!(names::MESSAGES_TOTAL, "state" => state_label(state)).increment(1);
+}
+/// A provider took a message at an agreed price. The sum is kept in millionths of the currency's unit, because counters
+/// are whole numbers.
+pub fn spend(connection: &ConnectionId, channel: &str, brand: &str, cost: &Cost) {
+    let labels = [
+        ("connection", connection.to_string()),
+        ("channel", channel.to_owned()),
+        ("brand", brand.to_owned()),
+        ("currency", cost.currency.clone()),
+    ];
+    counter!(names::SPEND_MICROS_TOTAL, &labels).increment(cost.micros);
 }
 /// A short link was followed, by a person or by something that only looked.
 pub fn click(human: bool) {
@@ -235,6 +247,7 @@ mod tests {
         message(MessageState::NotSent);
         click(true);
         clicks_lost(1);
+        spend(&connection, "SMS", "main", &Cost { currency: "USD".to_owned(), micros: 7_900 });
         coupon_pool_low(&pool);
         redemption("WRONG_CART");
         webhook(&connection, "accepted");

@@ -56,6 +56,7 @@ pub fn connection() -> Connection {
         validity: Validity::Native { min_seconds: 5, max_seconds: 36_000 },
         reconcile: Reconcile::List,
         slots: 3,
+        prices: Vec::new(),
     }
 }
 
@@ -91,6 +92,8 @@ pub fn objects() -> Vec<Object> {
                 parts_per_day: Some(60),
                 reset_zone: "America/Los_Angeles".to_owned(),
             },
+            pool: String::new(),
+            tax_id_cap: None,
         }),
         Object::Connection(connection()),
     ]
@@ -319,6 +322,9 @@ impl Op for HastyIntent {
             not_after: cx.now + Span::seconds(2),
             resolve_by: cx.now + Span::hours(72),
             throttle: ("main".to_owned(), "2026-06-01".to_owned()),
+            tax_id: None,
+            stands_in_for: None,
+            cost: None,
         };
         cx.emit(spec.subject, Some(&spec.brand), Public::default(), Body::Intent(Box::new(body)))?;
         Ok(None)

@@ -1,7 +1,7 @@
 //! A message on the wire.
 
 use crate::api::convert::verdict::{EngineInForce, verdict};
-use crate::api::convert::{maybe_timestamp, names, subject, timestamp};
+use crate::api::convert::{maybe_timestamp, names, spend, subject, timestamp};
 use crate::model::outgoing::{ErrorClass, Message, ProviderError};
 use crate::pb::consentry::v1 as wire;
 use crate::writer::ops::link::short_url;
@@ -32,7 +32,7 @@ pub fn message(message: &Message, around: &Around, engine: EngineInForce<'_>) ->
         category: names::category(spec.category).into(),
         subject: Some(subject::subject(&spec.to)),
         channel: names::channel(spec.channel).into(),
-        sender: text(spec.sender.as_ref()),
+        sender: text(message.sender()),
         state: names::message_state(message.state).into(),
         verdict: Some(verdict(&message.first, Some(message.entry), engine)),
         dispatch_verdict: message.last.as_ref().map(|last| verdict(last, None, engine)),
@@ -56,10 +56,11 @@ pub fn message(message: &Message, around: &Around, engine: EngineInForce<'_>) ->
         sent_at: maybe_timestamp(message.sent_at),
         delivered_at: maybe_timestamp(message.delivered_at),
         updated_at: Some(timestamp(message.changed_at)),
-        connection: text(spec.connection.as_ref()),
+        connection: text(message.connection()),
         provider_message_ids: message.provider_ids.clone(),
         error: message.error.as_ref().map(delivery_error),
         human_clicks: around.human_clicks,
+        cost: message.cost.as_ref().filter(|_| message.was_taken()).map(spend::money),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod policy;
 pub mod registry;
 pub mod send;
 pub mod sender;
+pub mod spend;
 pub mod subject;
 pub mod touch;
 pub mod verdict;

@@ -1,10 +1,10 @@
 //! Senders and connections: as an operator writes them, as a row has them.
 
-use crate::api::convert::{maybe_timestamp, names, timestamp};
+use crate::api::convert::{maybe_timestamp, names, spend, timestamp};
 use crate::api::field::{Fields, Lines};
 use crate::ledger::rows::{HeardRow, RegistryRow};
 use crate::model::facts::{Answers, SenderKind};
-use crate::model::registry::{Connection, Reconcile, Sender, ThrottleGroup, Validity};
+use crate::model::registry::{Connection, Reconcile, Sender, TaxIdCap, ThrottleGroup, Validity};
 use crate::model::{Phone, SenderId};
 use crate::pb::consentry::v1 as wire;
 
@@ -27,6 +27,8 @@ pub fn sender(f: &mut Fields, sender: wire::Sender) -> Option<Sender> {
     let throttle =
         f.required("throttle_group", sender.throttle_group, |f, group| throttle(f, group, id.as_ref()));
     let connection = f.id("connection", &sender.connection);
+    let pool: Option<Option<SenderId>> = f.optional_id("pool", &sender.pool);
+    let tax_id_cap = f.optional("tax_id_cap", sender.tax_id_cap, tax_id_cap);
     let kind = kind?;
     let usual = if kind == SenderKind::TollFree { Answers::Network } else { Answers::Gateway };
     Some(Sender {
@@ -40,6 +42,21 @@ pub fn sender(f: &mut Fields, sender: wire::Sender) -> Option<Sender> {
         paused: sender.paused,
         answers: answers?.unwrap_or(usual),
         throttle: throttle?,
+        pool: pool?.map(|pool| pool.to_string()).unwrap_or_default(),
+        tax_id_cap: tax_id_cap?,
+    })
+}
+
+fn tax_id_cap(f: &mut Fields, cap: wire::TaxIdCap) -> Option<TaxIdCap> {
+    let tax_id = f.text("tax_id", cap.tax_id, 1..=64, Lines::One);
+    if !(1..=100_000_000).contains(&cap.parts_per_day) {
+        f.bad("parts_per_day", "must be 1 to 100,000,000");
+    }
+    let zone = f.zone("reset_zone", &cap.reset_zone);
+    Some(TaxIdCap {
+        tax_id: tax_id?,
+        parts_per_day: cap.parts_per_day,
+        reset_zone: zone?.map_or_else(|| RESET_ZONE.to_owned(), |zone| zone.as_str().to_owned()),
     })
 }
 
@@ -102,6 +119,12 @@ pub fn sender_out(sender: &Sender, row: &RegistryRow) -> wire::Sender {
         }),
         connection: sender.connection.to_string(),
         paused: sender.paused,
+        pool: sender.pool.clone(),
+        tax_id_cap: sender.tax_id_cap.as_ref().map(|cap| wire::TaxIdCap {
+            tax_id: cap.tax_id.clone(),
+            parts_per_day: cap.parts_per_day,
+            reset_zone: cap.reset_zone.clone(),
+        }),
         created_at: Some(timestamp(row.created_at)),
         updated_at: Some(timestamp(row.updated_at)),
     }
@@ -121,9 +144,13 @@ pub fn connection(f: &mut Fields, wire: wire::Connection) -> Option<Connection> 
     let validity = f.optional("validity", wire.validity, validity);
     let reconcile = f.maybe_named("reconcile", wire.reconcile, names::reconcile_of);
     let slots = f.number("slots", wire.slots, 0..=1_024);
+    let prices = f.each("prices", wire.prices, 0..=256, spend::price);
     let (mut settings, mut secrets) = (settings?, secrets?);
     f.no_repeats("settings", settings.iter().map(|(name, _)| name))?;
     f.no_repeats("secrets", secrets.iter().map(|(name, _)| name))?;
+    let mut prices = prices?;
+    f.no_repeats("prices", prices.iter().map(|price| &price.country))?;
+    prices.sort();
     settings.sort();
     secrets.sort();
     Some(Connection {
@@ -136,6 +163,7 @@ pub fn connection(f: &mut Fields, wire: wire::Connection) -> Option<Connection> 
         validity: validity?.unwrap_or(Validity::None { queue_seconds: QUEUE_SECONDS_DEFAULT }),
         reconcile: reconcile?.unwrap_or(Reconcile::List),
         slots: if slots? == 0 { SLOTS_DEFAULT } else { slots? },
+        prices,
     })
 }
 
@@ -205,6 +233,9 @@ pub fn connection_out(
         validity: Some(validity),
         reconcile: names::reconcile(connection.reconcile).into(),
         slots: connection.slots,
+        prices: connection.prices.iter().map(spend::price_out).collect(),
+        paused: false,
+        resting_until: None,
         heard_until: maybe_timestamp(heard.map(|heard| heard.until)),
         heard_by: heard.map(|heard| heard.how.clone()).unwrap_or_default(),
         created_at: Some(timestamp(row.created_at)),

@@ -6,6 +6,7 @@ use crate::ledger::body::{
     ReceiptBody, RedecisionBody, RegistryBody,
 };
 use crate::model::outgoing::{MessageSpec, ProviderError};
+use crate::model::spend::Cost;
 use crate::model::subject::Address;
 use crate::model::verdict::Verdict;
 
@@ -188,7 +189,10 @@ fn intent(row: &mut Row, body: &IntentBody) {
     row.send_not_after = Some(body.not_after);
     row.coupon_expires_at = body.coupon_expires_at;
     row.state = "SENDING".to_owned();
-    row.summary = "The message was judged again, admitted, and handed to its lane.".to_owned();
+    row.summary = match &body.stands_in_for {
+        None => "The message was judged again, admitted, and handed to its lane.".to_owned(),
+        Some(own) => format!("The message was judged again and admitted by another sender than {own}."),
+    };
 }
 
 fn redecision(row: &mut Row, body: &RedecisionBody) {
@@ -204,11 +208,22 @@ fn error(row: &mut Row, error: Option<&ProviderError>) {
     }
 }
 
+fn cost(row: &mut Row, cost: Option<&Cost>) {
+    if let Some(cost) = cost {
+        row.cost = cost.amount();
+        row.cost_currency.clone_from(&cost.currency);
+    }
+}
+
 fn outcome(row: &mut Row, body: &OutcomeBody) {
     row.message_id = body.message.to_string();
     row.state = words::name(&body.state);
     row.provider_ids.clone_from(&body.provider_ids);
     row.handed_over_at = body.handed_over_at;
+    if let Some(connection) = &body.connection {
+        row.connection = connection.to_string();
+    }
+    cost(row, body.cost.as_ref());
     error(row, body.error.as_ref());
     row.summary = match body.handed_over_at {
         Some(_) => format!("The provider answered: {}.", row.state),
@@ -222,6 +237,7 @@ fn receipt(row: &mut Row, body: &ReceiptBody) {
     row.provider_ids = vec![body.provider_id.clone()];
     row.state = words::name(&body.state);
     row.carrier_at = body.carrier_at;
+    cost(row, body.cost.as_ref());
     row.late = if body.late { "yes".to_owned() } else { String::new() };
     error(row, body.error.as_ref());
     row.summary = match body.part_delivered {

@@ -60,6 +60,7 @@ impl Op for Connect {
             validity: Validity::None { queue_seconds: 60 },
             reconcile: Reconcile::List,
             slots: 4,
+            prices: Vec::new(),
         };
         let object = Object::Connection(connection);
         let body = RegistryBody { object, reason: String::new(), actor: "test".to_owned() };

@@ -10,7 +10,7 @@ use crate::ledger::rows::{DueRow, ParkedReceipt, ProviderIdRow, ThrottleDay, key
 use crate::ledger::state::State;
 use crate::model::facts::{AutomaticKind, AutomaticText};
 use crate::model::message::{MessageState, Touch};
-use crate::model::outgoing::{Message, MessageSpec};
+use crate::model::outgoing::{Message, MessageSpec, Route};
 use crate::model::subject::{OpenMessage, PendingOptIn, SentAutomatic, Subject, bounds};
 use crate::model::{Instant, MessageId};
 
@@ -40,6 +40,8 @@ pub(super) fn decision(state: &mut State<'_>, entry: &Entry, body: &DecisionBody
         parts_delivered: Vec::new(),
         error: None,
         voided_intents: 0,
+        routes: Vec::new(),
+        cost: None,
         entry: entry.index,
     };
     let mut subject = subject_of(state, entry)?;
@@ -108,21 +110,30 @@ pub(super) fn intent(state: &mut State<'_>, entry: &Entry, body: &IntentBody) ->
     message.not_after = Some(body.not_after);
     message.sent_text = body.text.clone();
     message.due = Some(body.resolve_by);
+    message.cost = body.cost.clone();
+    let route = Route { sender: body.sender.clone(), connection: body.connection.clone() };
+    message.routes.retain(|known| *known != route);
+    message.routes.push(route);
     let mut subject = subject_of(state, entry)?;
     subject.open.retain(|o| o.id != body.message);
     match &message.spec.automatic {
         Some(automatic) => note_automatic(&mut subject, automatic, at),
         None => put_touch(&mut subject, touch_of(&message.spec, MessageState::Sending, at), at),
     }
-    let program = message.spec.program.clone();
-    subject.last_senders.retain(|(p, _)| *p != program);
-    subject.last_senders.push((program, body.sender.clone()));
-    if subject.last_senders.len() > bounds::CONSENTS {
-        subject.last_senders.remove(0);
+    // Whoever stands in once is not whom the person knows.
+    if body.stands_in_for.is_none() {
+        let program = message.spec.program.clone();
+        subject.last_senders.retain(|(p, _)| *p != program);
+        subject.last_senders.push((program, body.sender.clone()));
+        if subject.last_senders.len() > bounds::CONSENTS {
+            subject.last_senders.remove(0);
+        }
     }
     put_subject(state, subject);
     let parts = u64::from(message.spec.parts);
-    count_parts(state, &body.throttle.0, &body.throttle.1, |counted| counted + parts)?;
+    for (group, date) in body.counts_on() {
+        count_parts(state, &group, &date, |counted| counted + parts)?;
+    }
     shop::issue_coupon(state, entry, &message.spec, body.coupon_expires_at)?;
     shop::cart_leaves(state, &message.spec, at)?;
     put(state, message);
@@ -210,7 +221,7 @@ pub(super) fn outcome(state: &mut State<'_>, entry: &Entry, body: &OutcomeBody) 
             set_touch(&mut subject, &body.message, MessageState::Sent);
             put_subject(state, subject);
             shop::cart_learns(state, &message.spec, body.state)?;
-            if let Some(connection) = &message.spec.connection {
+            if let Some(connection) = message.connection() {
                 for id in &body.provider_ids {
                     let row = ProviderIdRow { message: body.message, at };
                     state.put(keys::provider_id(connection, id), row);
@@ -328,7 +339,8 @@ pub(super) fn count_parts(
 pub(super) fn forget(state: &mut State<'_>, id: &MessageId) -> Result<(), FoldError> {
     let Some(message) = state.get::<Message>(&keys::message(id))? else { return Ok(()) };
     unput_due(state, &message);
-    if let Some(connection) = &message.spec.connection {
+    let routes = message.routes.iter().map(|route| &route.connection);
+    for connection in routes.chain(&message.spec.connection) {
         message.provider_ids.iter().for_each(|id| state.delete(keys::provider_id(connection, id)));
     }
     state.delete(keys::message(id));

@@ -60,6 +60,7 @@ pub(super) fn connection(settings: &SeedSettings) -> Connection {
         validity: Validity::Native { min_seconds: 5, max_seconds: 36_000 },
         reconcile: Reconcile::List,
         slots: 8,
+        prices: Vec::new(),
     }
 }
 
@@ -85,6 +86,8 @@ fn sender(id: SenderId, kind: SenderKind, address: &str, rate: u64) -> Sender {
             parts_per_day: None,
             reset_zone: "America/Los_Angeles".to_owned(),
         },
+        pool: String::new(),
+        tax_id_cap: None,
         id,
     }
 }

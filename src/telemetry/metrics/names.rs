@@ -71,6 +71,8 @@ metrics_list! {
         "Reasons given in decisions, by stage and code.",
     MESSAGES_TOTAL "consentry_messages_total" Counter
         "Messages that entered a state, by state.",
+    SPEND_MICROS_TOTAL "consentry_spend_micros_total" Counter
+        "Cost of messages that providers took, at agreed prices, in millionths of the currency's unit.",
     CLICKS_TOTAL "consentry_clicks_total" Counter
         "Short links followed, by people and by machines that only looked.",
     CLICKS_LOST_TOTAL "consentry_clicks_lost_total" Counter

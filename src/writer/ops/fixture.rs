@@ -169,6 +169,9 @@ impl Op for Next {
                 not_after: now + Span::seconds(2),
                 resolve_by: now + Span::hours(1),
                 throttle: ("group".to_owned(), "2026-06-01".to_owned()),
+                tax_id: None,
+                stands_in_for: None,
+                cost: None,
             })),
             Step::Die => Body::Redecision(Box::new(RedecisionBody {
                 message: id,
@@ -184,6 +187,8 @@ impl Op for Next {
                 error: None,
                 handed_over_at: None,
                 due: Some(now + Span::minutes(1)),
+                cost: None,
+                connection: None,
             }),
         };
         let public = about_message(&id, "carts", "SMS", "");

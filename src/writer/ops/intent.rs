@@ -1,7 +1,7 @@
 //! The second decision: made in the same commit as the intent, so that nothing can come between them.
 
 use super::send::{
-    channel_name, codes, facts_for, final_text, outcome_name, request_of, state_hashes, wake_at,
+    channel_name, codes, facts_for, final_text, outcome_name, request_of, route, state_hashes, wake_at,
 };
 use crate::decide::decide;
 use crate::ledger::body::{Body, IntentBody, RedecisionBody, StateHash};
@@ -9,9 +9,11 @@ use crate::ledger::rows::keys;
 use crate::model::cart::Cart;
 use crate::model::facts::{Facts, Phase};
 use crate::model::outgoing::{Message, MessageSpec};
+use crate::model::phone::parse_for_sending;
 use crate::model::registry::{Sender, Validity};
+use crate::model::spend::Cost;
 use crate::model::subject::Subject;
-use crate::model::{Code, Instant, MessageId, MessageState, Outcome, Span, Verdict};
+use crate::model::{Code, Instant, MessageId, MessageState, Outcome, SenderId, Span, Verdict};
 use crate::provider::IntentDraft;
 use crate::writer::{Cx, Op, OpError, Priority, about_message};
 
@@ -19,12 +21,24 @@ use crate::writer::{Cx, Op, OpError, Priority, about_message};
 pub const INTENT_LIFE: Span = Span::seconds(2);
 /// Least time before a window's end at which a message is still handed over: the carrier needs some of it.
 const MARGIN_MIN: Span = Span::seconds(60);
+/// How long a message waits that is lawful and has no way out.
+const NO_WAY_OUT: Span = Span::minutes(1);
 /// How long after its validity a hand-over without word counts as unknown.
 const RESOLVE_AFTER: Span = Span::hours(72);
 
 /// Asks whether a due message may leave now. The lane holds a permit already.
 pub struct Intent {
     pub message: MessageId,
+    /// The sender whose lane gave the permit, where it is not the one the message was accepted for: that one's provider
+    /// certainly did not take it, or is out of order.
+    pub stands_in: Option<SenderId>,
+}
+
+impl Intent {
+    /// Asks for a message to leave by the sender it was accepted for.
+    pub fn of(message: MessageId) -> Intent {
+        Intent { message, stands_in: None }
+    }
 }
 
 /// What became of the question.
@@ -59,16 +73,39 @@ impl Op for Intent {
             None => None,
         };
         let hashes = state_hashes(cx, &subject)?;
-        let facts = facts_for(cx, spec, &subject, cart.as_deref(), &[], None, cx.now)?;
-        let sender = match &spec.sender {
+        let own = match &spec.sender {
             Some(id) => cx.sender(id.as_str())?,
             None => None,
         };
-        let (verdict, not_after) = judge(cx, spec, &subject, &facts, sender.as_ref())?;
-        match (verdict.outcome, sender) {
-            (Outcome::Admit, Some(sender)) => go(cx, &message, hashes, verdict, &sender, not_after),
+        if let (Some(wanted), Some(own)) = (&self.stands_in, &own) {
+            let others = route::standbys(&mut cx.state, spec, own)?;
+            if let Some(other) = others.into_iter().find(|other| other.id == *wanted) {
+                let by = by_way_of(spec, &other);
+                let facts = facts_for(cx, &by, &subject, cart.as_deref(), &[], None, cx.now)?;
+                let (verdict, not_after) = judge(cx, &by, &subject, &facts, Some(&other))?;
+                if verdict.outcome == Outcome::Admit {
+                    return go(cx, &message, hashes, verdict, &other, not_after);
+                }
+            }
+        }
+        let facts = facts_for(cx, spec, &subject, cart.as_deref(), &[], None, cx.now)?;
+        let (verdict, not_after) = judge(cx, spec, &subject, &facts, own.as_ref())?;
+        match (verdict.outcome, own) {
+            // The permit is another lane's, and that way is not lawful: it waits for its own.
+            (Outcome::Admit, Some(own)) if self.stands_in.is_none() => {
+                go(cx, &message, hashes, verdict, &own, not_after)
+            }
             _ => stay(cx, &message, hashes, verdict),
         }
+    }
+}
+
+/// What a message would be with another sender than the one it was accepted for.
+pub fn by_way_of(spec: &MessageSpec, sender: &Sender) -> MessageSpec {
+    MessageSpec {
+        sender: Some(sender.id.clone()),
+        connection: Some(sender.connection.clone()),
+        ..spec.clone()
     }
 }
 
@@ -124,7 +161,10 @@ fn go(
     let mut public =
         about_message(&spec.id, spec.program.as_str(), channel_name(spec.channel), outcome_name(&verdict));
     public.codes = codes(&verdict);
-    let date = cx.policies.engine.zones().local_date(&sender.throttle.reset_zone, cx.now);
+    let connection = cx.connection(sender.connection.as_str())?;
+    let country =
+        spec.to.phone().and_then(|p| parse_for_sending(p.expose(), None).ok()).and_then(|n| n.country);
+    let date = |zone: &str| cx.policies.engine.zones().local_date(zone, cx.now);
     let body = IntentBody {
         message: spec.id,
         state_hashes,
@@ -136,7 +176,10 @@ fn go(
         coupon_expires_at,
         not_after,
         resolve_by: deliver_by.unwrap_or(cx.now) + RESOLVE_AFTER,
-        throttle: (sender.throttle.id.clone(), date),
+        throttle: (sender.throttle.id.clone(), date(&sender.throttle.reset_zone)),
+        tax_id: sender.tax_id_cap.as_ref().map(|cap| (cap.tax_id.clone(), date(&cap.reset_zone))),
+        stands_in_for: spec.sender.clone().filter(|own| *own != sender.id),
+        cost: connection.and_then(|c| Cost::of(&c.prices, country, spec.parts)),
     };
     let entry = cx.emit(spec.subject, Some(&spec.brand), public, Body::Intent(Box::new(body)))?;
     Ok(IntentAnswer::Go(Box::new(IntentDraft {
@@ -175,8 +218,8 @@ fn stay(
     let (state, due) = match verdict.outcome {
         Outcome::Refuse => (ended_as(&verdict), None),
         Outcome::Hold => (MessageState::Held, Some(wake_at(&verdict, spec, cx.now))),
-        // Admitted, but there is no sender any more: it waits for an operator, not for ever.
-        Outcome::Admit => (MessageState::Held, Some(cx.now + Span::minutes(5))),
+        // Admitted, but its sender is gone, or cannot be reached and nobody may stand in: it waits, not for ever.
+        Outcome::Admit => (MessageState::Held, Some(cx.now + NO_WAY_OUT)),
     };
     let mut public =
         about_message(&spec.id, spec.program.as_str(), channel_name(spec.channel), outcome_name(&verdict));

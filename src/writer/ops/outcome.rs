@@ -2,14 +2,16 @@
 
 use crate::ledger::body::{Body, OutcomeBody};
 use crate::ledger::rows::{DueRow, keys};
-use crate::model::outgoing::{Message, ProviderError};
+use crate::model::outgoing::{ErrorClass, Message, ProviderError};
 use crate::model::{Instant, MessageId, MessageState, Span};
 use crate::provider::{Failure, Handover};
-use crate::writer::ops::send::channel_name;
+use crate::writer::ops::send::{channel_name, route};
 use crate::writer::{Cx, Op, OpError, Priority, about_message};
 
 /// Intents that may come to nothing before a message is given up.
 const ATTEMPTS_MAX: u32 = 20;
+/// How soon another provider is tried.
+const ELSEWHERE_AFTER: Span = Span::seconds(1);
 /// Characters kept of a provider's own words.
 const TEXT_MAX: usize = 200;
 
@@ -33,7 +35,9 @@ impl Op for RecordOutcome {
             // A receipt was faster: it knows more than this answer, except for the ids.
             return Ok(message.state);
         }
-        let (state, ids, error, due) = read(cx.now, &message, self.handover);
+        let not_taken = matches!(self.handover, Handover::NotTaken { .. } | Handover::Rejected(_));
+        let elsewhere = not_taken && route::has_untried(&mut cx.state, &message)?;
+        let (state, ids, error, due) = read(cx.now, &message, self.handover, elsewhere);
         let spec = &message.spec;
         let public =
             about_message(&spec.id, spec.program.as_str(), channel_name(spec.channel), state_name(state));
@@ -44,6 +48,8 @@ impl Op for RecordOutcome {
             error,
             handed_over_at: self.handed_over_at,
             due,
+            cost: message.cost.clone().filter(|_| state == MessageState::Sent),
+            connection: message.connection().cloned().filter(|_| self.handed_over_at.is_some()),
         };
         let error = body.error.clone();
         cx.emit(spec.subject, Some(&spec.brand), public, Body::Outcome(body))?;
@@ -56,20 +62,27 @@ impl Op for RecordOutcome {
 
 type Reading = (MessageState, Vec<String>, Option<ProviderError>, Option<Instant>);
 
-/// What a provider's answer means for the message.
-fn read(now: Instant, message: &Message, handover: Handover) -> Reading {
+/// What a provider's answer means for the message. `elsewhere`: somebody else was not tried yet, and may be, because this
+/// one certainly did not take it.
+fn read(now: Instant, message: &Message, handover: Handover, elsewhere: bool) -> Reading {
     let error = |failure: Failure| {
         let text = failure.text.chars().take(TEXT_MAX).collect();
         Some(ProviderError { class: failure.class, code: failure.code, text })
     };
     match handover {
         Handover::Accepted { ids } => (MessageState::Sent, ids, None, None),
+        Handover::Rejected(failure) if elsewhere && failure.class == ErrorClass::PermanentSender => {
+            again(message, error(failure), now + ELSEWHERE_AFTER)
+        }
         Handover::Rejected(failure) => (MessageState::Rejected, Vec::new(), error(failure), None),
         Handover::Unclear(failure) => (MessageState::Sending, Vec::new(), error(failure), message.due),
         Handover::Void => again(message, None, now + Span::seconds(1)),
         Handover::NotTaken { failure, after_seconds } => {
             let wait = i64::from(after_seconds.unwrap_or(2u32.saturating_pow(message.voided_intents.min(8))));
-            again(message, error(failure), now + Span::seconds(wait.clamp(1, 3_600)))
+            let wait = Span::seconds(wait.clamp(1, 3_600));
+            // Only at the first failure: where everybody fails, nobody is asked every second.
+            let first = elsewhere && message.voided_intents == 0;
+            again(message, error(failure), now + if first { ELSEWHERE_AFTER } else { wait })
         }
     }
 }
@@ -111,6 +124,8 @@ impl Op for Resolve {
             error: message.error.clone(),
             handed_over_at: None,
             due: None,
+            cost: None,
+            connection: None,
         };
         cx.emit(spec.subject, Some(&spec.brand), public, Body::Outcome(body))?;
         Ok(state)

@@ -12,6 +12,8 @@ use crate::writer::ops::link::is_local;
 /// A tenth of a part to a thousand parts a second, in parts per 1,000 seconds.
 const RATE: std::ops::RangeInclusive<u64> = 100..=1_000_000;
 const PARTS_A_DAY_MAX: u64 = 100_000_000;
+const POOL_BYTES_MAX: usize = 64;
+const PRICES_MAX: usize = 256;
 const SETTINGS_MAX: usize = 32;
 const SECRETS_MAX: usize = 8;
 const REFERENCE_BYTES_MAX: usize = 512;
@@ -36,7 +38,9 @@ pub(super) fn check_sender(
     let push = sender.kind == SenderKind::PushApp && sender.country.is_empty();
     let country = push || sender.country.parse::<Country>().is_ok();
     problems.demand(country, "country", "must be a two-letter ISO 3166-1 country code, as in US");
-    check_throttle(cx, problems, sender)
+    problems.demand(sender.pool.len() <= POOL_BYTES_MAX, "pool", "must be at most 64 characters");
+    check_throttle(cx, problems, sender)?;
+    check_tax_id(cx, problems, sender)
 }
 
 fn address_fits(sender: &Sender) -> bool {
@@ -81,10 +85,47 @@ fn check_throttle(cx: &mut Cx<'_>, problems: &mut Problems, sender: &Sender) -> 
     Ok(())
 }
 
-/// A number means one sender: a reply to it must find one STOP.
+/// Senders of one company share its cap, so they must agree on it; and a lane has one cap, or what is spent of one would
+/// hold up the other.
+fn check_tax_id(cx: &mut Cx<'_>, problems: &mut Problems, sender: &Sender) -> Result<(), OpError> {
+    if let Some(cap) = &sender.tax_id_cap {
+        problems.demand(!cap.tax_id.trim().is_empty(), "tax_id_cap.tax_id", "is required");
+        let parts = (1..=PARTS_A_DAY_MAX).contains(&cap.parts_per_day);
+        problems.demand(parts, "tax_id_cap.parts_per_day", "must be 1 to 100,000,000");
+        let zone = cap.reset_zone.parse::<ZoneName>().ok();
+        let known = zone.is_some_and(|name| cx.policies.engine.zones().get(&name).is_some());
+        problems.demand(
+            known,
+            "tax_id_cap.reset_zone",
+            "must be an IANA time zone, as in America/Los_Angeles",
+        );
+    }
+    let tax_id = |s: &Sender| s.tax_id_cap.as_ref().map(|cap| cap.tax_id.clone());
+    for other in cx.senders(OBJECTS_MAX)? {
+        if other.id == sender.id {
+            continue;
+        }
+        if sender.tax_id_cap.is_some()
+            && tax_id(&other) == tax_id(sender)
+            && other.tax_id_cap != sender.tax_id_cap
+        {
+            problems.add("tax_id_cap", format!("differs from that of sender {}, which shares it", other.id));
+        }
+        if other.throttle.id == sender.throttle.id && tax_id(&other) != tax_id(sender) {
+            let rule = format!("must be that of sender {}, which shares the throttle group", other.id);
+            problems.add("tax_id_cap.tax_id", rule);
+        }
+    }
+    Ok(())
+}
+
+/// A number means one sender: a reply to it must find one STOP. A name gets no replies, so another provider may carry it
+/// too and stand by.
 pub(super) fn unique(cx: &mut Cx<'_>, sender: &Sender) -> Result<(), OpError> {
     let same = |other: &&Sender| {
+        let stands_by = sender.kind == SenderKind::Alphanumeric && other.connection != sender.connection;
         other.id != sender.id
+            && !stands_by
             && other.country == sender.country
             && other.address.eq_ignore_ascii_case(&sender.address)
     };
@@ -101,6 +142,18 @@ pub(super) fn check_connection(problems: &mut Problems, connection: &Connection,
     problems.demand(old.is_none_or(|old| old.provider == connection.provider), "provider", "is fixed");
     problems.demand(connection.settings.len() <= SETTINGS_MAX, "settings", "must be at most 32");
     problems.demand(connection.secrets.len() <= SECRETS_MAX, "secrets", "must be at most 8");
+    problems.demand(connection.prices.len() <= PRICES_MAX, "prices", "must be at most 256");
+    for (n, price) in connection.prices.iter().enumerate() {
+        let country = price.country.is_empty() || price.country.parse::<Country>().is_ok();
+        let field = format!("prices[{n}].country");
+        problems.demand(
+            country,
+            &field,
+            "must be a two-letter ISO 3166-1 country code, or none for the rest",
+        );
+        let twice = connection.prices[..n].iter().any(|other| other.country == price.country);
+        problems.demand(!twice, &field, "stands there twice");
+    }
     named_once(problems, "settings", &connection.settings);
     named_once(problems, "secrets", &connection.secrets);
     for (n, (_, source)) in connection.secrets.iter().enumerate() {

@@ -27,6 +27,7 @@ fn connection() -> Connection {
         validity: Validity::None { queue_seconds: 60 },
         reconcile: Reconcile::List,
         slots: 16,
+        prices: Vec::new(),
     }
 }
 
@@ -47,6 +48,8 @@ fn sender(name: &str, address: &str) -> Sender {
             parts_per_day: Some(2_000),
             reset_zone: "America/Los_Angeles".to_owned(),
         },
+        pool: String::new(),
+        tax_id_cap: None,
     }
 }
 
@@ -363,6 +366,7 @@ fn secrets_come_by_reference_only() {
         settings: vec![("a".into(), "1".into()), ("a".into(), "2".into())],
         public_url: "http://gateway.example/".to_owned(),
         slots: 0,
+        prices: Vec::new(),
         validity: Validity::Native { min_seconds: 10, max_seconds: 5 },
         ..connection()
     };

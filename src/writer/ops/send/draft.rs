@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use super::route::{is_usable, of_pool, serves};
 use super::{SendRequest, Words, has_room, text};
+use crate::content::render::Template;
 use crate::model::cart::Cart;
 use crate::model::location::LocationHint;
 use crate::model::outgoing::{MessageLink, MessageSpec};
 use crate::model::registry::{Brand, Program, Sender};
 use crate::model::subject::{Address, Subject};
-use crate::model::{Channel, Instant, MessageId, Span, SubjectId};
+use crate::model::{Category, Channel, Instant, MessageId, Span, SubjectId};
 use crate::writer::ops::cart::{self, CartChange};
 use crate::writer::ops::{coupon, link};
 use crate::writer::{Cx, OpError};
@@ -52,7 +54,7 @@ impl Draft {
         };
         let sender = choose_sender(cx, request, &program, &subject, &to)?;
         let language = text::language(&subject, &brand);
-        let link = link_of(cx, request, &brand, cart.as_ref().map(|c| &*c.cart))?;
+        let mut link = link_of(cx, request, &brand, cart.as_ref().map(|c| &*c.cart))?;
         let coupon = match &request.coupon_pool {
             Some(pool) => Some(coupon::next_code(cx, &brand.id, pool, &id)?.promise()),
             None => None,
@@ -69,6 +71,9 @@ impl Draft {
                 }
             },
         };
+        if link.is_none() && needs_way_out(&words, &program, sender.as_ref()) {
+            link = opt_out_link(cx, request, &brand)?;
+        }
         let label =
             text::label(cx, &subject, &request.hints, &brand, &program, sender.as_ref(), request.channel);
         let rendered = text::render(
@@ -153,7 +158,8 @@ fn choose_sender(
     program_sender(cx, program, subject, to, request.channel)
 }
 
-/// The sender a program uses for a person: sticky, then by country, then the first.
+/// The sender a program uses for a person: the one they know, else the first of the program's that fits their country,
+/// else the first that can be used. Where that one is in a pool, whom of the pool the person gets.
 pub(super) fn program_sender(
     cx: &mut Cx<'_>,
     program: &Program,
@@ -161,27 +167,58 @@ pub(super) fn program_sender(
     to: &Address,
     channel: Channel,
 ) -> Result<Option<Sender>, OpError> {
-    let push = channel == Channel::Push;
     let mut fitting = Vec::new();
     for id in &program.senders {
-        if let Some(sender) = cx.sender(id.as_str())? {
-            let is_push = sender.kind == crate::model::facts::SenderKind::PushApp;
-            if is_push == push {
-                fitting.push(sender);
-            }
-        }
+        fitting.extend(cx.sender(id.as_str())?.filter(|sender| serves(sender, &program.brand, channel)));
     }
     let last = subject.last_senders.iter().find(|(p, _)| *p == program.id).map(|(_, s)| s);
     let number = to.phone().and_then(|p| crate::model::phone::parse_for_sending(p.expose(), None).ok());
     let country = number.and_then(|n| n.country);
-    let usable = |s: &Sender| s.registered && !s.paused;
     let local = |s: &Sender| country.is_some() && country == s.country.parse().ok();
-    let sticky = fitting.iter().position(|s| Some(&s.id) == last && usable(s));
-    let at = sticky
-        .or_else(|| fitting.iter().position(|s| usable(s) && local(s)))
-        .or_else(|| fitting.iter().position(usable))
+    if let Some(at) = fitting.iter().position(|s| Some(&s.id) == last && is_usable(s)) {
+        return Ok(Some(fitting.swap_remove(at)));
+    }
+    let first = fitting
+        .iter()
+        .position(|s| is_usable(s) && local(s))
+        .or_else(|| fitting.iter().position(is_usable))
         .or(if fitting.is_empty() { None } else { Some(0) });
-    Ok(at.map(|at| fitting.swap_remove(at)))
+    let Some(first) = first.map(|at| fitting[at].clone()) else { return Ok(None) };
+    if first.pool.is_empty() {
+        return Ok(Some(first));
+    }
+    let alike = |s: &Sender| s.pool == first.pool && s.country == first.country && is_usable(s);
+    let pool: Vec<Sender> = fitting.into_iter().filter(alike).collect();
+    Ok(of_pool(pool, &cx.env.fold.address_key(to)).or(Some(first)))
+}
+
+/// Whether a text without any link still has to carry one: its sender hears no STOP, or its words ask for it.
+fn needs_way_out(words: &str, program: &Program, sender: Option<&Sender>) -> bool {
+    let deaf = sender.is_some_and(Sender::is_one_way) && program.category == Category::Marketing;
+    // Words that do not parse are refused a little later, with every fault named.
+    deaf || Template::parse(words).is_ok_and(|template| template.names().contains("opt_out_link"))
+}
+
+/// A link that leads to the opt-out page alone; none where the brand has no short domain to put it on.
+fn opt_out_link(
+    cx: &mut Cx<'_>,
+    request: &SendRequest,
+    brand: &Brand,
+) -> Result<Option<MessageLink>, OpError> {
+    if brand.short_domain.is_empty() {
+        return Ok(None);
+    }
+    let ends = link_end(cx, request);
+    let made = link::for_message(cx, "", ends)?;
+    Ok(Some(MessageLink {
+        target: link::opt_out_url(&brand.short_domain, &made.code),
+        opt_out: true,
+        ..made
+    }))
+}
+
+fn link_end(cx: &Cx<'_>, request: &SendRequest) -> Instant {
+    request.expires_at.map_or(cx.now, |end| end.max(cx.now)) + LINK_LIFE
 }
 
 fn link_of(
@@ -197,6 +234,6 @@ fn link_of(
     if target.is_empty() || brand.short_domain.is_empty() {
         return Ok(None);
     }
-    let ends = request.expires_at.map_or(cx.now + LINK_LIFE, |end| end.max(cx.now) + LINK_LIFE);
+    let ends = link_end(cx, request);
     link::for_message(cx, &target, ends).map(Some)
 }

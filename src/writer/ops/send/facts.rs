@@ -44,7 +44,8 @@ pub fn facts_for(
     let body = text::final_text(cx, spec, subject, coupon_expires_at)?;
     let url = opt_out_url_of(&brand, spec);
     let how = text::how_to_stop(sender.as_ref(), &url);
-    let target = spec.link.as_ref().and_then(|link| host_of(&link.target));
+    // The opt-out page is ours; every other link leads somewhere that has to be the brand's.
+    let target = spec.link.as_ref().filter(|link| !link.opt_out).and_then(|link| host_of(&link.target));
     let language = Language::from_tag(&spec.language);
     Ok(Facts {
         content: read_text(body, &brand.display_name, how, language, target),

@@ -3,6 +3,7 @@
 mod automatic;
 mod draft;
 mod facts;
+pub mod route;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -1,5 +1,7 @@
 //! From a request to a receipt, over memory: what each step leaves in state.
 
+mod routes;
+
 use super::*;
 use crate::ledger::body::{ConsentBody, ConsentCause, ConsentChange, Object};
 use crate::ledger::rows::{ThrottleDay, keys};
@@ -65,6 +67,8 @@ pub fn shop() -> Vec<Object> {
                 parts_per_day: Some(2_000),
                 reset_zone: "America/Los_Angeles".to_owned(),
             },
+            pool: String::new(),
+            tax_id_cap: None,
         }),
         Object::Connection(Connection {
             id: "virtual".parse().expect("a slug"),
@@ -76,6 +80,7 @@ pub fn shop() -> Vec<Object> {
             validity: Validity::Native { min_seconds: 5, max_seconds: 36_000 },
             reconcile: Reconcile::List,
             slots: 4,
+            prices: Vec::new(),
         }),
     ]
 }
@@ -210,12 +215,12 @@ fn an_abandoned_cart_is_won_back() {
     assert!(text.ends_with("Reply STOP to opt out"), "{text}");
 
     let id = answer.message.spec.id;
-    let IntentAnswer::Go(draft) = writer.run(Intent { message: id }).expect("asked") else {
+    let IntentAnswer::Go(draft) = writer.run(Intent::of(id)).expect("asked") else {
         panic!("it may leave");
     };
     assert_eq!((draft.to.clone(), draft.from.as_str()), (answer.message.spec.to.clone(), "+12125550100"));
     assert_eq!(state_of(&writer, &id), MessageState::Sending);
-    let again = writer.run(Intent { message: id }).expect("asked");
+    let again = writer.run(Intent::of(id)).expect("asked");
     assert!(matches!(again, IntentAnswer::NotWaiting), "an intent is unique");
 
     let handover = Handover::Accepted { ids: vec!["p1".to_owned()] };
@@ -248,7 +253,7 @@ fn stop_beats_a_message_that_was_accepted_before_it() {
     let mut writer = writer();
     let id = send(&mut writer, "k1", "c1").message.spec.id;
     writer.run(Stop("+12125550123")).expect("recorded");
-    let answer = writer.run(Intent { message: id }).expect("asked");
+    let answer = writer.run(Intent::of(id)).expect("asked");
     assert!(matches!(answer, IntentAnswer::Ended(MessageState::Cancelled)), "{answer:?}");
     let after = send(&mut writer, "k2", "c2");
     assert_eq!(after.verdict.outcome, Outcome::Refuse);
@@ -280,10 +285,10 @@ fn at_21_04_it_waits_for_the_morning() {
     let until = answer.verdict.hold_until.expect("the morning is known");
     assert_eq!(until.to_string(), "2026-06-02T13:00:00Z", "09:00 in New York");
     let id = answer.message.spec.id;
-    let early = writer.run(Intent { message: id }).expect("asked");
+    let early = writer.run(Intent::of(id)).expect("asked");
     assert!(matches!(early, IntentAnswer::NotWaiting));
     writer.clock.set(answer.message.due.expect("it wakes"));
-    let go = writer.run(Intent { message: id }).expect("asked");
+    let go = writer.run(Intent::of(id)).expect("asked");
     assert!(matches!(go, IntentAnswer::Go(_)), "{go:?}");
     writer.check_fold();
     writer.check_replay();
@@ -294,7 +299,7 @@ fn a_second_text_for_the_same_cart_is_refused_by_the_carriers() {
     let mut writer = writer();
     let first = send(&mut writer, "k1", "c1");
     assert_eq!(first.verdict.outcome, Outcome::Admit);
-    writer.run(Intent { message: first.message.spec.id }).expect("asked");
+    writer.run(Intent::of(first.message.spec.id)).expect("asked");
     let second = send(&mut writer, "k2", "c1");
     assert_eq!(second.verdict.outcome, Outcome::Refuse);
     assert!(second.verdict.has(&crate::model::Code::CartCap), "{:?}", second.verdict.reasons);
@@ -305,17 +310,17 @@ fn what_was_certainly_not_taken_is_decided_afresh_and_what_is_unclear_is_not() {
     let mut writer = writer();
     let failure = || Failure { class: ErrorClass::Retryable, code: "503".into(), text: String::new() };
     let id = send(&mut writer, "k1", "c1").message.spec.id;
-    writer.run(Intent { message: id }).expect("asked");
+    writer.run(Intent::of(id)).expect("asked");
     let handover = Handover::NotTaken { failure: failure(), after_seconds: Some(5) };
     let state = writer.run(RecordOutcome { message: id, handover, handed_over_at: None }).expect("recorded");
     assert_eq!(state, MessageState::Queued);
     writer.advance(Span::seconds(6));
-    assert!(matches!(writer.run(Intent { message: id }).expect("asked"), IntentAnswer::Go(_)));
+    assert!(matches!(writer.run(Intent::of(id)).expect("asked"), IntentAnswer::Go(_)));
     let unclear = Handover::Unclear(failure());
     let op = RecordOutcome { message: id, handover: unclear, handed_over_at: None };
     assert_eq!(writer.run(op).expect("recorded"), MessageState::Sending);
     writer.advance(Span::hours(1));
-    assert!(matches!(writer.run(Intent { message: id }).expect("asked"), IntentAnswer::NotWaiting));
+    assert!(matches!(writer.run(Intent::of(id)).expect("asked"), IntentAnswer::NotWaiting));
     writer.check_fold();
     writer.check_replay();
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crate::content::language::Language;
 use crate::content::render::Template;
 use crate::content::wording::{HowToStop, complete};
-use crate::model::facts::SenderKind;
 use crate::model::location::LocationHint;
 use crate::model::outgoing::{MessageCoupon, MessageLink, MessageSpec};
 use crate::model::registry::{Brand, Program, Sender};
@@ -28,9 +27,9 @@ pub fn language(subject: &Subject, brand: &Brand) -> Language {
 
 /// How a person stops the texts of this sender.
 pub fn how_to_stop<'a>(sender: Option<&Sender>, opt_out_url: &'a str) -> HowToStop<'a> {
-    match sender.map(|s| s.kind) {
-        Some(SenderKind::Alphanumeric | SenderKind::PushApp) => HowToStop::Link(opt_out_url),
-        _ => HowToStop::Reply,
+    match sender.is_some_and(Sender::is_one_way) {
+        true => HowToStop::Link(opt_out_url),
+        false => HowToStop::Reply,
     }
 }
 
@@ -77,7 +76,9 @@ pub fn render(
     let mut filled = BTreeMap::new();
     let opt_out = link.map(|l| opt_out_url(&brand.short_domain, &l.code)).unwrap_or_default();
     if let Some(link) = link {
-        filled.insert("link", short_url(&brand.short_domain, &link.code));
+        if !link.opt_out {
+            filled.insert("link", short_url(&brand.short_domain, &link.code));
+        }
         filled.insert("opt_out_link", opt_out.clone());
     }
     if with_coupon {

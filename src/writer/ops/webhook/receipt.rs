@@ -48,8 +48,8 @@ fn message_of(
     };
     let Some(id) = row else { return Ok(None) };
     let message = cx.get::<Message>(&keys::message(&id))?;
-    // A reference is only taken from the account the message left through.
-    Ok(message.filter(|m| m.spec.connection.as_ref() == Some(connection)))
+    // A reference is only taken from an account the message left through.
+    Ok(message.filter(|m| m.went_through(connection)))
 }
 
 /// Whether `new` replaces `old`: progress does, a final word once, and only `delivered` corrects what nobody knew.
@@ -96,30 +96,24 @@ pub(super) fn act(
         Some(message) => apply(cx, connection, &message, receipt, received),
         None => {
             received.parked += 1;
-            let body = body_of(connection, &receipt, None, receipt.state, false, false);
+            let body = body_of(connection, &receipt, receipt.state);
             let public = Public { outcome: state_name(receipt.state).to_owned(), ..Public::default() };
             cx.emit(SELLER_CHAIN, None, public, Body::Receipt(body)).map(|_| ())
         }
     }
 }
 
-fn body_of(
-    connection: &ConnectionId,
-    receipt: &Receipt,
-    message: Option<MessageId>,
-    state: MessageState,
-    late: bool,
-    part_delivered: bool,
-) -> ReceiptBody {
+fn body_of(connection: &ConnectionId, receipt: &Receipt, state: MessageState) -> ReceiptBody {
     ReceiptBody {
-        message,
+        message: None,
         connection: connection.clone(),
         provider_id: receipt.provider_id.clone(),
         state,
         error: receipt.error.clone(),
         carrier_at: receipt.carrier_at,
-        late,
-        part_delivered,
+        late: false,
+        part_delivered: false,
+        cost: None,
     }
 }
 
@@ -140,7 +134,15 @@ fn apply(
     }
     let public =
         about_message(&spec.id, spec.program.as_str(), channel_name(spec.channel), state_name(state));
-    let body = body_of(connection, &receipt, Some(spec.id), state, late, part);
+    let first_word = !matches!(message.state, MessageState::Sent | MessageState::Unknown);
+    let taken = receipt.state.reached_out() || receipt.state == MessageState::Expired;
+    let body = ReceiptBody {
+        message: Some(spec.id),
+        late,
+        part_delivered: part,
+        cost: message.cost.clone().filter(|_| first_word && taken && !message.state.is_final()),
+        ..body_of(connection, &receipt, state)
+    };
     cx.emit(spec.subject, Some(&spec.brand), public, Body::Receipt(body))?;
     received.stopped += usize::from(person_said(cx, message, receipt.error.as_ref())?);
     Ok(())
@@ -184,7 +186,7 @@ fn provider_opted_out(cx: &mut Cx<'_>, message: &Message) -> Result<bool, OpErro
     if subject.opt_outs.iter().any(stands) {
         return Ok(false);
     }
-    let wish = Stop::by_text("", cx.now, message.spec.sender.clone(), OptOutSource::Provider);
+    let wish = Stop::by_text("", cx.now, message.sender().cloned(), OptOutSource::Provider);
     stop(cx, &[subject.id], wish)?;
     Ok(true)
 }
@@ -192,7 +194,7 @@ fn provider_opted_out(cx: &mut Cx<'_>, message: &Message) -> Result<bool, OpErro
 /// Takes up receipts that came before the outcome they belong to. Called in the commit that records provider ids.
 pub(in crate::writer::ops) fn settle_parked(cx: &mut Cx<'_>, id: &MessageId) -> Result<(), OpError> {
     let Some(message) = cx.get::<Message>(&keys::message(id))? else { return Ok(()) };
-    let Some(connection) = message.spec.connection.clone() else { return Ok(()) };
+    let Some(connection) = message.connection().cloned() else { return Ok(()) };
     for provider_id in &message.provider_ids {
         let Some(row) = cx.get::<ParkedReceipt>(&keys::parked(&connection, provider_id))? else { continue };
         if cx.now.since(row.at) > PARKED {
