@@ -7,12 +7,8 @@ mod read;
 use tonic::{Request, Response, Status};
 
 use super::service::{Hands, caller};
-use super::status::ApiError;
 use crate::pb::consentry::v1 as wire;
 use crate::pb::consentry::v1::admin_service_server::AdminService;
-
-/// The area of work that brings checks of other policy sets.
-const POLICY_AREA: &str = "the law as data: policy packs";
 
 /// The service.
 #[derive(Clone)]
@@ -41,13 +37,6 @@ macro_rules! methods {
                     Ok(Response::new(self.$work(&caller, request.into_inner()).await?))
                 }
             )*
-
-            async fn check_policy(
-                &self,
-                _: Request<wire::CheckPolicyRequest>,
-            ) -> Result<Response<wire::CheckPolicyResponse>, Status> {
-                Err(ApiError::Unimplemented { area: POLICY_AREA }.into())
-            }
         }
     };
 }
@@ -89,4 +78,5 @@ methods! {
     rotate_connection_token(RotateConnectionTokenRequest) -> RotateConnectionTokenResponse = new_token;
     resume_connection(ResumeConnectionRequest) -> Connection = vouch;
     get_policy(GetPolicyRequest) -> PolicyInfo = policy;
+    check_policy(CheckPolicyRequest) -> CheckPolicyResponse = judge_policy;
 }

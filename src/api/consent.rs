@@ -1,6 +1,7 @@
 //! `ConsentService`: records, confirms, takes back, looks up.
 
 mod erase;
+mod import;
 mod lists;
 mod lookup;
 mod record;
@@ -9,12 +10,8 @@ use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::service::{Hands, caller};
-use super::status::ApiError;
 use crate::pb::consentry::v1 as wire;
 use crate::pb::consentry::v1::consent_service_server::ConsentService;
-
-/// The areas of work that bring the rest.
-const INTAKE_AREA: &str = "consent intake: imports and number checks";
 
 /// The service.
 #[derive(Clone)]
@@ -27,10 +24,6 @@ impl Consents {
     pub fn new(hands: Hands) -> Consents {
         Consents { hands }
     }
-}
-
-fn later<T>(area: &'static str) -> Result<Response<T>, Status> {
-    Err(ApiError::Unimplemented { area }.into())
 }
 
 type Rows = BoxStream<'static, Result<wire::ImportRowResult, Status>>;
@@ -105,34 +98,38 @@ impl ConsentService for Consents {
 
     async fn import_consents(
         &self,
-        _: Request<Streaming<wire::ImportConsentsRequest>>,
+        request: Request<Streaming<wire::ImportConsentsRequest>>,
     ) -> Result<Response<Rows>, Status> {
-        later(INTAKE_AREA)
+        let caller = caller(&request)?;
+        Ok(Response::new(self.consent_rows(caller, request.into_inner())))
     }
 
     type ImportSuppressionsStream = Rows;
 
     async fn import_suppressions(
         &self,
-        _: Request<Streaming<wire::ImportSuppressionsRequest>>,
+        request: Request<Streaming<wire::ImportSuppressionsRequest>>,
     ) -> Result<Response<Rows>, Status> {
-        later(INTAKE_AREA)
+        let caller = caller(&request)?;
+        Ok(Response::new(self.suppression_rows(caller, request.into_inner())))
     }
 
     async fn record_number_check(
         &self,
-        _: Request<wire::RecordNumberCheckRequest>,
+        request: Request<wire::RecordNumberCheckRequest>,
     ) -> Result<Response<wire::NumberCheck>, Status> {
-        later(INTAKE_AREA)
+        let caller = caller(&request)?;
+        Ok(Response::new(self.number_check(&caller, request.into_inner()).await?))
     }
 
     type ImportNumberChecksStream = Rows;
 
     async fn import_number_checks(
         &self,
-        _: Request<Streaming<wire::ImportNumberChecksRequest>>,
+        request: Request<Streaming<wire::ImportNumberChecksRequest>>,
     ) -> Result<Response<Rows>, Status> {
-        later(INTAKE_AREA)
+        let caller = caller(&request)?;
+        Ok(Response::new(self.number_check_rows(caller, request.into_inner())))
     }
 
     async fn set_preferences(

@@ -237,7 +237,7 @@ pub(super) fn show(cx: &mut Cx<'_>, message: &Message) -> Result<wire::Message, 
 }
 
 /// A message that cannot be decoded ends its stream: what follows it cannot be trusted either.
-fn malformed(status: Status) -> Status {
+pub(super) fn malformed(status: Status) -> Status {
     match status.code() {
         Code::Internal | Code::OutOfRange => ApiError::field("request", status.message()).into(),
         _ => status,

@@ -20,6 +20,7 @@ mod erase;
 mod explain;
 mod export;
 mod failure;
+mod import;
 mod key;
 mod load;
 mod message;
@@ -74,6 +75,8 @@ enum Verb {
     OptIn(opt_in::Args),
     /// Record that a person refused. Never rejected for the number's form.
     OptOut(opt_out::Args),
+    /// Take over opt-outs, consents or number checks of another system, from a file.
+    Import(import::Args),
     /// Export what happened for a brand, a person, a period: as a bundle that proves itself, or as a table.
     Export(export::Args),
     /// Check a bundle or a data folder from a public key alone; says what was proved and what was not.
@@ -122,6 +125,7 @@ fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Check(args) => check::run(args, output),
         Verb::OptIn(args) => opt_in::run(args, output),
         Verb::OptOut(args) => opt_out::run(args, output),
+        Verb::Import(args) => import::run(args, output),
         Verb::Export(args) => export::run(args, output),
         Verb::Verify(args) => verify::run(&args, output),
         Verb::Replay(args) => replay::run(&args, output),

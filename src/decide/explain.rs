@@ -244,6 +244,8 @@ pub(super) fn satisfy(engine: &Engine, facts: &mut Facts, request: &crate::model
                 answer: CheckAnswer::No,
                 asked_at: at - Span::hours(1),
                 reference_at: None,
+                source: String::new(),
+                database_version: String::new(),
             }),
             _ => {}
         }

@@ -65,6 +65,9 @@ fn meaning(kind: CheckKind) -> (Code, &'static str) {
         CheckKind::DoNotCall => (Code::DoNotCall, "the number is on a do-not-call register"),
         CheckKind::LineType => (Code::NumberType, "the line cannot receive texts"),
         CheckKind::Registry => (Code::DoNotCall, "the national consent register says no"),
+        CheckKind::Litigator => {
+            (Code::DoNotCall, "the number is on a list of people known to sue over texts")
+        }
     }
 }
 
@@ -75,5 +78,6 @@ fn question(kind: CheckKind) -> &'static str {
         CheckKind::DoNotCall => "is it on a do-not-call register?",
         CheckKind::LineType => "can the line receive texts?",
         CheckKind::Registry => "what does the national consent register say?",
+        CheckKind::Litigator => "is it on a list of people known to sue over texts?",
     }
 }

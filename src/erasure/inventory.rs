@@ -61,6 +61,7 @@ impl Inventory {
             Body::OptOut(body) => operation(&body.operation),
             Body::OptOutLifted(body) => operation(&body.operation),
             Body::Preferences(body) => operation(&body.operation),
+            Body::NumberCheck(body) => operation(&body.operation),
             Body::ExternalSend(body) => operation(&body.operation),
             Body::Coupon(body) => operation(&body.operation),
             Body::Link(body) => operation(&body.operation),

@@ -23,12 +23,14 @@ use crate::model::{
 
 mod device;
 mod erasure;
+mod intake;
 
 pub use device::*;
 pub use erasure::*;
+pub use intake::*;
 
 /// A request whose repeat must get the first answer: where that answer is found again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
     /// SHA-256(seller, method, idempotency key)[..16].
     pub id: MessageId,
@@ -87,6 +89,8 @@ bodies! {
     Forgotten(Box<ForgottenBody>),
     Suppression(SuppressionBody),
     Device(Box<DeviceBody>),
+    NumberCheck(NumberCheckBody),
+    Import(ImportBody),
 }
 
 impl Body {

@@ -126,6 +126,15 @@ pub struct EngineRow {
     pub index: u64,
 }
 
+/// Another system whose opt-outs are all here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportRow {
+    /// The import that brought them.
+    pub import_id: String,
+    pub rows: u64,
+    pub at: Instant,
+}
+
 /// A person whose record is closed to normal reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestrictedRow {
@@ -217,6 +226,7 @@ tables! {
     b'A' AppDeviceRow,
     b'D' DeviceRow,
     b'H' HeadsRow,
+    b'I' ImportRow,
     b'P' DestinationRow,
     b'S' SellerChain,
     b'T' ThrottleDay,
@@ -316,6 +326,10 @@ pub mod keys {
     /// By chain and number.
     pub fn chain(subject: &SubjectId, number: u64) -> Vec<u8> {
         key::<ChainRow>(&[&subject.0, &number.to_be_bytes()])
+    }
+    /// By the name of the system.
+    pub fn import(source: &str) -> Vec<u8> {
+        key::<ImportRow>(&[source.as_bytes()])
     }
     /// By connection.
     pub fn heard(connection: &ConnectionId) -> Vec<u8> {

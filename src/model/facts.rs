@@ -292,6 +292,8 @@ pub enum CheckKind {
     LineType,
     /// What does a national consent registry say?
     Registry,
+    /// Is it on a list of people known to sue over texts?
+    Litigator,
 }
 
 /// What a number check answered.
@@ -317,6 +319,12 @@ pub struct NumberCheck {
     pub asked_at: Instant,
     /// The date asked about (for reassigned numbers: the consent).
     pub reference_at: Option<Instant>,
+    /// Who answered, as the caller named them.
+    #[serde(default)]
+    pub source: String,
+    /// Version of the data that answered; empty: not told. What the FCC's safe harbour asks to be kept.
+    #[serde(default)]
+    pub database_version: String,
 }
 
 /// Where a cart stands.

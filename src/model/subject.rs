@@ -137,7 +137,7 @@ pub struct Subject {
     pub touches: Vec<Touch>,
     pub hints: Vec<LocationHint>,
     pub preferences: Preferences,
-    /// The newest answer of each kind of number check, at most 5.
+    /// The newest answer of each kind of number check, at most 6.
     pub checks: Vec<NumberCheck>,
     pub pending: Vec<PendingOptIn>,
     /// Carts it has been told about or is waiting to be, newest last, at most 8.

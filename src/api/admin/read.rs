@@ -12,6 +12,7 @@ use crate::ledger::body::Object;
 use crate::ledger::rows::{HeardRow, RegistryRow, keys};
 use crate::model::{BrandId, DisclosureId};
 use crate::pb::consentry::v1 as wire;
+use crate::policy::diff::diff;
 use crate::writer::ops::registry::OBJECTS_MAX;
 
 /// Whether a key may see an object: what belongs to another brand does not exist for it.
@@ -97,6 +98,32 @@ impl Admins {
     ) -> Result<wire::PolicyInfo, ApiError> {
         let policies = self.hands.reader().env().policies();
         Ok(policy::info(policies.engine.policy(), &request.jurisdiction))
+    }
+
+    /// What another set would be: everything wrong with it, or what it changes. Puts nothing in force.
+    pub(super) async fn judge_policy(
+        &self,
+        _: &Caller,
+        request: wire::CheckPolicyRequest,
+    ) -> Result<wire::CheckPolicyResponse, ApiError> {
+        let mut f = self.hands.fields();
+        let files = policy::files(&mut f, request.files);
+        let files = f.finish(files)?;
+        let in_force = self.hands.reader().env().policies();
+        let judged = tokio::task::spawn_blocking(move || match crate::policy::compile(files) {
+            Err(problems) => wire::CheckPolicyResponse {
+                problems: problems.into_iter().map(policy::problem).collect(),
+                ..wire::CheckPolicyResponse::default()
+            },
+            Ok(set) => wire::CheckPolicyResponse {
+                problems: Vec::new(),
+                policy: Some(policy::info(&set, "")),
+                changed_rules: diff(in_force.engine.policy(), &set).into_iter().map(|c| c.id).collect(),
+            },
+        });
+        judged
+            .await
+            .map_err(|_| ApiError::Internal { reference: "a policy set that could not be judged".to_owned() })
     }
 
     pub(super) fn out_seller(&self, row: &RegistryRow) -> Result<wire::Seller, ApiError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Consents;
 use crate::api::auth::Caller;
 use crate::api::convert::inbound::{Review, inbound, resolved};
-use crate::api::convert::{consent as shown, evidence, subject, timestamp};
+use crate::api::convert::{check, consent as shown, evidence, subject, timestamp};
 use crate::api::field::TimeRule;
 use crate::api::status::ApiError;
 use crate::api::walk::{Path, newest_first, place_of};
@@ -204,6 +204,7 @@ fn told(entry: &Entry, subject: &Subject) -> Vec<wire::ConsentEvent> {
             };
             (body.recorded_at.iter().map(lifted).collect(), &body.actor)
         }
+        Body::NumberCheck(body) => (vec![Event::NumberCheck(check::shown(&body.check, whose))], &body.actor),
         Body::Preferences(body) => {
             (vec![Event::Preferences(subject::wishes(&body.preferences, &body.hints))], &body.actor)
         }

@@ -3,7 +3,7 @@
 use super::Consents;
 use crate::api::auth::Caller;
 use crate::api::convert::inbound::{Review, inbound, resolved};
-use crate::api::convert::{consent as shown, evidence, names, subject};
+use crate::api::convert::{check, consent as shown, evidence, names, subject};
 use crate::api::field::{Fields, Lines};
 use crate::api::service::idempotency;
 use crate::api::status::ApiError;
@@ -11,11 +11,12 @@ use crate::model::location::{LocationHint, LocationSource};
 use crate::model::subject::Address;
 use crate::model::{OptOutScope, SubjectId};
 use crate::pb::consentry::v1 as wire;
-use crate::writer::ops::Target;
 use crate::writer::ops::consent::{ConfirmOptIn, RecordOptIn};
+use crate::writer::ops::number_check::RecordNumberCheck;
 use crate::writer::ops::opt_out::{RecordOptOut, ReverseOptOut};
 use crate::writer::ops::preferences::SetPreferences;
 use crate::writer::ops::review::{Resolution, ResolveInbound};
+use crate::writer::ops::{Idempotency, Target};
 
 /// Longest text of a person that is kept.
 const WORDS_MAX: usize = 1_600;
@@ -36,9 +37,30 @@ fn one_address(f: &mut Fields, subject: Option<wire::Subject>) -> Option<(Target
 
 fn opt_in(f: &mut Fields, mut wire: wire::RecordOptInRequest, caller: &Caller) -> Option<RecordOptIn> {
     let key = f.idempotency_key(std::mem::take(&mut wire.idempotency_key));
-    let whose = one_address(f, wire.subject.clone());
+    let spelt = wire.subject.clone();
     subject::canonical(&mut wire.subject);
     let idempotency = idempotency("RecordOptIn", key.clone().unwrap_or_default(), &wire);
+    let imported = wire::ConsentMethod::Imported as i32;
+    if wire.evidence.as_ref().is_some_and(|evidence| evidence.method == imported) {
+        f.bad(
+            "evidence.method",
+            "IMPORTED is for ImportConsents, which asks for the source's opt-outs first",
+        );
+    }
+    wire.subject = spelt;
+    let read = opt_in_of(f, wire, caller, idempotency);
+    key?;
+    read
+}
+
+/// Reads an opt-in whose key was read already; `subject` is as the caller spelt it.
+pub(super) fn opt_in_of(
+    f: &mut Fields,
+    wire: wire::RecordOptInRequest,
+    caller: &Caller,
+    idempotency: Idempotency,
+) -> Option<RecordOptIn> {
+    let whose = one_address(f, wire.subject);
     let brand = f.id("brand", &wire.brand);
     let programs = f.each("programs", wire.programs, 1..=8, |f, id| f.id("", &id));
     let channels = subject::channels(f, wire.channels, 1);
@@ -48,7 +70,6 @@ fn opt_in(f: &mut Fields, mut wire: wire::RecordOptInRequest, caller: &Caller) -
     let evidence = f.required("evidence", wire.evidence, |f, e| evidence::evidence(f, e, number));
     let programs = programs?;
     f.no_repeats("programs", &programs)?;
-    key?;
     Some(RecordOptIn {
         brand: brand?,
         programs,
@@ -92,6 +113,18 @@ fn opt_out(f: &mut Fields, mut wire: wire::RecordOptOutRequest, caller: &Caller)
     let key = f.idempotency_key(std::mem::take(&mut wire.idempotency_key));
     subject::canonical(&mut wire.subject);
     let idempotency = idempotency("RecordOptOut", key.clone().unwrap_or_default(), &wire);
+    let read = opt_out_of(f, wire, caller, idempotency);
+    key?;
+    read
+}
+
+/// Reads an opt-out whose key was read already.
+pub(super) fn opt_out_of(
+    f: &mut Fields,
+    wire: wire::RecordOptOutRequest,
+    caller: &Caller,
+    idempotency: Idempotency,
+) -> Option<RecordOptOut> {
     let brand = f.optional_id("brand", &wire.brand);
     if brand == Some(None) && !caller.brands.is_empty() {
         f.bad("brand", "is required for a key narrowed to brands");
@@ -103,7 +136,6 @@ fn opt_out(f: &mut Fields, mut wire: wire::RecordOptOutRequest, caller: &Caller)
     // An opt-out is never refused for its date: what is no date counts as now.
     let received_at = wire.received_at.as_ref().and_then(crate::api::field::instant);
     let text = wire.text.chars().filter(|c| !c.is_control() || *c == '\n').take(WORDS_MAX).collect();
-    key?;
     Some(RecordOptOut {
         brand: brand?,
         target: target?,
@@ -221,6 +253,23 @@ impl Consents {
             let subject = cx.subject(&id)?;
             Ok(subject::wishes(&subject.preferences, &subject.hints))
         })
+    }
+
+    pub(super) async fn number_check(
+        &self,
+        caller: &Caller,
+        request: wire::RecordNumberCheckRequest,
+    ) -> Result<wire::NumberCheck, ApiError> {
+        let mut f = self.hands.fields();
+        let read = f.required("check", request.check, check::read);
+        let (target, check) = f.finish(read)?;
+        // A check is named by what it says: the very same answer again is no second fact.
+        let idempotency =
+            Idempotency { method: "RecordNumberCheck", key: String::new(), request_sha256: [0; 32] };
+        let actor = caller.key.clone();
+        let checked = self.hands.write(RecordNumberCheck { target, check, idempotency, actor }).await?;
+        let whose = self.address(&checked.subject)?;
+        Ok(check::shown(&checked.check, &whose))
     }
 
     pub(super) async fn resolve(

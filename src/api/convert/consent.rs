@@ -1,11 +1,10 @@
 //! Consents, opt-outs and all that is known about a person, on the wire.
 
 use crate::api::convert::verdict::reason;
-use crate::api::convert::{maybe_timestamp, names, subject, timestamp};
+use crate::api::convert::{check, maybe_timestamp, names, subject, timestamp};
 use crate::api::field::Fields;
 use crate::ledger::body::ConsentChange;
 use crate::model::consent::{Channel, Consent, ConsentState, OptOut, OptOutScope};
-use crate::model::facts::NumberCheck;
 use crate::model::message::{Medium, Touch};
 use crate::model::subject::{Address, Subject};
 use crate::model::{BrandId, Code, Instant, ProgramId, SubjectId};
@@ -161,7 +160,7 @@ pub fn view(subject: &Subject, reach: &[SubjectId], suppressed: bool, as_of: Ins
         customer_ids: subject.customers.iter().map(ToString::to_string).collect(),
         locations: subject.hints.iter().map(subject::location).collect(),
         preferences: Some(subject::wishes(&subject.preferences, &subject.hints)),
-        number_checks: subject.checks.iter().map(|c| check(c, whose)).collect(),
+        number_checks: subject.checks.iter().map(|c| check::shown(c, whose)).collect(),
         recent_sends: subject.touches.iter().map(touch).collect(),
         open_messages: open.map(|o| o.id.to_string()).collect(),
         cart_ids: subject.carts.iter().map(ToString::to_string).collect(),
@@ -187,16 +186,5 @@ fn touch(touch: &Touch) -> wire::RecentSend {
         program: touch.program.as_ref().map(ToString::to_string).unwrap_or_default(),
         channel: channel.to_owned(),
         cart_id: touch.cart.as_ref().map(ToString::to_string).unwrap_or_default(),
-    }
-}
-
-fn check(check: &NumberCheck, whose: &Address) -> wire::NumberCheck {
-    wire::NumberCheck {
-        subject: Some(subject::subject(whose)),
-        kind: names::check_kind(check.kind).into(),
-        answer: names::check_answer(check.answer).into(),
-        asked_at: Some(timestamp(check.asked_at)),
-        reference_date: maybe_timestamp(check.reference_at),
-        ..wire::NumberCheck::default()
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod cart;
+pub mod check;
 pub mod consent;
 pub mod coupon;
 pub mod device;

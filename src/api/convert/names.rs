@@ -127,7 +127,7 @@ pairs! {
 
     check_kind, check_kind_of: wire::NumberCheckKind, facts::CheckKind {
         Reassigned = Reassigned, Deactivated = Deactivated, NationalDnc = DoNotCall, LineType = LineType,
-        Registry = Registry,
+        Registry = Registry, Litigator = Litigator,
     }
 
     check_answer, check_answer_of: wire::NumberCheckAnswer, facts::CheckAnswer {

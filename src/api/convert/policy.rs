@@ -1,8 +1,10 @@
 //! The policies in force on the wire.
 
 use crate::api::convert::timestamp;
+use crate::api::field::{Fields, Lines};
 use crate::model::Instant;
 use crate::pb::consentry::v1 as wire;
+use crate::policy::Problem;
 use crate::policy::set::{PolicySet, Rule};
 use crate::policy::show::describe;
 
@@ -36,4 +38,33 @@ fn rule(set: &PolicySet, rule: &Rule) -> wire::PolicyRule {
         effective_to: (rule.to < Instant::FAR_FUTURE).then(|| timestamp(rule.to)),
         confidence: format!("{:?}", rule.confidence).to_lowercase(),
     }
+}
+
+/// Most files of a set, and most bytes of them together.
+const FILES_MAX: usize = 2_048;
+const BYTES_MAX: usize = 3 * 1024 * 1024;
+
+/// Reads the files of a set.
+pub fn files(f: &mut Fields, wire: Vec<wire::PolicyFile>) -> Option<Vec<(String, Vec<u8>)>> {
+    if wire.iter().map(|file| file.content.len()).sum::<usize>() > BYTES_MAX {
+        return f.refuse("files", format!("must be at most {BYTES_MAX} bytes together"));
+    }
+    let files = f.each("files", wire, 1..=FILES_MAX, |f, file| {
+        let path = f.text("path", file.path, 1..=256, Lines::One)?;
+        let leads_away = path.split('/').any(|part| part.is_empty() || part == "." || part == "..");
+        if leads_away || path.contains('\\') {
+            return f.refuse("path", "must be a path within the set, as in us/fl/quiet_hours.toml");
+        }
+        Some((path, file.content))
+    })?;
+    f.no_repeats("files", files.iter().map(|(path, _)| path))?;
+    Some(files)
+}
+
+/// Something wrong with a set; the compiler writes the line before what is wrong in it.
+pub fn problem(problem: Problem) -> wire::PolicyProblem {
+    let lined = problem.problem.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
+    let lined = lined.and_then(|(line, detail)| Some((line.parse().ok()?, detail.to_owned())));
+    let (line, detail) = lined.unwrap_or((0, problem.problem));
+    wire::PolicyProblem { path: problem.file, line, detail }
 }

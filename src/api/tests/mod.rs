@@ -2,5 +2,6 @@
 
 mod devices;
 mod messages;
+mod policy;
 mod proof;
 mod shop;

@@ -255,5 +255,12 @@ fn touch(n: usize, line: &TouchLine, at: Instant) -> Touch {
 }
 
 fn number_check(line: &CheckLine, at: Instant) -> NumberCheck {
-    NumberCheck { kind: line.kind, answer: line.answer, asked_at: at - line.ago.0, reference_at: None }
+    NumberCheck {
+        kind: line.kind,
+        answer: line.answer,
+        asked_at: at - line.ago.0,
+        reference_at: None,
+        source: String::new(),
+        database_version: String::new(),
+    }
 }

@@ -30,6 +30,13 @@ pub fn body(row: &mut Row, body: &Body) {
         Body::OptOut(body) => person::opt_out(row, body),
         Body::OptOutLifted(body) => person::opt_out_lifted(row, body),
         Body::Preferences(body) => person::preferences(row, body),
+        Body::NumberCheck(body) => person::number_check(row, body),
+        Body::Import(body) => {
+            row.source.clone_from(&body.source);
+            row.actor.clone_from(&body.actor);
+            row.summary =
+                format!("Every opt-out of {} was taken over (import {}).", body.source, body.import_id);
+        }
         Body::Inbound(body) => person::inbound(row, body),
         Body::Review(body) => person::review(row, body),
         Body::ExternalSend(body) => person::external_send(row, body),

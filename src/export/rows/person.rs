@@ -2,8 +2,8 @@
 
 use super::{Row, words};
 use crate::ledger::body::{
-    ConsentBody, ConsentCause, DeviceBody, DeviceCause, ExternalSendBody, InboundBody, OptOutBody,
-    OptOutLiftedBody, PreferencesBody, ReviewBody,
+    ConsentBody, ConsentCause, DeviceBody, DeviceCause, ExternalSendBody, InboundBody, NumberCheckBody,
+    OptOutBody, OptOutLiftedBody, PreferencesBody, ReviewBody,
 };
 use crate::model::consent::{Consent, OptOutScope};
 use crate::model::evidence::Evidence;
@@ -126,6 +126,19 @@ pub fn opt_out_lifted(row: &mut Row, body: &OptOutLiftedBody) {
         "REVERSED" => "An officer reversed an opt-out.".to_owned(),
         _ => "The person's own act lifted an opt-out.".to_owned(),
     };
+}
+
+pub fn number_check(row: &mut Row, body: &NumberCheckBody) {
+    let check = &body.check;
+    row.source.clone_from(&check.source);
+    row.actor.clone_from(&body.actor);
+    let reference = check.reference_at.map(|at| format!(" about {at}")).unwrap_or_default();
+    let version = match check.database_version.as_str() {
+        "" => String::new(),
+        version => format!(", data {version}"),
+    };
+    row.note = format!("{}{version}, asked {}{reference}", check.source, check.asked_at);
+    row.summary = format!("Number check {}: {}.", words::name(&check.kind), words::name(&check.answer));
 }
 
 pub fn preferences(row: &mut Row, body: &PreferencesBody) {

@@ -109,6 +109,11 @@ fn fold_body(state: &mut State<'_>, entry: &Entry, body: &Body) -> Result<(), Fo
         Body::OptOut(body) => person::opt_out(state, entry, body),
         Body::OptOutLifted(body) => person::opt_out_lifted(state, entry, body),
         Body::Preferences(body) => person::preferences(state, entry, body),
+        Body::NumberCheck(body) => person::number_check(state, entry, body),
+        Body::Import(body) => {
+            registry::import(state, entry, body);
+            Ok(())
+        }
         Body::Inbound(body) => person::inbound(state, entry, body),
         Body::Review(body) => person::review(state, entry, body),
         Body::ExternalSend(body) => person::external_send(state, entry, body),

@@ -2,8 +2,8 @@
 
 use super::{Fold, FoldError, missing, put_subject, shop, subject_of};
 use crate::ledger::body::{
-    ConsentBody, ConsentCause, ExternalSendBody, InboundBody, Operation, OptOutBody, OptOutLiftedBody,
-    PreferencesBody, ReviewBody, SubjectBody,
+    ConsentBody, ConsentCause, ExternalSendBody, InboundBody, NumberCheckBody, Operation, OptOutBody,
+    OptOutLiftedBody, PreferencesBody, ReviewBody, SubjectBody,
 };
 use crate::ledger::entry::Entry;
 use crate::ledger::rows::{
@@ -12,7 +12,7 @@ use crate::ledger::rows::{
 use crate::ledger::state::State;
 use crate::model::location::LocationHint;
 use crate::model::message::{Medium, MessageState, Touch};
-use crate::model::subject::{Subject, bounds};
+use crate::model::subject::{NumberCheck, Subject, bounds};
 use crate::model::{
     Category, Channel, Consent, ConsentState, CustomerId, Instant, OptOut, OptOutScope, OptOutSource,
     ProgramId, Span, SubjectId,
@@ -170,6 +170,25 @@ pub(super) fn preferences(
     let mut subject = subject_of(state, entry)?;
     subject.preferences = body.preferences.clone();
     merge_hints(&mut subject, &body.hints);
+    put_subject(state, subject);
+    put_operation(state, entry, body.operation.as_ref());
+    Ok(())
+}
+
+/// The newest answer of each kind stays; an older one brought later is history.
+pub(super) fn number_check(
+    state: &mut State<'_>,
+    entry: &Entry,
+    body: &NumberCheckBody,
+) -> Result<(), FoldError> {
+    let mut subject = subject_of(state, entry)?;
+    let check = &body.check;
+    let newer = |old: &NumberCheck| old.kind == check.kind && old.asked_at > check.asked_at;
+    if !subject.checks.iter().any(newer) {
+        subject.checks.retain(|old| old.kind != check.kind);
+        subject.checks.push(check.clone());
+        subject.checks.sort_by_key(|check| check.kind);
+    }
     put_subject(state, subject);
     put_operation(state, entry, body.operation.as_ref());
     Ok(())

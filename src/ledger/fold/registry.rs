@@ -1,9 +1,9 @@
 //! What operators set up, and what connections heard.
 
 use super::FoldError;
-use crate::ledger::body::{ErasureBody, HeardBody, Object, RawBody, RegistryBody};
+use crate::ledger::body::{ErasureBody, HeardBody, ImportBody, Object, RawBody, RegistryBody};
 use crate::ledger::entry::Entry;
-use crate::ledger::rows::{ErasedRow, HeardRow, RegistryRow, keys};
+use crate::ledger::rows::{ErasedRow, HeardRow, ImportRow, RegistryRow, keys};
 use crate::ledger::state::State;
 
 impl Object {
@@ -34,6 +34,12 @@ pub(super) fn object(state: &mut State<'_>, entry: &Entry, body: &RegistryBody) 
 pub(super) fn heard(state: &mut State<'_>, body: &HeardBody) -> Result<(), FoldError> {
     state.put(keys::heard(&body.connection), HeardRow { until: body.until, how: body.how.clone() });
     Ok(())
+}
+
+/// Another system's opt-outs are all here.
+pub(super) fn import(state: &mut State<'_>, entry: &Entry, body: &ImportBody) {
+    let row = ImportRow { import_id: body.import_id.clone(), rows: body.rows, at: entry.leaf.instant };
+    state.put(keys::import(&body.source), row);
 }
 
 /// An authentic webhook stored while nothing can have been missed before it: we have heard up to here.

@@ -2,16 +2,23 @@
 
 use crate::ledger::body::{Body, DecisionBody, IntentBody, Object, OutcomeBody, RedecisionBody};
 use crate::ledger::rows::keys;
-use crate::model::facts::{BrandProfile, Encoding, OnHold};
+use crate::model::consent::{Act, Method, OptOutScope, OptOutSource};
+use crate::model::evidence::Evidence;
+use crate::model::facts::{Answers, BrandProfile, Encoding, OnHold, SenderKind};
 use crate::model::outgoing::{Message, MessageCoupon, MessageSpec};
-use crate::model::registry::Brand;
-use crate::model::subject::Address;
+use crate::model::phone::Digits;
+use crate::model::registry::{
+    Brand, Connection, Program, ProgramTexts, Reconcile, Sender, ThrottleGroup, Validity,
+};
+use crate::model::subject::{Address, Subject};
 use crate::model::{
     BrandId, CartId, Category, Channel, Instant, MessageId, MessageState, Outcome, PoolId, Span, Verdict,
 };
 use crate::writer::cx::{Cx, about_message};
 use crate::writer::op::{Op, OpError, Priority};
-use crate::writer::ops::Idempotency;
+use crate::writer::ops::consent::RecordOptIn;
+use crate::writer::ops::opt_out::RecordOptOut;
+use crate::writer::ops::{Idempotency, Target};
 use crate::writer::testing::TestWriter;
 
 /// A writer with one brand, `main`, whose links lead to `shop.example`.
@@ -194,4 +201,118 @@ impl Op for Next {
         let public = about_message(&id, "carts", "SMS", "");
         cx.emit(message.spec.subject, Some(&message.spec.brand), public, body).map(|_| ())
     }
+}
+
+/// A writer with brand `main`, its program `carts` and a registered American sender for it.
+pub fn text_shop() -> TestWriter {
+    let mut writer = shop();
+    writer.set_up([
+        Object::Program(carts()),
+        Object::Sender(Sender {
+            id: "sender".parse().expect("a slug"),
+            kind: SenderKind::TenDlc,
+            address: "+12125550100".to_owned(),
+            country: "US".to_owned(),
+            connection: "main".parse().expect("a slug"),
+            brands: Vec::new(),
+            registered: true,
+            paused: false,
+            answers: Answers::Gateway,
+            throttle: ThrottleGroup {
+                id: "sender".to_owned(),
+                milli_parts_per_second: 4_000,
+                parts_per_day: None,
+                reset_zone: "America/Los_Angeles".to_owned(),
+            },
+        }),
+        Object::Connection(Connection {
+            id: "main".parse().expect("a slug"),
+            provider: "sandbox".to_owned(),
+            settings: Vec::new(),
+            secrets: Vec::new(),
+            public_url: String::new(),
+            token_sha256: [0; 32],
+            validity: Validity::Native { min_seconds: 5, max_seconds: 36_000 },
+            reconcile: Reconcile::List,
+            slots: 4,
+        }),
+    ]);
+    writer
+}
+
+/// Marketing by text and push, one step.
+pub fn carts() -> Program {
+    Program {
+        id: "carts".parse().expect("a slug"),
+        brand: main_brand(),
+        name: "offers".to_owned(),
+        category: Category::Marketing,
+        channels: vec![Channel::Sms, Channel::Push],
+        senders: vec!["sender".parse().expect("a slug")],
+        double_opt_in: false,
+        covers_cart_reminders: false,
+        keywords: Vec::new(),
+        texts: ProgramTexts::default(),
+        terms_url: String::new(),
+        privacy_url: String::new(),
+        frequency: "up to 4 msgs/month".to_owned(),
+        subject_matter: "carts".to_owned(),
+        active: true,
+    }
+}
+
+/// What American carriers and courts ask a wording to say.
+pub const WORDING: &str = "Yes, text me cart reminders and offers from Shop. Recurring messages. Consent is \
+    not a condition of purchase. Msg & data rates may apply. Reply STOP to opt out, HELP for help.";
+
+/// A box ticked at a checkout.
+pub fn ticked(at: Instant) -> Evidence {
+    Evidence {
+        disclosure_text: WORDING.to_owned(),
+        act: Some(Act::Ticked),
+        captured_at: Some(at),
+        source_url: "https://shop.example/checkout".to_owned(),
+        e_sign_version: "1".to_owned(),
+        ..Evidence::empty(Method::CheckoutCheckbox)
+    }
+}
+
+/// The n-th person agrees to `carts` by text.
+pub fn opt_in(n: u8, evidence: Evidence, name: &str) -> RecordOptIn {
+    RecordOptIn {
+        brand: main_brand(),
+        programs: vec![carts().id],
+        target: person(n),
+        channels: vec![Channel::Sms],
+        customer: None,
+        hints: Vec::new(),
+        evidence,
+        idempotency: key("RecordOptIn", name),
+        actor: "test".to_owned(),
+    }
+}
+
+/// The n-th person, by number.
+pub fn person(n: u8) -> Target {
+    Target::Phone(Digits::received(&format!("+121255501{n:02}"), None))
+}
+
+/// The n-th person wants no more.
+pub fn opt_out(n: u8, scope: OptOutScope, source: OptOutSource, name: &str) -> RecordOptOut {
+    RecordOptOut {
+        brand: None,
+        target: person(n),
+        scope,
+        source,
+        text: String::new(),
+        received_at: None,
+        idempotency: key("RecordOptOut", name),
+        actor: "test".to_owned(),
+    }
+}
+
+/// What is kept of the n-th person.
+pub fn subject(writer: &TestWriter, n: u8) -> Subject {
+    let found = writer.reader().look(|cx| cx.find_subject(&address(n))).expect("memory answers");
+    (*found.0.expect("a person who was heard of")).clone()
 }

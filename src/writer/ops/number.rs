@@ -15,12 +15,35 @@ pub(super) fn number_changed(
     text: &str,
     at: Instant,
 ) -> Result<(), OpError> {
+    owner_changed(cx, id, text, at, |_| true)
+}
+
+/// The same by a registry's word, asked at an instant: who agreed after it is the new owner, and stays.
+pub(super) fn number_checked(
+    cx: &mut Cx<'_>,
+    id: &SubjectId,
+    text: &str,
+    asked_at: Instant,
+) -> Result<(), OpError> {
+    owner_changed(cx, id, text, asked_at, |c| c.captured_at <= asked_at)
+}
+
+fn owner_changed(
+    cx: &mut Cx<'_>,
+    id: &SubjectId,
+    text: &str,
+    at: Instant,
+    of_old_owner: impl Fn(&Consent) -> bool,
+) -> Result<(), OpError> {
     let subject = cx.row_of(id)?;
-    let ends = |c: &&Consent| matches!(c.state, ConsentState::Granted | ConsentState::PendingConfirmation);
-    let changes: Vec<ConsentChange> = subject
-        .consents
-        .iter()
-        .filter(ends)
+    let stands = |c: &&Consent| matches!(c.state, ConsentState::Granted | ConsentState::PendingConfirmation);
+    let (ends, stays): (Vec<&Consent>, Vec<&Consent>) =
+        subject.consents.iter().filter(stands).partition(|c| of_old_owner(c));
+    if ends.is_empty() && !stays.is_empty() {
+        return Ok(());
+    }
+    let changes: Vec<ConsentChange> = ends
+        .into_iter()
         .map(|c| ConsentChange {
             consent: Consent { state: ConsentState::Revoked, recorded_at: cx.now, ..c.clone() },
             reasons: vec![Code::NumberChanged.as_str().to_owned()],

@@ -4,7 +4,7 @@
 use super::{OptInAnswer, demand_room, grant_of, write};
 use crate::consent::{ATTESTED_LIFE, Claim};
 use crate::ledger::body::{ConsentBody, ConsentCause, ConsentChange};
-use crate::model::consent::{Consent, DoubleOptIn, Grade, Method};
+use crate::model::consent::{Act, Consent, DoubleOptIn, Grade, Method};
 use crate::model::evidence::Evidence;
 use crate::model::facts::{Answers, AutomaticKind};
 use crate::model::location::LocationHint;
@@ -179,7 +179,7 @@ impl Judge<'_> {
         let grant = self.known.and_then(|s| grant_of(s, &program.id, channel, self.now));
         let asks =
             channel == Channel::Sms && (program.double_opt_in || is_us && program.covers_cart_reminders);
-        let confirmed = grant.is_some_and(|g| g.double_opt_in == DoubleOptIn::ByText);
+        let confirmed = self.brings_reply() || grant.is_some_and(|g| g.double_opt_in == DoubleOptIn::ByText);
         if self.suppressed {
             reasons.push(Code::Suppressed);
         }
@@ -206,6 +206,13 @@ impl Judge<'_> {
         Judged { change, stopped_at, granted_before: grant.is_some() && stopped_at.is_none() }
     }
 
+    /// An import whose evidence is the person's own reply by text has both steps already.
+    fn brings_reply(&self) -> bool {
+        let e = self.evidence;
+        (e.method, e.act, e.grade) == (Method::Imported, Some(Act::Replied), Grade::Full)
+            && !e.inbound_text.trim().is_empty()
+    }
+
     fn is_older_than(&self, stop: Instant) -> bool {
         self.evidence.method == Method::Imported || self.evidence.captured_at.is_none_or(|at| at <= stop)
     }
@@ -213,6 +220,7 @@ impl Judge<'_> {
     fn record(&self, program: &Program, channel: Channel, state: ConsentState, covers_cart: bool) -> Consent {
         let e = self.evidence;
         let captured_at = e.captured_at.unwrap_or(self.now);
+        let replied = state == ConsentState::Granted && self.brings_reply();
         Consent {
             program: program.id.clone(),
             brand: self.brand.id.clone(),
@@ -225,8 +233,8 @@ impl Judge<'_> {
             act: e.act,
             captured_at,
             recorded_at: self.now,
-            confirmed_at: None,
-            double_opt_in: DoubleOptIn::None,
+            confirmed_at: replied.then_some(captured_at),
+            double_opt_in: if replied { DoubleOptIn::ByText } else { DoubleOptIn::None },
             covers_cart,
             night: e.night,
             expires_at: (e.grade == Grade::Attested).then_some(captured_at + ATTESTED_LIFE),
@@ -243,9 +251,10 @@ fn renewed(old: &Consent, new: Consent) -> Consent {
     if weaker {
         return old.clone();
     }
+    let confirmed = if old.double_opt_in == DoubleOptIn::None { &new } else { old };
     Consent {
-        double_opt_in: old.double_opt_in,
-        confirmed_at: old.confirmed_at,
+        double_opt_in: confirmed.double_opt_in,
+        confirmed_at: confirmed.confirmed_at,
         covers_cart: new.covers_cart || old.covers_cart,
         night: new.night || old.night,
         sender: old.sender.clone(),
