@@ -224,6 +224,8 @@ pub fn text_shop() -> TestWriter {
                 parts_per_day: None,
                 reset_zone: "America/Los_Angeles".to_owned(),
             },
+            pool: String::new(),
+            tax_id_cap: None,
         }),
         Object::Connection(Connection {
             id: "main".parse().expect("a slug"),
@@ -235,6 +237,7 @@ pub fn text_shop() -> TestWriter {
             validity: Validity::Native { min_seconds: 5, max_seconds: 36_000 },
             reconcile: Reconcile::List,
             slots: 4,
+            prices: Vec::new(),
         }),
     ]);
     writer
