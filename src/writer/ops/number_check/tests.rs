@@ -68,7 +68,7 @@ fn query_date_reference_date_version_and_answer_are_kept() {
     let op = unnamed(asked(CheckKind::Reassigned, CheckAnswer::No, writer.clock.now()));
     let told = op.check.clone();
     writer.run(op).expect("taken");
-    assert_eq!(subject(&writer, 1).checks, [told.clone()]);
+    assert_eq!(subject(&writer, 1).checks, std::slice::from_ref(&told));
     let again = unnamed(asked(CheckKind::Reassigned, CheckAnswer::No, told.asked_at));
     let entries = writer.entries().len();
     assert!(!writer.run(again).expect("answered").written, "the very same answer is no second fact");
