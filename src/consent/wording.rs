@@ -1,7 +1,7 @@
 //! A consent wording, judged once when it is registered: what it must say, and what it must not be bundled with.
 
 use crate::content::automatic::{Part, says_part};
-use crate::content::fold::words;
+use crate::content::phrases::{self, says};
 use crate::content::wording::{HowToStop, names_brand, says_how_to_stop};
 use crate::model::registry::{Brand, Control, ControlDefault, Disclosure, Program};
 use crate::model::{Category, Code};
@@ -73,56 +73,12 @@ pub fn is_for_us(locale: &str) -> bool {
 
 /// How to stop: by keyword in the US, in any words that tell the way out elsewhere (GDPR art. 7(3)).
 fn says_stop(text: &str, for_us: bool) -> bool {
-    const WAYS_OUT: [&str; 18] = [
-        "opt out",
-        "optout",
-        "unsubscribe",
-        "withdraw",
-        "turn off",
-        "turn them off",
-        "switch off",
-        "any time in settings",
-        "darte de baja",
-        "darse de baja",
-        "cancelar",
-        "retirar",
-        "desabonner",
-        "desinscrire",
-        "abmelden",
-        "widerrufen",
-        "afmelden",
-        "disiscriverti",
-    ];
-    says_how_to_stop(text, HowToStop::Reply) || !for_us && says_one_of(text, &WAYS_OUT)
+    says_how_to_stop(text, HowToStop::Reply) || !for_us && says(text, phrases::WAYS_OUT)
 }
 
 /// That agreeing is no condition of buying (47 CFR 64.1200(f)(9)(i)(B)).
 fn says_no_condition(text: &str) -> bool {
-    const WAYS: [&str; 16] = [
-        "not a condition",
-        "not condition",
-        "no condition",
-        "not required to buy",
-        "not required to purchase",
-        "not required for purchase",
-        "not required to make",
-        "isnt a condition",
-        "isnt required",
-        "no purchase necessary",
-        "no purchase required",
-        "no es condicion",
-        "no es una condicion",
-        "no es requisito",
-        "no es un requisito",
-        "pas une condition",
-    ];
-    says_one_of(text, &WAYS)
-}
-
-fn says_one_of(text: &str, phrases: &[&str]) -> bool {
-    let said: Vec<String> = words(text).into_iter().map(|w| w.text).collect();
-    let said = format!(" {} ", said.join(" "));
-    phrases.iter().any(|phrase| said.contains(&format!(" {phrase} ")))
+    says(text, phrases::NO_CONDITION)
 }
 
 #[cfg(test)]
@@ -189,5 +145,204 @@ mod tests {
         d.text = "Acme may text me about my order".to_owned();
         d.e_sign_text = String::new();
         assert_eq!(check_disclosure(&d, &brand(), &p), []);
+    }
+
+    /// A complete wording in each language of the packs, and the same without each of its parts.
+    #[test]
+    fn every_language_of_the_packs_is_read() {
+        let table: [(&str, [&str; 5]); 18] = [
+            (
+                "en",
+                [
+                    "cart reminders",
+                    "4 msgs/month",
+                    "Consent is not a condition of purchase",
+                    "Msg & data rates may apply",
+                    "Reply STOP to opt out",
+                ],
+            ),
+            (
+                "es",
+                [
+                    "recordatorios de carrito",
+                    "4 mensajes al mes",
+                    "El consentimiento no es condición de compra",
+                    "Pueden aplicarse tarifas",
+                    "Responde STOP para cancelar",
+                ],
+            ),
+            (
+                "fr",
+                [
+                    "rappels de panier",
+                    "4 messages par mois",
+                    "Ce n’est pas une condition d’achat",
+                    "Des frais peuvent s’appliquer",
+                    "Répondez STOP pour vous désabonner",
+                ],
+            ),
+            (
+                "de",
+                [
+                    "Erinnerungen an den Warenkorb",
+                    "4 Nachrichten im Monat",
+                    "Dies ist keine Bedingung für einen Kauf",
+                    "Es können Gebühren anfallen",
+                    "STOP zum Abmelden",
+                ],
+            ),
+            (
+                "pt",
+                [
+                    "lembretes de carrinho",
+                    "4 mensagens por mês",
+                    "O consentimento não é condição de compra",
+                    "Podem aplicar-se tarifas",
+                    "Responda SAIR para cancelar",
+                ],
+            ),
+            (
+                "it",
+                [
+                    "promemoria del carrello",
+                    "4 messaggi al mese",
+                    "Il consenso non è una condizione di acquisto",
+                    "Possono applicarsi costi per messaggi",
+                    "Rispondi STOP per cancellarti",
+                ],
+            ),
+            (
+                "nl",
+                [
+                    "winkelmandherinneringen",
+                    "4 berichten per maand",
+                    "Toestemming is geen voorwaarde voor een aankoop",
+                    "Er kunnen kosten voor sms gelden",
+                    "Antwoord STOP om je af te melden",
+                ],
+            ),
+            (
+                "pl",
+                [
+                    "przypomnienia o koszyku",
+                    "4 wiadomości miesięcznie",
+                    "Zgoda nie jest warunkiem zakupu",
+                    "Mogą obowiązywać opłaty",
+                    "Odpisz STOP, aby zrezygnować",
+                ],
+            ),
+            (
+                "tr",
+                [
+                    "sepet hatırlatmaları",
+                    "ayda 4 mesaj",
+                    "Onay satın alma şartı değildir",
+                    "Mesaj ücretleri uygulanabilir",
+                    "İptal için RET yazın",
+                ],
+            ),
+            (
+                "sv",
+                [
+                    "påminnelser om varukorgen",
+                    "4 meddelanden per månad",
+                    "Samtycke är inget villkor för köp",
+                    "Avgifter kan tillkomma",
+                    "Svara STOPP för att avsluta",
+                ],
+            ),
+            (
+                "ru",
+                [
+                    "напоминания о корзине",
+                    "4 сообщения в месяц",
+                    "Согласие не является условием покупки",
+                    "Возможна плата за сообщения",
+                    "Ответьте СТОП, чтобы отписаться",
+                ],
+            ),
+            (
+                "ja",
+                [
+                    "カートのお知らせ",
+                    "月に最大4通",
+                    "同意は購入の条件ではありません",
+                    "通信料がかかる場合があります",
+                    "配信停止は「停止」と返信",
+                ],
+            ),
+            (
+                "ko",
+                [
+                    "장바구니 알림",
+                    "월 최대 4건",
+                    "동의는 구매 조건이 아닙니다",
+                    "데이터 요금이 부과될 수 있습니다",
+                    "그만 받으려면 '수신거부'로 답장",
+                ],
+            ),
+            (
+                "zh-Hans",
+                ["购物车提醒", "每月最多4条", "同意不是购买的条件", "可能产生短信费用", "拒收请回复 退订"],
+            ),
+            (
+                "zh-Hant",
+                ["購物車提醒", "每月最多4則", "同意不是購買的條件", "可能產生簡訊費用", "拒收請回覆 退訂"],
+            ),
+            (
+                "ar",
+                [
+                    "تذكيرات سلة التسوق",
+                    "حتى 4 رسائل شهريا",
+                    "الموافقة ليست شرطا للشراء",
+                    "قد تطبق رسوم الرسائل",
+                    "لإلغاء الاشتراك أرسل ايقاف",
+                ],
+            ),
+            (
+                "he",
+                [
+                    "תזכורות עגלה",
+                    "עד 4 הודעות בחודש",
+                    "ההסכמה אינה תנאי לרכישה",
+                    "ייתכנו עלויות הודעות",
+                    "להסרה השיבו הסר",
+                ],
+            ),
+            (
+                "hi",
+                [
+                    "कार्ट रिमाइंडर",
+                    "महीने में 4 संदेश",
+                    "सहमति खरीद की शर्त नहीं है",
+                    "संदेश शुल्क लग सकता है",
+                    "रोकने के लिए STOP भेजें",
+                ],
+            ),
+        ];
+        let codes = [
+            Code::CartWordingMissing,
+            Code::FrequencyWordingMissing,
+            Code::ConditionOfPurchase,
+            Code::RatesWordingMissing,
+            Code::StopWordingMissing,
+        ];
+        for (language, parts) in table {
+            let found = |parts: &[&str]| {
+                let text = format!("Acme. {}. HELP", parts.join(". "));
+                check_text(&text, &brand(), &program(), true)
+            };
+            assert_eq!(found(&parts), [], "{language}");
+            for (left_out, code) in codes.iter().enumerate() {
+                let rest: Vec<&str> =
+                    (0..5).filter(|part| *part != left_out).map(|part| parts[part]).collect();
+                assert_eq!(
+                    found(&rest),
+                    std::slice::from_ref(code),
+                    "{language} without {:?}",
+                    parts[left_out]
+                );
+            }
+        }
     }
 }

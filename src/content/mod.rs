@@ -8,10 +8,12 @@ pub mod fold;
 pub mod language;
 pub mod links;
 pub mod offer;
+pub mod phrases;
 pub mod prohibited;
 pub mod reading;
 pub mod render;
 pub mod segments;
+pub mod texts;
 mod ways_out;
 pub mod wording;
 

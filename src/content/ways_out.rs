@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::fold::fold;
 
 /// Words a person sends.
-pub(super) const KEYWORDS: [&str; 31] = [
+pub(super) const KEYWORDS: &[&str] = &[
     "stop",
     "stopall",
     "unsubscribe",
@@ -40,7 +40,7 @@ pub(super) const KEYWORDS: [&str; 31] = [
     "batal",
 ];
 /// Words that tell to send one.
-pub(super) const VERBS: [&str; 62] = [
+pub(super) const VERBS: &[&str] = &[
     "reply",
     "text",
     "txt",
@@ -105,7 +105,7 @@ pub(super) const VERBS: [&str; 62] = [
     "nhan",
 ];
 /// Words that may stand between the two.
-pub(super) const FILLERS: [&str; 14] = [
+pub(super) const FILLERS: &[&str] = &[
     "with",
     "the",
     "word",
@@ -122,7 +122,7 @@ pub(super) const FILLERS: [&str; 14] = [
     "слово",
 ];
 /// What stands behind the word and says what it is for.
-pub(super) const PURPOSES: [&[&str]; 38] = [
+pub(super) const PURPOSES: &[&[&str]] = &[
     &["to", "opt"],
     &["to", "end"],
     &["to", "stop"],
@@ -160,10 +160,15 @@ pub(super) const PURPOSES: [&[&str]; 38] = [
     &["aby", "zrezygnowac"],
     &["for", "att", "avsluta"],
     &["yazip"],
+    &["yazin"],
+    &["чтобы", "отписаться"],
+    &["для", "отписки"],
+    &["for", "att", "avregistrera"],
+    &["po", "rezygnacje"],
     &["yaz"],
 ];
 /// Phrases of scripts that do not part their words, or put the verb last; spaces do not count.
-const PHRASES: [&str; 26] = [
+const PHRASES: &[&str] = &[
     "수신거부",
     "拒收请回复",
     "退订回",
@@ -175,11 +180,15 @@ const PHRASES: [&str; 26] = [
     "拒收回",
     "退訂請回",
     "退訂回",
+    "回复退订",
+    "回覆退訂",
+    "拒收請回覆",
     "取消訂閱請",
     "拒收請回",
     "配信停止",
     "停止と返信",
     "停止を返信",
+    "停止」と返信",
     "להסרה",
     "הסר",
     "לביטול",
@@ -222,7 +231,7 @@ mod tests {
 
     #[test]
     fn every_word_is_folded_already() {
-        let words = KEYWORDS.iter().chain(&VERBS).chain(&FILLERS).chain(PURPOSES.iter().copied().flatten());
+        let words = KEYWORDS.iter().chain(VERBS).chain(FILLERS).chain(PURPOSES.iter().copied().flatten());
         for word in words {
             assert_eq!(fold(word), *word);
         }

@@ -3,6 +3,7 @@
 use super::fold::{Word, is_apostrophe, words};
 use super::language::Language;
 use super::links::find_links;
+use super::texts::texts;
 use super::ways_out::{self, FILLERS, KEYWORDS, PURPOSES, VERBS};
 
 /// How a recipient can stop the texts of this sender.
@@ -47,15 +48,12 @@ pub fn complete(
     Completed { text, added_brand, added_opt_out: missing.is_some() }
 }
 
-/// The sentence that says how to stop; only GSM-7 characters, so that it never makes a text dearer than its length.
+/// The sentence that says how to stop; in Latin letters only of GSM-7, so that it never makes a text dearer than its length.
 pub fn stop_wording(language: Language, how: HowToStop<'_>) -> String {
-    match (language, how) {
-        (Language::En, HowToStop::Reply) => "Reply STOP to opt out".into(),
-        (Language::Es, HowToStop::Reply) => "Responde STOP para cancelar".into(),
-        (Language::Fr, HowToStop::Reply) => "Répondez STOP pour ne plus recevoir de messages".into(),
-        (Language::En, HowToStop::Link(url)) => format!("Opt out: {url}"),
-        (Language::Es, HowToStop::Link(url)) => format!("Cancelar: {url}"),
-        (Language::Fr, HowToStop::Link(url)) => format!("Se désabonner : {url}"),
+    let texts = texts(language);
+    match how {
+        HowToStop::Reply => texts.stop_by_reply.to_owned(),
+        HowToStop::Link(url) => format!("{}{url}", texts.stop_by_link),
     }
 }
 
@@ -293,11 +291,12 @@ mod tests {
 
     #[test]
     fn our_own_wording_is_recognised_and_cheap() {
-        for language in Language::ALL {
+        for &language in Language::ALL {
             for how in [HowToStop::Reply, HowToStop::Link("https://a.example/o/1")] {
                 let wording = stop_wording(language, how);
                 assert!(says_how_to_stop(&wording, how), "{wording}");
-                assert_eq!(segment(&wording).encoding, Encoding::Gsm7, "{wording}");
+                assert_eq!(segment(&wording).encoding == Encoding::Gsm7, language.is_latin(), "{wording}");
+                assert!(segment(&wording).units <= 60, "{wording}");
             }
         }
     }
@@ -326,7 +325,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn completing_twice_changes_nothing(body in "[A-Za-z0-9 .,:!é/]{1,80}", brand in "[A-Z][a-z]{2,8}( [A-Z][a-z]{1,8})?", language in 0usize..3) {
+        fn completing_twice_changes_nothing(body in "[A-Za-z0-9 .,:!é/]{1,80}", brand in "[A-Z][a-z]{2,8}( [A-Z][a-z]{1,8})?", language in 0usize..18) {
             let language = Language::ALL[language];
             for how in [Some(HowToStop::Reply), Some(HowToStop::Link("https://a.example/o/1")), None] {
                 let once = complete(&body, &brand, language, how);

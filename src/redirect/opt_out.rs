@@ -1,5 +1,7 @@
 //! The opt-out page: looking changes nothing, the button stops everything. For people who cannot reply STOP.
 
+mod words;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -14,6 +16,7 @@ use crate::model::phone::Digits;
 use crate::model::registry::Brand;
 use crate::model::subject::{Address, Subject};
 use crate::writer::ops::Target;
+use words::Words;
 
 /// What the page says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,49 +31,7 @@ pub enum Page {
     Nothing,
 }
 
-struct Words {
-    title: &'static str,
-    text: &'static str,
-    button: &'static str,
-}
-
 impl Page {
-    fn words(self, language: Language) -> Words {
-        let (title, text, button) = match (self, language) {
-            (Page::Ask, Language::En) => {
-                ("Stop all messages?", "You will get no more messages from us.", "Stop all messages")
-            }
-            (Page::Ask, Language::Es) => (
-                "¿Dejar de recibir mensajes?",
-                "No recibirá más mensajes nuestros.",
-                "No quiero más mensajes",
-            ),
-            (Page::Ask, Language::Fr) => (
-                "Ne plus recevoir de messages ?",
-                "Vous ne recevrez plus de messages de notre part.",
-                "Arrêter les messages",
-            ),
-            (Page::Done, Language::En) => ("Done", "You will get no more messages from us.", ""),
-            (Page::Done, Language::Es) => ("Listo", "No recibirá más mensajes nuestros.", ""),
-            (Page::Done, Language::Fr) => {
-                ("C’est fait", "Vous ne recevrez plus de messages de notre part.", "")
-            }
-            (Page::Failed, Language::En) => {
-                ("Not yet", "We could not record this just now. Please try again.", "Try again")
-            }
-            (Page::Failed, Language::Es) => {
-                ("Todavía no", "No hemos podido registrarlo ahora. Inténtelo de nuevo.", "Intentar de nuevo")
-            }
-            (Page::Failed, Language::Fr) => {
-                ("Pas encore", "Nous n’avons pas pu l’enregistrer. Veuillez réessayer.", "Réessayer")
-            }
-            (Page::Nothing, Language::En) => ("This link has ended", "There is nothing here any more.", ""),
-            (Page::Nothing, Language::Es) => ("Este enlace ha caducado", "Aquí ya no hay nada.", ""),
-            (Page::Nothing, Language::Fr) => ("Ce lien a expiré", "Il n’y a plus rien ici.", ""),
-        };
-        Words { title, text, button }
-    }
-
     fn status(self) -> StatusCode {
         match self {
             Page::Ask | Page::Done => StatusCode::OK,
@@ -84,7 +45,7 @@ impl Page {
 #[template(
     ext = "html",
     source = r#"<!doctype html>
-<html lang="{{ lang }}">
+<html lang="{{ lang }}" dir="{{ dir }}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -113,6 +74,7 @@ button:focus-visible { outline: 3px solid currentColor; outline-offset: 3px; }
 )]
 struct Html5<'a> {
     lang: &'a str,
+    dir: &'a str,
     brand: &'a str,
     contact: &'a str,
     words: Words,
@@ -123,9 +85,10 @@ pub fn page(page: Page, brand: &Brand) -> Response {
     let language = Language::from_tag(&brand.locale).unwrap_or_default();
     let html = Html5 {
         lang: language.tag(),
+        dir: if language.is_right_to_left() { "rtl" } else { "ltr" },
         brand: &brand.display_name,
         contact: &brand.support_contact,
-        words: page.words(language),
+        words: words::words(page, language),
     };
     let Ok(text) = html.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let mut response = (page.status(), Html(text)).into_response();

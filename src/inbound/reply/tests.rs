@@ -267,3 +267,28 @@ fn a_very_long_text_is_read_at_both_ends() {
     assert_eq!(classify(&format!("{padding} unsubscribe"), &[]).class, ReplyClass::OptOut);
     assert_eq!(classify(&padding, &[]).class, ReplyClass::Other);
 }
+
+/// What our own texts tell a person to send does what they say it does.
+#[test]
+fn words_our_texts_name_are_understood() {
+    use crate::content::Language;
+    use crate::content::texts::texts;
+    for language in Language::ALL {
+        let (told, tag) = (texts(*language), language.tag());
+        let class = |word: &str| classify(word, &[tag]).class;
+        assert!(class(told.stop).stops(), "{tag} {}", told.stop);
+        assert_eq!(class(told.help), ReplyClass::Help, "{tag} {}", told.help);
+        assert_eq!(class(told.yes), ReplyClass::Yes, "{tag} {}", told.yes);
+        assert_eq!(class(told.start), ReplyClass::OptIn, "{tag} {}", told.start);
+        for (word, text) in [
+            (told.yes, told.request),
+            (told.help, told.tail),
+            (told.stop, told.tail),
+            (told.stop, told.answer_tail),
+            (told.stop, told.stop_by_reply),
+            (told.start, told.goodbye),
+        ] {
+            assert!(text.contains(word), "{tag}: {text:?} does not name {word}");
+        }
+    }
+}

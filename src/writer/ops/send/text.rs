@@ -120,7 +120,9 @@ fn local(at: Instant, zone: &ZoneName, cx: &Cx<'_>, language: Language) -> Strin
     let zone = zones.get(zone).cloned().unwrap_or(jiff::tz::TimeZone::UTC);
     let format = match language {
         Language::En => "%b %-d, %-I:%M %p %Z",
-        Language::Es | Language::Fr => "%-d/%-m %H:%M %Z",
+        Language::De | Language::Pl | Language::Tr | Language::Ru => "%-d.%-m. %H:%M %Z",
+        Language::Ja | Language::Ko | Language::ZhHans | Language::ZhHant => "%-m/%-d %H:%M %Z",
+        _ => "%-d/%-m %H:%M %Z",
     };
     jiff::fmt::strtime::format(format, &at.to_jiff().to_zoned(zone)).unwrap_or_default()
 }
