@@ -247,7 +247,8 @@ LEAF = {1: "n", 2: "s", 3: "b", 4: "n", 5: "b", 6: "n", 7: "n", 8: "b", 9: "b", 
 PUBLIC = {1: "b", 2: "s", 3: "s", 4: "s", 5: "s*", 6: "b", 7: "n", 8: "n", 9: "b", 10: "b"}
 KINDS = (
     "KIND_UNSPECIFIED ENGINE REGISTRY SUBJECT CONSENT OPT_OUT OPT_OUT_LIFTED DECISION INTENT REDECISION OUTCOME RECEIPT INBOUND CLICK CART LINK "
-    "COUPON_POOL COUPON PREFERENCES EXTERNAL_SEND CANCELLED HEARD REVIEW NUMBER_CHECK LEGAL_HOLD ERASURE HEADS EPOCH RAW"
+    "COUPON_POOL COUPON PREFERENCES EXTERNAL_SEND CANCELLED HEARD REVIEW NUMBER_CHECK LEGAL_HOLD ERASURE HEADS EPOCH RAW RESTRICTION "
+    "FORGOTTEN SUPPRESSION DEVICE"
 ).split()
 
 
@@ -319,7 +320,7 @@ class Entries:
         self.whole = bool(self.people) or about["asked"]["from"] is None
         self.heads = self.recorded = None
         self.last, self.instant = -1, None
-        self.chains, self.ends, self.judged, self.engines = {}, {}, {}, set()
+        self.chains, self.ends, self.judged, self.engines, self.policies = {}, {}, {}, set(), set()
         self.counts = {"total": 0, "opened": 0, "withheld": 0, "erased": 0}
         self.kinds, self.first, self.highest = {}, None, None
 
@@ -392,6 +393,7 @@ class Entries:
             described = plaintext[len(b'{"Engine":') : -1]
             need(sha(described) == lf["engine"], "the engine described is not the one that wrote the entry")
             self.engines.add(lf["engine"])
+            self.policies.add(body["Engine"]["policy_sha256"])
 
     def end(self):
         for engine, index in self.judged.items():
@@ -441,20 +443,20 @@ def check(stream, key, kept=None):
         seen.append({"name": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()})
 
     about = strict("bundle.json", begin("bundle.json"))
-    if about.get("format") not in (1, 2):
+    if about.get("format") not in (1, 2, 3):
         raise Unreadable("format %r" % about.get("format"))
     need(list(about) == ABOUT and list(about["asked"]) == ["brand", "people", "from", "to", "since"], "bundle.json has other keys")
     note, given = begin("checkpoint"), begin("log.vkey")
     origin, size, root = checkpoint(note.decode("utf-8", "replace"), key)
     need(given == key.strip().encode() + b"\n", "log.vkey is not the key you gave")
     need((about["origin"], about["tree_size"]) == (origin, size), "bundle.json speaks of another log")
-    entries, grown, number = Entries(about, size, root), None, 0
+    entries, grown, number, policies = Entries(about, size, root), None, 0, []
     for name, content in reading:
         folder = name.split("/")[0]
         digest = hashlib.sha256(content).hexdigest()
         if name == "consistency.json" and len(seen) == 3:
             grown = strict(name, content)
-        elif name == "heads.json" and about["format"] == 2 and (len(seen) == 3 or len(seen) == 4 and grown):
+        elif name == "heads.json" and about["format"] >= 2 and (len(seen) == 3 or len(seen) == 4 and grown):
             need(entries.people, "heads.json in a bundle about nobody")
             entries.claim(strict(name, content))
         elif folder == "disclosures" and stage == 0:
@@ -463,6 +465,7 @@ def check(stream, key, kept=None):
         elif folder == "policy" and stage <= 1:
             hashed = sha(b"consentry/policy/v1", content).hex()
             need(name == "policy/%s.json" % hashed, "%s is not the policy its name stands for" % name)
+            policies.append(hashed)
             stage = 1
         elif name == "entries/%05d.jsonl" % number and stage in (0, 1, 3):
             need(content.endswith(b"\n"), "%s is cut short" % name)
@@ -481,6 +484,7 @@ def check(stream, key, kept=None):
         note_part(name, content)
     need(stage == 5, "the manifest is missing: the bundle was cut short")
     entries.end()
+    need(about["format"] < 3 or set(policies) <= entries.policies, "a policy set is there that no engine shown names")
     said = ["the key of %s signed a log of %d entries" % (origin, size), "%(total)d entries are in it unchanged, %(opened)d of them open" % entries.counts]
     if entries.heads:
         said.append("nothing is missing of the people asked for among the first %d entries" % entries.heads["covered_size"])

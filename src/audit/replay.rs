@@ -10,7 +10,7 @@ use crate::ledger::entry::{Entry, Leaf};
 use crate::ledger::rows::keys;
 use crate::ledger::state::State;
 use crate::model::cart::Cart;
-use crate::model::facts::Phase;
+use crate::model::facts::{Inputs, Phase};
 use crate::model::location::LocationHint;
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::subject::Subject;
@@ -40,7 +40,7 @@ pub enum ReplayError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
     pub index: u64,
-    /// What differs: `verdict`, `state`.
+    /// What differs: `verdict`, `state`, `inputs`.
     pub what: &'static str,
     pub recorded: String,
     pub replayed: String,
@@ -80,6 +80,8 @@ pub struct Judged {
     pub replayed: Option<Verdict>,
     /// Members of the reach whose state was another one: recorded and found, in hexadecimal.
     pub states: Vec<(String, String)>,
+    /// The inputs recorded beside the verdict and those the entries before it give, as JSON, where they differ.
+    pub inputs: Option<Box<(String, String)>>,
 }
 
 impl Judged {
@@ -88,7 +90,7 @@ impl Judged {
     pub fn is_equal(&self, any_engine: bool) -> bool {
         let (Some(recorded), Some(replayed)) = (&self.recorded, &self.replayed) else { return false };
         match any_engine {
-            false => recorded == replayed && self.states.is_empty(),
+            false => recorded == replayed && self.states.is_empty() && self.inputs.is_none(),
             true => {
                 let said = |v: &Verdict| (v.outcome, v.hold_until, v.reasons.clone());
                 said(recorded) == said(replayed)
@@ -123,8 +125,10 @@ impl Report {
             recorded,
             replayed,
         }));
+        if let Some((recorded, replayed)) = judged.inputs.map(|both| *both) {
+            self.differences.push(Difference { index, what: "inputs", recorded, replayed });
+        }
         if recorded != replayed {
-            let json = |v: &Verdict| serde_json::to_string(v).unwrap_or_default();
             let (recorded, replayed) = (json(&recorded), json(&replayed));
             self.differences.push(Difference { index, what: "verdict", recorded, replayed });
         }
@@ -151,7 +155,8 @@ pub fn replay_with(
             let judged = match recorded {
                 Recorded::Erased { index, leaf } => {
                     env.fold.apply_erased(&mut state, index, &leaf);
-                    let closed = Judged { index, recorded: None, replayed: None, states: Vec::new() };
+                    let closed =
+                        Judged { index, recorded: None, replayed: None, states: Vec::new(), inputs: None };
                     options.wants(&leaf).then_some(closed)
                 }
                 Recorded::Open(entry) if options.is_past(&entry.leaf) => return Ok(()),
@@ -204,9 +209,16 @@ fn one<'a>(
     {
         let ours = options.any_engine || entry.leaf.engine == cx.policies.engine_hash;
         let again = if ours { judge(&mut cx, &question).map_err(|e| fail(e.to_string()))? } else { None };
-        let (replayed, states) =
-            again.map_or((None, Vec::new()), |(verdict, states)| (Some(verdict), states));
-        judged = Some(Judged { index: entry.index, recorded: Some(question.verdict), replayed, states });
+        let (index, recorded) = (entry.index, Some(question.verdict));
+        judged = Some(match again {
+            None => Judged { index, recorded, replayed: None, states: Vec::new(), inputs: None },
+            Some((verdict, states, inputs)) => {
+                let kept = entry.body.decided().and_then(|d| d.inputs);
+                let inputs =
+                    kept.filter(|kept| **kept != inputs).map(|kept| Box::new((json(kept), json(&inputs))));
+                Judged { index, recorded, replayed: Some(verdict), states, inputs }
+            }
+        });
     }
     let mut state = cx.state;
     env.fold.apply(&mut state, entry).map_err(|e| fail(e.to_string()))?;
@@ -262,7 +274,7 @@ fn question(cx: &mut Cx<'_>, body: &Body) -> Result<Option<Question>, OpError> {
 
 /// The verdict of now, and whose state was not as recorded. None: somebody in the reach was erased since, so what the
 /// decision knew of them is gone.
-fn judge(cx: &mut Cx<'_>, question: &Question) -> Result<Option<(Verdict, Vec<(String, String)>)>, OpError> {
+fn judge(cx: &mut Cx<'_>, question: &Question) -> Result<Option<Found>, OpError> {
     let spec = &question.spec;
     let mut states = Vec::new();
     for hash in &question.hashes {
@@ -282,7 +294,16 @@ fn judge(cx: &mut Cx<'_>, question: &Question) -> Result<Option<(Verdict, Vec<(S
     let facts_at = if question.phase == Phase::Dispatch { cx.now } else { at };
     let facts =
         facts_for(cx, spec, &subject, cart.as_deref(), &question.hints, question.lane_free_at, facts_at)?;
-    Ok(Some((decide(&cx.policies.engine, &facts, &request_of(spec, question.phase, &subject), at), states)))
+    let request = request_of(spec, question.phase, &subject);
+    let verdict = decide(&cx.policies.engine, &facts, &request, at);
+    Ok(Some((verdict, states, Inputs { facts, request })))
+}
+
+/// The verdict of now, whose state was another one, and what the verdict was made from.
+type Found = (Verdict, Vec<(String, String)>, Inputs);
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// A replay writes nothing, so it needs no keys.

@@ -14,8 +14,6 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use sha2::{Digest, Sha256};
-
 use super::csv::CsvRows;
 use super::page::Story;
 use super::rows::{ROWS_FORMAT, RowMaker};
@@ -96,9 +94,11 @@ pub fn write(
     for (hash, text) in &wordings.0 {
         archive.add(&names::disclosure(hash), text.as_bytes())?;
     }
-    let policies = reader.env().policies();
-    let policy = policies.engine.policy();
-    archive.add(&names::policy(&policy.hash()), policy.canonical())?;
+    for hash in export.policies() {
+        if let Some(canonical) = policy_of(reader, books, hash)? {
+            archive.add(&names::policy(hash), &canonical)?;
+        }
+    }
     let mut parts = Parts {
         archive,
         maker: RowMaker::new(wordings.by_hash()),
@@ -111,6 +111,15 @@ pub fn write(
     };
     export.selection().each(books, |shown| parts.add(&shown))?;
     parts.finish(&about)
+}
+
+/// A policy set by its hash; none: it was in force before sets were kept, and is not now.
+fn policy_of(reader: &Reader, books: &Books, hash: &[u8; 32]) -> Result<Option<Vec<u8>>, ExportError> {
+    let now = reader.env().policies();
+    if now.engine.policy().hash() == *hash {
+        return Ok(Some(now.engine.policy().canonical().to_vec()));
+    }
+    books.policies().get(hash).map_err(|e| ExportError::Entry(format!("a policy set cannot be read: {e}")))
 }
 
 fn about(export: &Export, books: &Books) -> About {
@@ -153,7 +162,7 @@ impl<W: Write> Parts<'_, W> {
         let line = Line::new(shown, proof);
         self.lines.extend_from_slice(&format::json_line(&line));
         let row = self.maker.row(shown.told());
-        self.manifest.count(&shown.leaf, &line);
+        self.manifest.count(&shown.leaf, line.index, line.closed);
         self.story.tell(&row);
         self.rows.push(row);
         if self.rows.len() == PART_ENTRIES || self.lines.len() >= PART_BYTES { self.flush() } else { Ok(()) }
@@ -187,9 +196,4 @@ pub fn table(rows: &[super::rows::Row]) -> std::io::Result<Vec<u8>> {
     let mut csv = CsvRows::new(Vec::new())?;
     rows.iter().try_for_each(|row| csv.write(row))?;
     csv.finish()
-}
-
-/// The hash a policy set is named by.
-pub fn policy_hash(canonical: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update(b"consentry/policy/v1").chain_update(canonical).finalize().into()
 }

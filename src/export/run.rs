@@ -31,6 +31,7 @@ pub struct Export {
     checkpoint: Arc<SignedCheckpoint>,
     selection: Selection,
     completeness: Option<(Recorded, Vec<(SubjectId, Standing)>)>,
+    policies: Vec<[u8; 32]>,
 }
 
 /// What an export came to.
@@ -94,12 +95,21 @@ impl Export {
             }
             None => None,
         };
-        Ok(Export { request, checkpoint, selection, completeness })
+        let policies = match request.format {
+            Format::Bundle => selection.policies(reader, size)?,
+            _ => Vec::new(),
+        };
+        Ok(Export { request, checkpoint, selection, completeness, policies })
     }
 
     /// What shows that nothing of the people asked for is missing, where a root was recorded.
     pub fn completeness(&self) -> Option<(&Recorded, &[(SubjectId, Standing)])> {
         self.completeness.as_ref().map(|(recorded, found)| (recorded, found.as_slice()))
+    }
+
+    /// Hashes of the policy sets that judged in it, sorted.
+    pub fn policies(&self) -> &[[u8; 32]] {
+        &self.policies
     }
 
     /// Whether a root has to be recorded first, so that a bundle can show that nothing of the person is missing: there is

@@ -32,6 +32,8 @@ pub struct Selection {
     /// The people asked for; empty: everybody.
     pub people: Vec<SubjectId>,
     picked: Picked,
+    /// Engines that judged in it, by hash; none: any of the log may have.
+    engines: Option<BTreeSet<[u8; 32]>>,
 }
 
 #[derive(Debug, Clone)]
@@ -83,13 +85,31 @@ impl Selection {
         if request.person.is_some() && people.is_empty() {
             return Err(ExportError::UnknownPerson);
         }
-        let picked = if people.is_empty() {
+        let (picked, engines) = if people.is_empty() {
             range_of(reader, books, request, size)?
         } else {
             listed(reader, books, &people, size, heads)?
         };
         let brand = request.brand.clone();
-        Ok(Selection { brand, from: request.from, to: request.to, people, picked })
+        Ok(Selection { brand, from: request.from, to: request.to, people, picked, engines })
+    }
+
+    /// Hashes of the policy sets of the engines that judged in it, sorted.
+    pub fn policies(&self, reader: &Reader, size: u64) -> Result<Vec<[u8; 32]>, ExportError> {
+        let hashes = match &self.engines {
+            Some(engines) => engines.clone(),
+            None => all_engines(reader)?,
+        };
+        let mut policies = BTreeSet::new();
+        for index in engine_entries(reader, &hashes, size)? {
+            let entry = reader.look(|cx| cx.entry(index))?;
+            if let Some(Body::Engine(engine)) = entry.map(|entry| entry.body)
+                && let Some(hash) = hex::decode(&engine.policy_sha256).ok().and_then(|h| h.try_into().ok())
+            {
+                policies.insert(hash);
+            }
+        }
+        Ok(policies.into_iter().collect())
     }
 
     /// Shows each entry to `see`, in the order of the log but for engines that were declared before the period.
@@ -244,7 +264,7 @@ fn listed(
     people: &[SubjectId],
     size: u64,
     heads: Option<u64>,
-) -> Result<Picked, ExportError> {
+) -> Result<(Picked, Option<BTreeSet<[u8; 32]>>), ExportError> {
     let mut indices: BTreeSet<u64> = heads.into_iter().collect();
     for subject in people {
         let chain = reader.look(|cx| {
@@ -270,7 +290,7 @@ fn listed(
         }
     }
     indices.extend(engine_entries(reader, &engines, size)?);
-    Ok(Picked::Listed(indices.into_iter().collect()))
+    Ok((Picked::Listed(indices.into_iter().collect()), Some(engines)))
 }
 
 /// Where engines were declared, below `size`.
@@ -283,12 +303,35 @@ fn engine_entries(reader: &Reader, engines: &BTreeSet<[u8; 32]>, size: u64) -> R
     Ok(found.into_iter().collect())
 }
 
+/// Every engine of the log, by hash.
+fn all_engines(reader: &Reader) -> Result<BTreeSet<[u8; 32]>, ExportError> {
+    let prefix = keys::engine(&[0; 32])[..1].to_vec();
+    let found = reader.look(|cx| {
+        let (mut found, mut after) = (BTreeSet::new(), None::<Vec<u8>>);
+        loop {
+            let page = cx.state.scan::<EngineRow>(&prefix, after.as_deref(), PAGE)?;
+            found.extend(page.iter().filter_map(|(key, _)| <[u8; 32]>::try_from(key.get(1..)?).ok()));
+            match page.last() {
+                Some((key, _)) if page.len() == PAGE => after = Some(key.clone()),
+                _ => return Ok(found),
+            }
+        }
+    })?;
+    Ok(found)
+}
+
 /// The entries of the period; for a brand also who it dealt with in it.
-fn range_of(reader: &Reader, books: &Books, request: &Request, size: u64) -> Result<Picked, ExportError> {
+fn range_of(
+    reader: &Reader,
+    books: &Books,
+    request: &Request,
+    size: u64,
+) -> Result<(Picked, Option<BTreeSet<[u8; 32]>>), ExportError> {
     let start = request.from.map_or(Ok(0), |from| first_at(books, from, size))?;
     let end = request.to.map_or(Ok(size), |to| first_at(books, to, size))?.max(start);
     let (mut engines, mut members) = (BTreeSet::new(), HashSet::new());
-    if start > 0 || request.brand.is_some() {
+    let looked = start > 0 || request.brand.is_some();
+    if looked {
         for stored in books.stored().entries(start).take((end - start) as usize) {
             let leaf = decode(&stored?)?;
             engines.insert(leaf.engine);
@@ -297,10 +340,10 @@ fn range_of(reader: &Reader, books: &Books, request: &Request, size: u64) -> Res
             }
         }
     }
-    let mut engines = engine_entries(reader, &engines, size)?;
-    engines.retain(|index| *index < start);
+    let mut before = engine_entries(reader, &engines, size)?;
+    before.retain(|index| *index < start);
     let members = request.brand.as_ref().map(|_| members);
-    Ok(Picked::Range { engines, range: start..end, members })
+    Ok((Picked::Range { engines: before, range: start..end, members }, looked.then_some(engines)))
 }
 
 /// Index of the first entry at or after an instant: instants never go back in a log.

@@ -188,6 +188,7 @@ impl World {
             state: MessageState::Held,
             due: held.hold_until,
             verdict: held,
+            inputs: None,
         };
         self.emit(subject, Some(brand), about("HOLD"), Body::Decision(Box::new(decision)));
         let intent = IntentBody {
@@ -205,6 +206,7 @@ impl World {
             tax_id: None,
             stands_in_for: None,
             cost: None,
+            inputs: None,
         };
         self.emit(subject, Some(brand), about("ADMIT"), Body::Intent(Box::new(intent)));
         let outcome = OutcomeBody {

@@ -8,10 +8,13 @@ use serde::Serialize;
 
 use crate::ledger::checkpoint::SignedCheckpoint;
 
+mod ahead;
 mod bundle;
 mod directory;
 mod entries;
 mod heads;
+mod lines;
+mod replays;
 #[cfg(test)]
 mod tests;
 
@@ -53,7 +56,7 @@ pub struct Failure {
     /// Which part, file or field, as in `leaf.seal`.
     pub field: String,
     /// Which check failed: `form`, `signature`, `inclusion`, `opening`, `chain`, `order`, `hash`, `count`, `consistency`,
-    /// `engine`, `people`, `completeness`, `table`, `page`.
+    /// `engine`, `people`, `completeness`, `table`, `page`, `public`, `replay`.
     pub check: &'static str,
     /// What was found.
     pub why: String,
@@ -119,11 +122,15 @@ impl Report {
         check: &'static str,
         why: impl Into<String>,
     ) {
+        self.add(Failure { entry, field: field.into(), check, why: why.into() });
+    }
+
+    fn add(&mut self, failure: Failure) {
         if self.outcome == Outcome::Valid {
             self.outcome = Outcome::Invalid;
         }
         if self.failures.len() < FAILURES_MAX {
-            self.failures.push(Failure { entry, field: field.into(), check, why: why.into() });
+            self.failures.push(failure);
         }
     }
 

@@ -9,6 +9,7 @@ use super::rows::keys;
 use crate::model::cart::{Cart, Click, Coupon, CouponPool, Link};
 use crate::model::consent::{Channel, Consent, OptOut};
 use crate::model::evidence::Evidence;
+use crate::model::facts::Inputs;
 use crate::model::location::LocationHint;
 use crate::model::message::MessageState;
 use crate::model::outgoing::{MessageSpec, ProviderError};
@@ -244,6 +245,9 @@ pub struct DecisionBody {
     pub state: MessageState,
     /// When it wakes.
     pub due: Option<Instant>,
+    /// What it was judged from; absent in entries of releases that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Box<Inputs>>,
 }
 
 /// A message decided again, admitted: it leaves within two seconds or not at all.
@@ -273,6 +277,9 @@ pub struct IntentBody {
     /// What it costs if the provider takes it; none: there is no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// What it was judged from; absent in entries of releases that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Box<Inputs>>,
 }
 
 impl IntentBody {
@@ -291,6 +298,30 @@ pub struct RedecisionBody {
     pub verdict: Verdict,
     pub state: MessageState,
     pub due: Option<Instant>,
+    /// What it was judged from; absent in entries of releases that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Box<Inputs>>,
+}
+
+/// What the three kinds of decision have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided<'a> {
+    pub message: MessageId,
+    pub verdict: &'a Verdict,
+    pub inputs: Option<&'a Inputs>,
+}
+
+impl Body {
+    /// The decision in it, at acceptance or at dispatch.
+    pub fn decided(&self) -> Option<Decided<'_>> {
+        let (message, verdict, inputs) = match self {
+            Body::Decision(body) => (body.message.id, &body.verdict, &body.inputs),
+            Body::Intent(body) => (body.message, &body.verdict, &body.inputs),
+            Body::Redecision(body) => (body.message, &body.verdict, &body.inputs),
+            _ => return None,
+        };
+        Some(Decided { message, verdict, inputs: inputs.as_deref() })
+    }
 }
 
 /// What became of a hand-over.

@@ -19,23 +19,39 @@ pub struct Facts {
     /// The program it belongs to.
     pub program: ProgramFacts,
     /// The sender chosen; unset when none could be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<SenderFacts>,
     /// The number addressed; unset for push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<NumberFacts>,
     /// The installation addressed; unset for texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceFacts>,
     /// Where the person may be.
     pub place: PlaceFacts,
     /// The addressed subject first, then those sharing a customer with it; 1 to 8.
     pub reach: Vec<PersonFacts>,
     /// The cart it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cart: Option<CartFacts>,
     /// The coupon pool it draws from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coupon: Option<CouponFacts>,
     /// What it says.
     pub content: ContentFacts,
     /// When the sender's lane will have handed over what stands before it; unset: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drains_at: Option<Instant>,
+}
+
+/// What a decision was made from, as it is recorded beside its verdict: with the engine its entry names, it gives that
+/// verdict again, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// What was known.
+    pub facts: Facts,
+    /// What was asked.
+    pub request: Request,
 }
 
 /// What is to be judged.
@@ -50,10 +66,13 @@ pub struct Request {
     /// What the caller wants when it cannot go now.
     pub on_hold: OnHold,
     /// When it loses its purpose; handing over at or after this instant is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Instant>,
     /// The matter it is about, for caps that count by matter; unset counts as every matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_matter: Option<String>,
     /// Set when the gateway itself answers the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub automatic: Option<AutomaticText>,
 }
 
@@ -119,8 +138,10 @@ pub struct BrandFacts {
     /// The legal entity's name.
     pub legal_name: String,
     /// Domains its links may lead to, lower case; subdomains are included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_domains: Vec<String>,
     /// The host of its short links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short_domain: Option<String>,
     /// Whether `ATTESTED` consents count.
     pub accepts_attested: bool,
@@ -198,16 +219,20 @@ pub struct SenderFacts {
     /// What it is.
     pub kind: SenderKind,
     /// The country it belongs to; unset for push applications and global names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<Country>,
     /// Other countries it may reach.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reaches: Vec<Country>,
     /// Registered with whoever has to know it.
     pub registered: bool,
     /// An operator or a lost connection stopped it.
     pub paused: bool,
     /// Programs it serves; empty: every program of its brands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<ProgramId>,
     /// Brands it serves; empty: every brand of the seller.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub brands: Vec<BrandId>,
     /// Who replies to STOP and HELP.
     pub answers: Answers,
@@ -221,6 +246,7 @@ pub struct NumberFacts {
     /// The kind of line.
     pub kind: NumberKind,
     /// The country its range belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<Country>,
 }
 
@@ -239,8 +265,10 @@ pub struct DeviceFacts {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PlaceFacts {
     /// Regions and countries. A bare country means its region is not known: every region of it counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jurisdictions: Vec<Jurisdiction>,
     /// Time zones. Empty: every zone of the jurisdictions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zones: Vec<ZoneName>,
     /// No source names a country.
     pub country_unknown: bool,
@@ -252,16 +280,20 @@ pub struct PlaceFacts {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PersonFacts {
     /// What the person agreed to at this address; at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consents: Vec<Consent>,
     /// What the person refused at this address, also what was lifted; at most 8 in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub opt_outs: Vec<OptOut>,
     /// The address stands on the suppression list.
     pub suppressed: bool,
     /// Reached in the last 30 days, or about to be; at most 64 and 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub touches: Vec<Touch>,
     /// The person's own settings.
     pub preferences: Preferences,
     /// The newest answer of each kind of number check.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<NumberCheck>,
 }
 
@@ -353,10 +385,13 @@ pub struct CartFacts {
     /// When the shop last told us about it.
     pub updated_at: Instant,
     /// Its value in millionths of the currency's unit; unset when not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_micros: Option<i64>,
     /// ISO 4217 currency of the value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     /// Messages about it to anybody, so that a shared cart shares its cap. Those of the reach may repeat here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sends: Vec<CartSend>,
 }
 
@@ -381,12 +416,15 @@ pub struct CouponFacts {
     /// It exists and belongs to the brand.
     pub exists: bool,
     /// Codes left; unset for generated codes, which do not run out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
     /// This message already holds a code of the pool.
     pub reserved: bool,
     /// The only channel its codes may go out by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclusive_channel: Option<Channel>,
     /// Until when that holds; unset: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclusive_until: Option<Instant>,
 }
 
@@ -410,20 +448,26 @@ pub struct ContentFacts {
     /// Parts it needs; 1 for push.
     pub segments: u32,
     /// The text's language as a BCP 47 tag, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// It names the brand.
     pub has_brand_name: bool,
     /// It says how to stop.
     pub has_opt_out: bool,
     /// Hosts of all links in it, lower case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub link_hosts: Vec<String>,
     /// The host of the link a short link leads to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_host: Option<String>,
     /// Public shorteners found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared_shorteners: Vec<String>,
     /// Prohibited classes found, as in `cannabis`, `gambling`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prohibited: Vec<String>,
     /// Words of price or offer found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offer_words: Vec<String>,
     /// It asks to buy, pay or approve by replying.
     pub asks_reply_to_buy: bool,

@@ -97,6 +97,11 @@ fn bits<T: Copy>(items: &[T], number: impl Fn(T) -> u8) -> u8 {
     items.iter().fold(0, |bits, item| bits | 1 << number(*item))
 }
 
+/// The hash a set is named by, over its canonical form.
+pub fn policy_hash(canonical: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(b"consentry/policy/v1").chain_update(canonical).finalize().into()
+}
+
 /// The instant a civil day begins at UTC+14, where it begins first.
 fn first_instant(date: Date) -> Instant {
     midnight_utc(date) - Span::hours(14)
@@ -152,8 +157,7 @@ impl PolicySet {
     pub(super) fn new(sources: Sources, rules: Vec<Rule>) -> PolicySet {
         let canonical =
             serde_json::to_vec(&sources).expect("plain values with text keys always have a JSON form");
-        let hash =
-            Sha256::new().chain_update(b"consentry/policy/v1").chain_update(&canonical).finalize().into();
+        let hash = policy_hash(&canonical);
         let mut by_place: HashMap<Jurisdiction, Vec<usize>> = HashMap::new();
         let (mut anywhere, mut calendars) = (Vec::new(), HashMap::new());
         for (index, rule) in rules.iter().enumerate() {

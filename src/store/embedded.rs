@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `ledger/` | leaves and sealed blobs | truth |
 //! | `keys/` | one data key a subject | truth; short-lived backups |
+//! | `policies/` | every policy set that judged, by its hash | decisions it judged are made again with it |
 //! | `HEAD` | last signed checkpoint | guards against rollback |
 //! | `log.key` | signs checkpoints | secret; see the key table in `docs/` |
 //! | `tree/` | Merkle hashes | disposable |
@@ -33,11 +34,13 @@ use crate::model::{EntryHash, Instant, Span, SubjectId};
 use crate::writer::{EntrySource, Log, PendingEntry, Recorded, Room};
 
 mod erased;
+pub mod policies;
 mod room;
 #[cfg(test)]
 mod tests;
 
 pub use erased::destroy_erased;
+use policies::PolicyShelf;
 use room::Volume;
 
 /// Least time between two checkpoints.
@@ -106,6 +109,10 @@ impl DataDir {
     pub fn keys(&self) -> PathBuf {
         self.0.join("keys")
     }
+    /// Policy sets that judged.
+    pub fn policies(&self) -> PathBuf {
+        self.0.join("policies")
+    }
     /// Merkle hashes.
     pub fn tree(&self) -> PathBuf {
         self.0.join("tree")
@@ -143,6 +150,7 @@ pub struct EmbeddedLog {
     last_instant: Option<Instant>,
     signed_at: Instant,
     volume: Volume,
+    policies: PolicyShelf,
     _lock: Box<dyn DirLock>,
 }
 
@@ -156,6 +164,7 @@ pub struct Books {
     verifier: VerifierKey,
     origin: Origin,
     heads: Arc<HeadsShelf>,
+    policies: PolicyShelf,
     public_tiles: bool,
 }
 
@@ -212,6 +221,7 @@ impl EmbeddedLog {
         let last_instant =
             last_instant.map_err(|e| OpenError::Entry(e.to_string()))?.map(|leaf| leaf.instant);
         let volume = Volume::open(disk, &dir, options.reserve);
+        let policies = PolicyShelf::new(disk, &dir.policies());
         let newest = Arc::new(ArcSwap::from_pointee(head.newest().clone()));
         let books = Books {
             reader,
@@ -221,6 +231,7 @@ impl EmbeddedLog {
             verifier: key.verifier().clone(),
             origin: origin.clone(),
             heads: Arc::new(HeadsShelf::new(disk, &dir.heads())),
+            policies: policies.clone(),
             public_tiles: options.public_tiles,
         };
         let log = EmbeddedLog {
@@ -233,6 +244,7 @@ impl EmbeddedLog {
             last_instant,
             signed_at: Instant::EPOCH,
             volume,
+            policies,
             _lock: lock,
         };
         Ok((log, books, Opened { recovery, rehashed }))
@@ -324,6 +336,10 @@ impl Log for EmbeddedLog {
         self.grow_tree(&hashes).map_err(|e| e.to_string())
     }
 
+    fn keep_policy(&mut self, hash: &[u8; 32], canonical: &[u8]) -> Result<(), String> {
+        self.policies.keep(hash, canonical).map_err(|e| e.to_string())
+    }
+
     fn room(&self) -> Room {
         self.volume.room()
     }
@@ -380,6 +396,10 @@ impl Books {
     /// The upper parts of heads trees.
     pub fn heads(&self) -> &HeadsShelf {
         &self.heads
+    }
+    /// Policy sets that judged.
+    pub fn policies(&self) -> &PolicyShelf {
+        &self.policies
     }
     /// The log's name.
     pub fn origin(&self) -> &Origin {

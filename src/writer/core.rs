@@ -14,6 +14,7 @@ use crate::ledger::rows::{EngineRow, SCHEMA_VERSION, keys};
 use crate::ledger::seal::{DataKey, KeySource};
 use crate::ledger::state::{State, StateError};
 use crate::model::{Instant, Span, SubjectId};
+use crate::policy::PolicySet;
 use crate::store::{Batch, KeyRange, KvError, Order, SharedKv};
 
 /// Row of the index that says how much of the ledger it holds; outside every table.
@@ -32,6 +33,11 @@ pub trait Log: Send {
     /// Makes keys and entries durable, keys first: a crash between leaves a key that seals nothing. Returns only
     /// when a power cut can no longer take the entries away.
     fn append(&mut self, keys: &[(SubjectId, DataKey)], entries: &[PendingEntry]) -> Result<(), String>;
+    /// Keeps a policy set beside the entries it will judge, under its hash, so that their decisions can be made again
+    /// when another one is in force. Does nothing when it is there.
+    fn keep_policy(&mut self, _hash: &[u8; 32], _canonical: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
     /// Room on its volume, as last seen.
     fn room(&self) -> Room {
         Room::Enough
@@ -86,6 +92,8 @@ pub struct Core {
     keys: Arc<dyn KeySource + Send + Sync>,
     listeners: Vec<Listener>,
     last: Instant,
+    /// The policy set that was kept last.
+    kept: Option<[u8; 32]>,
 }
 
 /// What the index remembers of its own making: entries applied, and its shape.
@@ -109,7 +117,7 @@ impl Core {
         keys: Arc<dyn KeySource + Send + Sync>,
     ) -> Result<Core, CoreError> {
         let last = log.last_instant().unwrap_or(Instant::EPOCH);
-        let mut core = Core { env, log, kv, source, keys, listeners: Vec::new(), last };
+        let mut core = Core { env, log, kv, source, keys, listeners: Vec::new(), last, kept: None };
         core.catch_up()?;
         Ok(core)
     }
@@ -217,6 +225,7 @@ impl Core {
         let (source, keys, env) = (self.source.clone(), self.keys.clone(), self.env.clone());
         let base = self.log.size();
         let mut cx = Cx::new(&env, State::over(&*kv), &*source, &*keys, base, now);
+        self.keep_policy(cx.policies.engine.policy());
         let mut fatal = declare_engine(&mut cx).err().map(|e| e.to_string());
         for op in batch {
             let (reply, failed) = op.run(&mut cx);
@@ -228,6 +237,19 @@ impl Core {
         }
         self.last = cx.now;
         self.settle(cx.finish())
+    }
+
+    /// Before anything is judged by it. A set that cannot be kept must not stop an opt-out: it is tried again with the
+    /// next batch, and only what it judges in between cannot be made again without the files it came from.
+    fn keep_policy(&mut self, policy: &PolicySet) {
+        let hash = policy.hash();
+        if self.kept == Some(hash) {
+            return;
+        }
+        match self.log.keep_policy(&hash, policy.canonical()) {
+            Ok(()) => self.kept = Some(hash),
+            Err(error) => tracing::error!(error, "the policy set in force could not be kept"),
+        }
     }
 
     /// Ledger first, then index, then listeners. A crash between the first two is what `open` repairs.

@@ -13,7 +13,7 @@ use crate::inbound::reply;
 use crate::ledger::body::EngineBody;
 use crate::ledger::fold::Fold;
 use crate::model::phone::PHONE_DATA;
-use crate::model::{Instant, MessageId, PoolId, SellerId};
+use crate::model::{Instant, MessageId, PoolId, SellerId, Zones};
 
 /// The policy in force and the zone data it is judged with, swapped together and whole.
 #[derive(Clone)]
@@ -27,16 +27,25 @@ pub struct Policies {
 }
 
 impl Policies {
+    /// What every engine of this release over this zone data has in common; the policy is left empty.
+    pub fn parts_of_this_release(zones: &Zones) -> EngineBody {
+        EngineBody {
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            rules: RULES_VERSION.to_string(),
+            policy_version: String::new(),
+            policy_sha256: String::new(),
+            time_zones: zones.version().to_owned(),
+            phone_numbers: PHONE_DATA.to_owned(),
+            replies: reply::version().to_owned(),
+        }
+    }
+
     /// Names an engine.
     pub fn new(engine: Engine) -> Policies {
         let described = EngineBody {
-            release: env!("CARGO_PKG_VERSION").to_owned(),
-            rules: RULES_VERSION.to_string(),
             policy_version: engine.policy().version().to_owned(),
             policy_sha256: hex::encode(engine.policy().hash()),
-            time_zones: engine.zones().version().to_owned(),
-            phone_numbers: PHONE_DATA.to_owned(),
-            replies: reply::version().to_owned(),
+            ..Policies::parts_of_this_release(engine.zones())
         };
         let bytes = serde_json::to_vec(&described).expect("strings always encode");
         Policies { engine, described, engine_hash: Sha256::digest(bytes).into() }

@@ -325,6 +325,7 @@ impl Op for HastyIntent {
             tax_id: None,
             stands_in_for: None,
             cost: None,
+            inputs: None,
         };
         cx.emit(spec.subject, Some(&spec.brand), Public::default(), Body::Intent(Box::new(body)))?;
         Ok(None)

@@ -12,8 +12,9 @@ use crate::ledger::entry::{Leaf, SELLER_CHAIN};
 use crate::ledger::tree::{ConsistencyProof, InclusionProof};
 use crate::model::Instant;
 
-/// Version of the bundle written by this release, and the newest it reads. 1: without `heads.json`.
-pub const BUNDLE_FORMAT: u32 = 2;
+/// Version of the bundle written by this release, and the newest it reads. 1: without `heads.json`; 2: with the policy set of
+/// the day it was made, not with those that judged.
+pub const BUNDLE_FORMAT: u32 = 3;
 
 /// Names of the parts.
 pub mod names {
@@ -190,9 +191,9 @@ impl Manifest {
     }
 
     /// Takes note of an entry.
-    pub fn count(&mut self, leaf: &Leaf, line: &Line) {
+    pub fn count(&mut self, leaf: &Leaf, index: u64, closed: Option<Closed>) {
         self.entries.total += 1;
-        match line.closed {
+        match closed {
             None => self.entries.opened += 1,
             Some(Closed::Withheld) => self.entries.withheld += 1,
             Some(Closed::Erased) => self.entries.erased += 1,
@@ -200,9 +201,9 @@ impl Manifest {
         *self.kinds.entry(leaf.kind.as_str_name().to_owned()).or_default() += 1;
         // Declarations of engines may come first, from before the period.
         if leaf.subject != SELLER_CHAIN || self.first.is_none() {
-            self.first = Some(self.first.map_or(line.index, |first| first.min(line.index)));
+            self.first = Some(self.first.map_or(index, |first| first.min(index)));
         }
-        self.last = Some(self.last.map_or(line.index, |last| last.max(line.index)));
+        self.last = Some(self.last.map_or(index, |last| last.max(index)));
     }
 }
 

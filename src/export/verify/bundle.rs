@@ -2,22 +2,27 @@
 
 use std::collections::HashMap;
 use std::io::Read;
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 
+use super::ahead;
 use super::entries::Entries;
 use super::heads::Completeness;
+use super::lines::{Examined, Seen, examine};
 use super::{NO_WITNESS, Outcome, Report};
+use crate::audit::again::Engines;
 use crate::export::bundle::archive::{ArchiveError, Parts};
-use crate::export::bundle::format::{
-    About, BUNDLE_FORMAT, Consistency, Line, Manifest, Part, json, json_line, names,
-};
+use crate::export::bundle::format::{About, BUNDLE_FORMAT, Consistency, Manifest, Part, json, names};
 use crate::export::bundle::heads::Heads;
-use crate::export::bundle::{policy_hash, table};
+use crate::export::bundle::table;
 use crate::export::page::{self, Story};
 use crate::export::rows::{ROWS_FORMAT, Row, RowMaker};
 use crate::ledger::checkpoint::{SignedCheckpoint, VerifierKey};
 use crate::ledger::tree::ConsistencyProof;
+use crate::model::Zones;
+use crate::policy::set::policy_hash;
 
 /// The largest part read, in bytes; ours have about 8 MiB at most.
 const PART_MAX: u64 = 64 << 20;
@@ -36,21 +41,22 @@ pub fn bundle(from: impl Read, keys: &[VerifierKey], since: Option<&str>) -> Rep
         Err(Begin::NoBundle(why)) => return report.unreadable("bundle", why),
         Err(Begin::Wrong) => return report.conclude(),
     };
-    loop {
-        match parts.next_part() {
-            Ok(Some((name, content))) => checker.part(&name, content, &mut report),
-            Ok(None) => break,
-            Err(ArchiveError::Read(e)) => return report.unreadable("bundle", format!("cannot be read: {e}")),
-            Err(e) => {
-                report.fail(None, "bundle", "form", e.to_string());
-                return report.conclude();
-            }
-        }
-        if report.is_full() {
-            return report.conclude();
-        }
+    let (head, engines) = (checker.head.clone(), checker.engines.clone());
+    let look = |(name, content): (String, Vec<u8>)| examine(name, content, &head, &engines.read());
+    let read = ahead::in_order(
+        || parts.next_part(),
+        look,
+        |examined| {
+            checker.part(examined, &mut report);
+            !report.is_full()
+        },
+    );
+    match read {
+        Ok(true) => checker.end(&mut report),
+        Ok(false) => {}
+        Err(ArchiveError::Read(e)) => return report.unreadable("bundle", format!("cannot be read: {e}")),
+        Err(e) => report.fail(None, "bundle", "form", e.to_string()),
     }
-    checker.end(&mut report);
     report.conclude()
 }
 
@@ -112,6 +118,7 @@ fn begin(
     let manifest = Manifest::of(about.format);
     Ok(Checker {
         entries: Entries::new(&about),
+        engines: Arc::new(RwLock::new(Engines::new(Zones::bundled()))),
         comparable: about.release == env!("CARGO_PKG_VERSION") && about.rows_format == ROWS_FORMAT,
         about,
         head,
@@ -147,6 +154,8 @@ struct Checker {
     /// The log was shown to extend `since`.
     extends: bool,
     entries: Entries,
+    /// What judges again.
+    engines: Arc<RwLock<Engines>>,
     /// Written by this release: tables and page can be made again.
     comparable: bool,
     seen: Vec<Part>,
@@ -186,12 +195,15 @@ impl Checker {
         after && self.about.format >= 2 && !self.about.asked.people.is_empty()
     }
 
-    fn part(&mut self, name: &str, content: Vec<u8>, report: &mut Report) {
+    fn part(&mut self, examined: Examined, report: &mut Report) {
+        let Examined { part, content, lines } = examined;
+        let name = part.name.clone();
+        let name = name.as_str();
         let Some(stage) = self.stage_of(name) else {
             return report.fail(None, name, "form", "this part does not belong here");
         };
         self.stage = stage;
-        self.seen.push(part(name, &content));
+        self.seen.push(part);
         match stage {
             Stage::Texts if name == names::CONSISTENCY => self.consistency(&content, report),
             Stage::Texts if name == names::HEADS => {
@@ -201,8 +213,8 @@ impl Checker {
                 }
             }
             Stage::Texts => self.wording(name, content, report),
-            Stage::Policies => self.policy(name, &content, report),
-            Stage::Entries => self.lines(name, &content, report),
+            Stage::Policies => self.policy(name, content, report),
+            Stage::Entries => self.lines(name, lines, report),
             Stage::Rows => self.table(name, &content, report),
             Stage::Page => self.page(&content, report),
             Stage::Manifest => {
@@ -242,34 +254,34 @@ impl Checker {
         }
     }
 
-    fn policy(&mut self, name: &str, content: &[u8], report: &mut Report) {
-        let hash = policy_hash(content);
+    fn policy(&mut self, name: &str, content: Vec<u8>, report: &mut Report) {
+        let hash = policy_hash(&content);
         if names::policy(&hash) == name {
             self.policies.push(hex::encode(hash));
+            self.engines.write().offer(content);
         } else {
             report.fail(None, name, "hash", "the policy set is not the one its name stands for");
         }
     }
 
-    fn lines(&mut self, name: &str, content: &[u8], report: &mut Report) {
+    fn lines(&mut self, name: &str, lines: Vec<Option<Seen>>, report: &mut Report) {
         if self.next_part == 0 {
             self.maker = RowMaker::new(std::mem::take(&mut self.wordings));
         }
-        if content.is_empty() {
+        if lines.is_empty() {
             report.fail(None, name, "form", "it is empty");
         }
-        for bytes in content.split_inclusive(|b| *b == b'\n') {
+        for seen in lines {
             if report.is_full() {
                 return;
             }
-            let Some(line) = serde_json::from_slice::<Line>(bytes).ok().filter(|l| json_line(l) == bytes)
-            else {
+            let Some(seen) = seen else {
                 let after = self.manifest.last.map(|last| format!(" after entry {last}")).unwrap_or_default();
                 report.fail(None, name, "form", format!("a line{after} is not an entry as we write it"));
                 continue;
             };
-            if let Some(checked) = self.entries.check(&line, &self.head, &mut self.maker, report) {
-                self.manifest.count(&checked.leaf, &line);
+            if let Some(checked) = self.entries.check(seen, &self.engines, &mut self.maker, report) {
+                self.manifest.count(&checked.leaf, checked.index, checked.closed);
                 self.story.tell(&checked.row);
                 self.rows.push(checked.row);
             }
@@ -308,6 +320,13 @@ impl Checker {
             report.fail(None, names::MANIFEST, "form", "it is missing: the bundle was cut short");
         }
         self.entries.end(report);
+        if self.about.format > 2 {
+            let named = |hash: &String| self.entries.engines().any(|e| e.policy_sha256 == *hash);
+            for hash in self.policies.iter().filter(|hash| !named(hash)) {
+                let why = "no engine shown judged by it: it was put in another's place";
+                report.fail(None, format!("policy/{hash}.json"), "engine", why);
+            }
+        }
         self.older(report);
         report.entries = self.manifest.entries.total;
         self.say(report);
@@ -407,7 +426,7 @@ impl Checker {
                 "What {lacking} policy sets said that are named by hash and are not in the bundle."
             ));
         }
-        not.push("That the rules were applied rightly: decisions are shown, not made again.".to_owned());
+        self.entries.replays().say(&mut report.proved, not);
     }
 }
 

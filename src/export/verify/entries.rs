@@ -1,18 +1,19 @@
-//! The entries of a bundle, one after another: form, place in the log, opening, place in the person's chain, engine.
+//! The entries of a bundle, one after another: order, place in the person's chain, engine, decision.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 
 use super::Report;
 use super::heads::{Complete, Completeness};
-use crate::export::bundle::format::{About, Line};
-use crate::export::rows::{Row, RowMaker, Told};
+use super::lines::Seen;
+use super::replays::Replays;
+use crate::audit::again::Engines;
+use crate::export::bundle::format::About;
+use crate::export::rows::{Closed, Row, RowMaker, Told};
 use crate::ledger::body::{Body, EngineBody};
-use crate::ledger::checkpoint::SignedCheckpoint;
-use crate::ledger::entry::{Entry, Kind, Leaf, SELLER_CHAIN, leaf_hash};
-use crate::ledger::seal::commitment;
-use crate::ledger::tree::InclusionProof;
+use crate::ledger::entry::{Entry, Kind, Leaf, SELLER_CHAIN};
 use crate::model::{EntryHash, Instant, SubjectId};
 
 /// What is remembered from entry to entry: 70 bytes a person.
@@ -30,11 +31,14 @@ pub struct Entries {
     /// What shows that nothing is missing, where the bundle has it.
     completeness: Option<Completeness>,
     complete: Option<Complete>,
+    replays: Replays,
 }
 
 /// A checked entry: what the manifest counts and what its row must say.
 pub struct Checked {
     pub leaf: Leaf,
+    pub index: u64,
+    pub closed: Option<Closed>,
     pub row: Row,
 }
 
@@ -51,6 +55,7 @@ impl Entries {
             whole_chains: !about.asked.people.is_empty() || about.asked.from.is_none(),
             completeness: None,
             complete: None,
+            replays: Replays::default(),
         }
     }
 
@@ -62,6 +67,11 @@ impl Entries {
     /// What was shown to be complete; told at the end.
     pub fn complete(&self) -> Option<&Complete> {
         self.complete.as_ref()
+    }
+
+    /// What came of making the decisions again.
+    pub fn replays(&self) -> &Replays {
+        &self.replays
     }
 
     /// People whose chains were seen.
@@ -79,51 +89,49 @@ impl Entries {
         self.whole_chains
     }
 
-    /// Checks one entry; nothing when it cannot be read.
+    /// Checks one entry that was looked at alone; nothing when it cannot be read.
     pub fn check(
         &mut self,
-        line: &Line,
-        head: &SignedCheckpoint,
+        seen: Seen,
+        engines: &RwLock<Engines>,
         maker: &mut RowMaker,
         report: &mut Report,
     ) -> Option<Checked> {
-        let index = Some(line.index);
-        if self.last_index.is_some_and(|last| line.index <= last) {
+        let Seen { index, closed, hash, leaf, body, again, failures } = seen;
+        let at = Some(index);
+        if self.last_index.is_some_and(|last| index <= last) {
             report.fail(
-                index,
+                at,
                 "index",
                 "order",
                 "it does not come after the entry before it: moved or repeated",
             );
         }
-        self.last_index = index.max(self.last_index);
-        let hash = leaf_hash(&line.leaf.0);
-        included(line, hash, head, report);
-        let leaf = match Leaf::decode(&line.leaf.0) {
-            Ok(leaf) => leaf,
-            Err(e) => {
-                report.fail(index, "leaf", "form", e.to_string());
-                return None;
-            }
-        };
+        self.last_index = at.max(self.last_index);
+        failures.into_iter().for_each(|failure| report.add(failure));
+        let leaf = leaf?;
         if self.last_instant.is_some_and(|last| leaf.instant < last) {
-            report.fail(index, "leaf.instant", "order", "it is earlier than that of the entry before it");
+            report.fail(at, "leaf.instant", "order", "it is earlier than that of the entry before it");
         }
         self.last_instant = Some(leaf.instant);
-        self.chain(line.index, &leaf, hash, report);
+        self.chain(index, &leaf, hash, report);
         if let Some(completeness) = &mut self.completeness {
-            completeness.see(line.index, &leaf, hash, report);
+            completeness.see(index, &leaf, hash, report);
         }
-        self.judged.entry(leaf.engine).or_insert(line.index);
-        let row = match open(line, &leaf, report) {
+        self.judged.entry(leaf.engine).or_insert(index);
+        let row = match body {
             Some(body) => {
-                self.describe(line.index, &leaf, &body, report);
-                let entry = Entry { index: line.index, hash, leaf: leaf.clone(), body };
+                self.describe(index, &leaf, &body, engines, report);
+                if let Some(decided) = body.decided() {
+                    let again = again.unwrap_or_else(|| engines.read().again(&leaf, &decided));
+                    self.replays.note(index, again, report);
+                }
+                let entry = Entry { index, hash, leaf: leaf.clone(), body };
                 maker.row(Told::Whole(&entry))
             }
-            None => maker.row(Told::Public(line.closed?, line.index, hash, &leaf)),
+            None => maker.row(Told::Public(closed?, index, hash, &leaf)),
         };
-        Some(Checked { leaf, row })
+        Some(Checked { leaf, index, closed, row })
     }
 
     fn chain(&mut self, index: u64, leaf: &Leaf, hash: EntryHash, report: &mut Report) {
@@ -154,11 +162,19 @@ impl Entries {
         report.fail(Some(index), "leaf.number", "chain", why);
     }
 
-    fn describe(&mut self, index: u64, leaf: &Leaf, body: &Body, report: &mut Report) {
+    fn describe(
+        &mut self,
+        index: u64,
+        leaf: &Leaf,
+        body: &Body,
+        engines: &RwLock<Engines>,
+        report: &mut Report,
+    ) {
         let Body::Engine(engine) = body else { return };
         let bytes = serde_json::to_vec(engine).expect("strings always encode");
         if leaf.kind == Kind::Engine && <[u8; 32]>::from(Sha256::digest(bytes)) == leaf.engine {
             self.engines.insert(leaf.engine, engine.clone());
+            engines.write().describe(leaf.engine, engine);
         } else {
             report.fail(Some(index), "leaf.engine", "engine", "it is not the hash of the engine described");
         }
@@ -184,44 +200,5 @@ impl Entries {
             }
         }
         self.complete = self.completeness.as_ref().and_then(|completeness| completeness.end(report));
-    }
-}
-
-/// Opens an entry from what the bundle gives: it must be what the leaf committed to.
-fn open(line: &Line, leaf: &Leaf, report: &mut Report) -> Option<Body> {
-    let index = Some(line.index);
-    let opening = match (&line.opening, line.closed) {
-        (Some(opening), None) => opening,
-        (None, Some(_)) => return None,
-        _ => {
-            report.fail(index, "opening", "form", "an entry is either open or closed");
-            return None;
-        }
-    };
-    let Ok(r) = <[u8; 32]>::try_from(opening.r.0.as_slice()) else {
-        report.fail(index, "opening.r", "form", "it is not 32 bytes long");
-        return None;
-    };
-    if commitment(&r, &opening.plaintext.0) != leaf.seal {
-        report.fail(index, "opening.plaintext", "opening", "it is not what the leaf's seal commits to");
-        return None;
-    }
-    match Body::decode(leaf.kind, &opening.plaintext.0) {
-        Ok(body) => Some(body),
-        Err(e) => {
-            report.fail(index, "opening.plaintext", "form", e.to_string());
-            None
-        }
-    }
-}
-
-fn included(line: &Line, hash: EntryHash, head: &SignedCheckpoint, report: &mut Report) {
-    let hashes: Result<Vec<[u8; 32]>, _> = line.proof.iter().map(|h| h.0.as_slice().try_into()).collect();
-    let Ok(hashes) = hashes else {
-        return report.fail(Some(line.index), "proof", "form", "a hash is not 32 bytes long");
-    };
-    let proof = InclusionProof { index: line.index, size: head.size(), hashes };
-    if let Err(e) = proof.check(hash, head.root()) {
-        report.fail(Some(line.index), "leaf", "inclusion", format!("it is not in the signed log: {e}"));
     }
 }

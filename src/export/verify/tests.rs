@@ -13,6 +13,7 @@ use crate::model::SubjectId;
 use crate::model::subject::Address;
 
 mod complete;
+mod replayed;
 mod second;
 mod tamper;
 
@@ -81,7 +82,7 @@ impl Forge {
         for line in serde_json::Deserializer::from_slice(self.content("entries/00000")).into_iter::<Line>() {
             let line = line.expect("an entry");
             if let Ok(leaf) = Leaf::decode(&line.leaf.0) {
-                manifest.count(&leaf, &line);
+                manifest.count(&leaf, line.index, line.closed);
             }
         }
         let mut out = Vec::new();
@@ -267,7 +268,7 @@ fn another_key_or_a_forged_checkpoint_proves_nothing() {
     let mut newer = Forge::of(&bytes);
     let about = newer.content(names::ABOUT);
     let text = String::from_utf8(about.clone()).expect("JSON");
-    *about = text.replace("\"format\": 2", "\"format\": 3").into_bytes();
+    *about = text.replace("\"format\": 3", "\"format\": 4").into_bytes();
     assert_eq!(check(&world, &newer.close()).outcome, Outcome::Unreadable);
 }
 

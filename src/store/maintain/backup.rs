@@ -3,7 +3,7 @@
 //! That works without the gateway's help because of the order in which it writes and this reads. `HEAD` is read first:
 //! every entry it covers was durable before it was signed. Then the segments: they only grow, and a batch caught half
 //! written is a torn tail, which opening cuts. Keys come last: they are durable before the entries sealed under them, so
-//! every entry copied finds its key. The copy gets its `HEAD` first of all: one that broke off in the middle has fewer
+//! every entry copied finds its key. Policy sets stand between: they are durable before the entries they judge. The copy gets its `HEAD` first of all: one that broke off in the middle has fewer
 //! entries than its `HEAD` says and does not open. Index and tree are views and are not copied.
 
 use std::collections::HashSet;
@@ -99,6 +99,7 @@ pub fn backup(
     disk.write_whole(&to.head(), &note)?;
     let mut work = Work { disk, copied: 0, kept: 0, bytes: 0 };
     work.segments(&from.ledger(), &to.ledger())?;
+    work.policies(&from.policies(), &to.policies())?;
     work.all(&from.keys(), &to.keys(), "key")?;
     for path in secrets {
         let name = path.file_name().unwrap_or_default();
@@ -169,6 +170,21 @@ impl Work<'_> {
                 self.kept += 1;
             } else {
                 self.copy(&source, &target)?;
+            }
+        }
+        Ok(self.disk.sync_dir(to)?)
+    }
+
+    /// Policy sets that are not there yet: a name stands for one content for ever. Older folders have none.
+    fn policies(&mut self, from: &Path, to: &Path) -> Result<(), BackupError> {
+        let names = match self.disk.list(from) {
+            Err(e) if e.is_missing() => return Ok(()),
+            names => names?,
+        };
+        self.disk.create_dir(to)?;
+        for name in names.iter().filter(|name| name.ends_with(".json")) {
+            if !self.disk.exists(&to.join(name))? {
+                self.copy(&from.join(name), &to.join(name))?;
             }
         }
         Ok(self.disk.sync_dir(to)?)

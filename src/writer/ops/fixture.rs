@@ -132,6 +132,7 @@ impl Op for Accept {
             verdict: admitted(cx.now),
             state: MessageState::Held,
             due: Some(cx.now + Span::hours(1)),
+            inputs: None,
         };
         let public = about_message(&spec.id, "carts", "SMS", "HOLD");
         cx.emit(subject, Some(&brand), public, Body::Decision(Box::new(body)))?;
@@ -179,6 +180,7 @@ impl Op for Next {
                 tax_id: None,
                 stands_in_for: None,
                 cost: None,
+                inputs: None,
             })),
             Step::Die => Body::Redecision(Box::new(RedecisionBody {
                 message: id,
@@ -186,6 +188,7 @@ impl Op for Next {
                 verdict: admitted(now),
                 state: MessageState::Expired,
                 due: None,
+                inputs: None,
             })),
             Step::Outcome(state) => Body::Outcome(OutcomeBody {
                 message: id,

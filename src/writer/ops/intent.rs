@@ -7,12 +7,11 @@ use crate::decide::decide;
 use crate::ledger::body::{Body, IntentBody, RedecisionBody, StateHash};
 use crate::ledger::rows::keys;
 use crate::model::cart::Cart;
-use crate::model::facts::{Facts, Phase};
+use crate::model::facts::{Inputs, Phase};
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::phone::parse_for_sending;
 use crate::model::registry::{Sender, Validity};
 use crate::model::spend::Cost;
-use crate::model::subject::Subject;
 use crate::model::{Code, Instant, MessageId, MessageState, Outcome, SenderId, Span, Verdict};
 use crate::provider::IntentDraft;
 use crate::writer::{Cx, Op, OpError, Priority, about_message};
@@ -77,25 +76,29 @@ impl Op for Intent {
             Some(id) => cx.sender(id.as_str())?,
             None => None,
         };
+        let request = request_of(spec, Phase::Dispatch, &subject);
         if let (Some(wanted), Some(own)) = (&self.stands_in, &own) {
             let others = route::standbys(&mut cx.state, spec, own)?;
             if let Some(other) = others.into_iter().find(|other| other.id == *wanted) {
                 let by = by_way_of(spec, &other);
                 let facts = facts_for(cx, &by, &subject, cart.as_deref(), &[], None, cx.now)?;
-                let (verdict, not_after) = judge(cx, &by, &subject, &facts, Some(&other))?;
+                let inputs = Box::new(Inputs { facts, request: request.clone() });
+                let (verdict, not_after) = judge(cx, &by, &inputs, Some(&other))?;
                 if verdict.outcome == Outcome::Admit {
-                    return go(cx, &message, hashes, verdict, &other, not_after);
+                    return go(cx, &message, Judged { hashes, verdict, inputs }, &other, not_after);
                 }
             }
         }
         let facts = facts_for(cx, spec, &subject, cart.as_deref(), &[], None, cx.now)?;
-        let (verdict, not_after) = judge(cx, spec, &subject, &facts, own.as_ref())?;
-        match (verdict.outcome, own) {
+        let inputs = Box::new(Inputs { facts, request });
+        let (verdict, not_after) = judge(cx, spec, &inputs, own.as_ref())?;
+        let judged = Judged { hashes, verdict, inputs };
+        match (judged.verdict.outcome, own) {
             // The permit is another lane's, and that way is not lawful: it waits for its own.
             (Outcome::Admit, Some(own)) if self.stands_in.is_none() => {
-                go(cx, &message, hashes, verdict, &own, not_after)
+                go(cx, &message, judged, &own, not_after)
             }
-            _ => stay(cx, &message, hashes, verdict),
+            _ => stay(cx, &message, judged),
         }
     }
 }
@@ -109,16 +112,22 @@ pub fn by_way_of(spec: &MessageSpec, sender: &Sender) -> MessageSpec {
     }
 }
 
+/// The second decision, with what it was made from.
+struct Judged {
+    hashes: Vec<StateHash>,
+    verdict: Verdict,
+    inputs: Box<Inputs>,
+}
+
 /// The verdict of this instant; where the window ends too soon for the provider, the verdict of that end.
 fn judge(
     cx: &mut Cx<'_>,
     spec: &MessageSpec,
-    subject: &Subject,
-    facts: &Facts,
+    inputs: &Inputs,
     sender: Option<&Sender>,
 ) -> Result<(Verdict, Instant), OpError> {
-    let request = request_of(spec, Phase::Dispatch, subject);
-    let verdict = decide(&cx.policies.engine, facts, &request, cx.now);
+    let Inputs { facts, request } = inputs;
+    let verdict = decide(&cx.policies.engine, facts, request, cx.now);
     let Some(end) = verdict.send_not_after.filter(|_| verdict.outcome == Outcome::Admit) else {
         return Ok((verdict, cx.now));
     };
@@ -130,7 +139,7 @@ fn judge(
     if cx.now <= not_after {
         return Ok((verdict, not_after.min(cx.now + INTENT_LIFE)));
     }
-    let after = decide(&cx.policies.engine, facts, &request, end + Span::seconds(3));
+    let after = decide(&cx.policies.engine, facts, request, end + Span::seconds(3));
     Ok((if after.outcome == Outcome::Admit { verdict } else { after }, end))
 }
 
@@ -148,11 +157,11 @@ fn margin_of(cx: &mut Cx<'_>, sender: &Sender) -> Result<Span, OpError> {
 fn go(
     cx: &mut Cx<'_>,
     message: &Message,
-    state_hashes: Vec<StateHash>,
-    verdict: Verdict,
+    judged: Judged,
     sender: &Sender,
     not_after: Instant,
 ) -> Result<IntentAnswer, OpError> {
+    let Judged { hashes, verdict, inputs } = judged;
     let spec = &message.spec;
     let subject = cx.subject(&spec.subject)?;
     let coupon_expires_at = super::coupon::expires_at(cx, &spec.brand, spec.coupon.as_ref(), cx.now)?;
@@ -167,7 +176,7 @@ fn go(
     let date = |zone: &str| cx.policies.engine.zones().local_date(zone, cx.now);
     let body = IntentBody {
         message: spec.id,
-        state_hashes,
+        state_hashes: hashes,
         verdict,
         text: text.clone(),
         sender: sender.id.clone(),
@@ -180,6 +189,7 @@ fn go(
         tax_id: sender.tax_id_cap.as_ref().map(|cap| (cap.tax_id.clone(), date(&cap.reset_zone))),
         stands_in_for: spec.sender.clone().filter(|own| *own != sender.id),
         cost: connection.and_then(|c| Cost::of(&c.prices, country, spec.parts)),
+        inputs: Some(inputs),
     };
     let entry = cx.emit(spec.subject, Some(&spec.brand), public, Body::Intent(Box::new(body)))?;
     Ok(IntentAnswer::Go(Box::new(IntentDraft {
@@ -208,12 +218,8 @@ fn deliver_by(cx: &mut Cx<'_>, sender: &Sender, verdict: &Verdict) -> Result<Opt
     Ok(Some(verdict.send_not_after.unwrap_or(most).min(most).max(least)))
 }
 
-fn stay(
-    cx: &mut Cx<'_>,
-    message: &Message,
-    state_hashes: Vec<StateHash>,
-    verdict: Verdict,
-) -> Result<IntentAnswer, OpError> {
+fn stay(cx: &mut Cx<'_>, message: &Message, judged: Judged) -> Result<IntentAnswer, OpError> {
+    let Judged { hashes, verdict, inputs } = judged;
     let spec = &message.spec;
     let (state, due) = match verdict.outcome {
         Outcome::Refuse => (ended_as(&verdict), None),
@@ -224,7 +230,8 @@ fn stay(
     let mut public =
         about_message(&spec.id, spec.program.as_str(), channel_name(spec.channel), outcome_name(&verdict));
     public.codes = codes(&verdict);
-    let body = RedecisionBody { message: spec.id, state_hashes, verdict, state, due };
+    let body =
+        RedecisionBody { message: spec.id, state_hashes: hashes, verdict, state, due, inputs: Some(inputs) };
     cx.emit(spec.subject, Some(&spec.brand), public, Body::Redecision(Box::new(body)))?;
     Ok(match due {
         Some(until) => IntentAnswer::Held { until },

@@ -112,9 +112,9 @@ fn entries_after_the_root_are_shown_and_said_to_be_open_ended() {
     let of_first_format = Forge::of(&make(&world, request()));
     let mut old = Forge(of_first_format.0.into_iter().filter(|(name, _)| name != names::HEADS).collect());
     let about = old.content(names::ABOUT);
-    *about = String::from_utf8_lossy(about).replace("\"format\": 2", "\"format\": 1").into_bytes();
+    *about = String::from_utf8_lossy(about).replace("\"format\": 3", "\"format\": 1").into_bytes();
     let page = old.content(names::PAGE);
-    *page = String::from_utf8_lossy(page).replace("bundle format 2", "bundle format 1").into_bytes();
+    *page = String::from_utf8_lossy(page).replace("bundle format 3", "bundle format 1").into_bytes();
     let report = check(&world, &old.close_as(1));
     assert_eq!(report.outcome, Outcome::Valid, "the first format is still read: {report}");
 }

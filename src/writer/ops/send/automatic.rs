@@ -37,9 +37,9 @@ pub fn send_automatic(cx: &mut Cx<'_>, wish: AutomaticSend) -> Result<Option<Mes
         return Ok(None);
     }
     let draft = draft(cx, &wish, id)?;
-    let verdict = judge(cx, &draft, Phase::Accept, cx.now)?;
+    let (verdict, inputs) = judge(cx, &draft, Phase::Accept, cx.now)?;
     let sha256 = json_sha256(&draft.spec.text);
-    record(cx, draft, verdict, sha256)?;
+    record(cx, draft, verdict, inputs, sha256)?;
     Ok(Some(id))
 }
 

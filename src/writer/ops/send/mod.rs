@@ -5,7 +5,7 @@ mod draft;
 mod facts;
 pub mod route;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod text;
 
 use sha2::{Digest, Sha256};
@@ -22,7 +22,7 @@ use crate::decide::decide;
 use crate::ledger::body::{Body, DecisionBody};
 use crate::ledger::rows::keys;
 use crate::model::cart::Money;
-use crate::model::facts::{AutomaticText, OnHold, Phase, Request};
+use crate::model::facts::{AutomaticText, Inputs, OnHold, Phase, Request};
 use crate::model::location::LocationHint;
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::subject::{Subject, bounds};
@@ -104,8 +104,8 @@ impl Op for Send {
             return Ok(SendAnswer { message, verdict, repeated: true });
         }
         let draft = Draft::of_request(cx, &self.0, id)?;
-        let verdict = judge(cx, &draft, Phase::Accept, cx.now)?;
-        let message = record(cx, draft, verdict.clone(), self.0.request_sha256)?;
+        let (verdict, inputs) = judge(cx, &draft, Phase::Accept, cx.now)?;
+        let message = record(cx, draft, verdict.clone(), inputs, self.0.request_sha256)?;
         Ok(SendAnswer { message, verdict, repeated: false })
     }
 }
@@ -118,13 +118,21 @@ pub fn check(
 ) -> Result<(MessageSpec, Verdict), OpError> {
     let id = MessageId::derive(&cx.env.seller, &request.idempotency_key);
     let draft = Draft::of_request(cx, request, id)?;
-    let verdict = judge(cx, &draft, Phase::Check, at.unwrap_or(cx.now))?;
+    let (verdict, _) = judge(cx, &draft, Phase::Check, at.unwrap_or(cx.now))?;
     Ok((draft.spec, verdict))
 }
 
-fn judge(cx: &mut Cx<'_>, draft: &Draft, phase: Phase, at: Instant) -> Result<Verdict, OpError> {
+/// The verdict, and what it was made from.
+fn judge(
+    cx: &mut Cx<'_>,
+    draft: &Draft,
+    phase: Phase,
+    at: Instant,
+) -> Result<(Verdict, Box<Inputs>), OpError> {
     let facts = facts_for(cx, &draft.spec, &draft.subject, draft.cart(), &draft.hints, draft.drains_at, at)?;
-    Ok(decide(&cx.policies.engine, &facts, &request_of(&draft.spec, phase, &draft.subject), at))
+    let request = request_of(&draft.spec, phase, &draft.subject);
+    let verdict = decide(&cx.policies.engine, &facts, &request, at);
+    Ok((verdict, Box::new(Inputs { facts, request })))
 }
 
 /// What a decision is asked about a message to somebody as they stand now: an answer that left since this one was
@@ -150,6 +158,7 @@ fn record(
     cx: &mut Cx<'_>,
     draft: Draft,
     verdict: Verdict,
+    inputs: Box<Inputs>,
     request_sha256: [u8; 32],
 ) -> Result<Message, OpError> {
     let Draft { mut spec, subject, cart, hints, drains_at } = draft;
@@ -174,6 +183,7 @@ fn record(
         verdict,
         state,
         due,
+        inputs: Some(inputs),
     };
     cx.emit(subject_id, Some(&brand), public, Body::Decision(Box::new(body)))?;
     let message = cx.get::<Message>(&keys::message(&id))?;

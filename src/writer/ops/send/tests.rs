@@ -86,7 +86,7 @@ pub fn shop() -> Vec<Object> {
 }
 
 /// Grants, or takes back, the way the consent operations do.
-struct Grant(&'static str, ConsentState);
+pub struct Grant(pub &'static str, pub ConsentState);
 
 impl Op for Grant {
     type Answer = ();
@@ -128,7 +128,7 @@ impl Op for Grant {
 }
 
 /// Opts out of everything.
-struct Stop(&'static str);
+pub struct Stop(pub &'static str);
 
 impl Op for Stop {
     type Answer = ();
@@ -160,7 +160,8 @@ impl Op for Stop {
     }
 }
 
-fn request(key: &str, number: &str, cart: &str, now: Instant) -> SendRequest {
+/// A cart reminder that may leave.
+pub fn request(key: &str, number: &str, cart: &str, now: Instant) -> SendRequest {
     SendRequest {
         idempotency_key: key.to_owned(),
         request_sha256: [7; 32],
