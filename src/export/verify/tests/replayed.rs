@@ -84,8 +84,8 @@ fn a_verdict_its_inputs_do_not_give_is_found() {
         ("verdict.zones_considered", |v| v.zones_considered.clear()),
     ];
     let last = world.reader.entries().size();
-    let decisions = (0..last).filter_map(|index| world.reader.entries().entry(index).expect("reads"));
-    let honest = decisions.filter(|e| matches!(e.body, Body::Decision(_))).next_back().expect("a decision");
+    let mut decisions = (0..last).filter_map(|index| world.reader.entries().entry(index).expect("reads"));
+    let honest = decisions.rfind(|e| matches!(e.body, Body::Decision(_))).expect("a decision");
     for (field, change) in changes {
         let Body::Decision(mut body) = honest.body.clone() else { panic!("a decision") };
         change(&mut body.verdict);
