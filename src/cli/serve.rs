@@ -140,9 +140,10 @@ async fn register(config: &Config, gateway: &Gateway) -> Result<(), Failure> {
     put(gateway, Object::Seller(seller), None).await?;
     for connection in &config.connections {
         let named = |e| Failure::unusable(format!("connection {}: {e}", connection.id));
-        let token = connection.path_token.resolve(&process_env).map_err(named)?;
+        let token = connection.path_token.as_ref().map(|token| token.resolve(&process_env));
+        let token = token.transpose().map_err(named)?;
         let record = connection.to_registry(&process_env).map_err(named)?;
-        put(gateway, Object::Connection(record), Some(token)).await?;
+        put(gateway, Object::Connection(record), token).await?;
     }
     Ok(())
 }

@@ -26,7 +26,8 @@ pub fn surroundings(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Ve
     keys(config, env, &mut found);
     for (n, connection) in config.connections.iter().enumerate() {
         let key = |name: &str| format!("connections[{n}].{name}");
-        found.secret(&key("path_token"), connection.path_token.resolve(env).err());
+        let token = connection.path_token.as_ref().map(|token| token.resolve(env));
+        found.secret(&key("path_token"), token.and_then(Result::err));
         for (name, reference) in &connection.secrets {
             found.secret(&key(&format!("secrets.{name}")), reference.resolve(env).err());
         }
@@ -46,7 +47,8 @@ fn adapter(
     let Ok(registered) = connection.to_registry(env) else { return };
     let secret = |name: &str| {
         let own = connection.secrets.iter().find(|(n, _)| n == name).map(|(_, reference)| reference);
-        let reference = own.or((name == PATH_TOKEN).then_some(&connection.path_token));
+        let path_token = || connection.path_token.as_ref().filter(|_| name == PATH_TOKEN);
+        let reference = own.or_else(path_token);
         reference.and_then(|reference| reference.resolve(env).ok())
     };
     if connection.secrets.iter().any(|(name, _)| secret(name).is_none()) {
@@ -58,6 +60,9 @@ fn adapter(
         Err(BuildError::Secret(name, why)) => found.error(&key(&format!("secrets.{name}")), why.to_owned()),
         Err(error @ BuildError::Provider(_)) => found.error(&key("provider"), error.to_string()),
         Ok(()) => {}
+    }
+    if registry::is_push(&connection.provider) {
+        return;
     }
     match Endpoint::new(&registered, secret).map(|ear| ear.faults()) {
         Err(EndpointError::Setting(_, name, why)) => {

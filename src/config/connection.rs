@@ -10,7 +10,7 @@ use super::read::Reader;
 use super::secret::{SecretError, SecretRef};
 use crate::model::registry::{Connection, Price, Reconcile, Validity};
 use crate::model::{ConnectionId, Country, Phone};
-use crate::provider::registry::PATH_TOKEN;
+use crate::provider::registry::{PATH_TOKEN, is_push};
 
 /// Numbers that a test message may go to.
 const TEST_NUMBERS_MAX: usize = 16;
@@ -36,6 +36,16 @@ pub struct ProviderShape {
 
 /// Every adapter of this release.
 const SHAPES: &[ProviderShape] = &[
+    // Push services keep a message up to four weeks; a week is the most this gateway asks of any provider.
+    ProviderShape {
+        name: "apns",
+        settings: &["key_id", "team_id"],
+        optional_settings: &["category", "environment", "topic", "url"],
+        secrets: &["private_key"],
+        optional_secrets: &[],
+        validity: Validity::Native { min_seconds: 0, max_seconds: 604_800 },
+        reconcile: Reconcile::Nothing,
+    },
     // AWS End User Messaging SMS v2: TimeToLive 5 to 259,200 seconds; DescribeOptedOutNumbers lists opt-outs.
     ProviderShape {
         name: "aws",
@@ -66,6 +76,16 @@ const SHAPES: &[ProviderShape] = &[
         optional_secrets: &["webhook_secret_next"],
         validity: Validity::None { queue_seconds: 3_600 },
         reconcile: Reconcile::List,
+    },
+    // See apns.
+    ProviderShape {
+        name: "fcm",
+        settings: &[],
+        optional_settings: &["android_channel", "token_url", "url"],
+        secrets: &["service_account"],
+        optional_secrets: &[],
+        validity: Validity::Native { min_seconds: 0, max_seconds: 604_800 },
+        reconcile: Reconcile::Nothing,
     },
     // Infobip, sms/3: a validity of at most 48 hours; the log and the inbox are listed.
     ProviderShape {
@@ -146,6 +166,16 @@ const SHAPES: &[ProviderShape] = &[
         validity: Validity::Native { min_seconds: 20, max_seconds: 604_800 },
         reconcile: Reconcile::Operator,
     },
+    // See apns.
+    ProviderShape {
+        name: "web_push",
+        settings: &["public_key", "subject"],
+        optional_settings: &["push_hosts"],
+        secrets: &["private_key"],
+        optional_secrets: &[],
+        validity: Validity::Native { min_seconds: 0, max_seconds: 604_800 },
+        reconcile: Reconcile::Nothing,
+    },
 ];
 
 /// The adapter of a name.
@@ -164,10 +194,10 @@ pub struct ConnectionConfig {
     pub settings: Vec<(String, String)>,
     /// Secrets by reference, sorted by name.
     pub secrets: Vec<(String, SecretRef)>,
-    /// Scheme, host and port under which the provider reaches us; the path is ours to add.
+    /// Scheme, host and port under which the provider reaches us; the path is ours to add. Empty for push services.
     pub public_url: String,
-    /// The unguessable part of the webhook path.
-    pub path_token: SecretRef,
+    /// The unguessable part of the webhook path; none for push services, which have no webhook.
+    pub path_token: Option<SecretRef>,
     /// Whether the provider takes a deadline.
     pub validity: Validity,
     /// How a gap in hearing is closed.
@@ -185,11 +215,11 @@ pub struct ConnectionConfig {
 impl ConnectionConfig {
     /// The registry's record of it. Reads the path token; the other secrets stay references.
     pub fn to_registry(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Connection, SecretError> {
-        let token = self.path_token.resolve(env)?;
+        let token = self.path_token.as_ref().map(|token| token.resolve(env)).transpose()?;
         let mut secrets: Vec<(String, String)> =
             self.secrets.iter().map(|(name, at)| (name.clone(), at.to_string())).collect();
         // Adapters tell providers where to call back, and the path is part of that.
-        secrets.push((PATH_TOKEN.to_owned(), self.path_token.to_string()));
+        secrets.extend(self.path_token.as_ref().map(|token| (PATH_TOKEN.to_owned(), token.to_string())));
         secrets.sort();
         Ok(Connection {
             id: self.id.clone(),
@@ -197,7 +227,8 @@ impl ConnectionConfig {
             settings: self.settings.clone(),
             secrets,
             public_url: self.public_url.clone(),
-            token_sha256: Sha256::digest(token.expose_secret().as_bytes()).into(),
+            // Without a webhook there is no token, and no text has this hash.
+            token_sha256: token.map_or([0; 32], |t| Sha256::digest(t.expose_secret().as_bytes()).into()),
             validity: self.validity,
             reconcile: self.reconcile,
             slots: self.slots,
@@ -231,8 +262,14 @@ fn read(mut r: Reader<'_, '_>, id: Option<ConnectionId>, base: &Path) -> Option<
         let known: Vec<&str> = SHAPES.iter().map(|s| s.name).collect();
         r.error("provider", line, format!("is not known; this release has {}", known.join(", ")));
     }
-    let public_url = r.required_parsed("public_url", public_url);
-    let path_token = r.required_parsed("path_token", |t| SecretRef::parse(t, base));
+    let hears = !provider.as_deref().is_some_and(is_push);
+    let (public_url, path_token) = match hears {
+        true => {
+            let token = r.required_parsed("path_token", |t| SecretRef::parse(t, base));
+            (r.required_parsed("public_url", public_url), token.map(Some))
+        }
+        false => (Some(String::new()), Some(None)),
+    };
     let slots = r.within("slots", 1..=4_096, 16) as u32;
     let allow_private_addresses = r.or("allow_private_addresses", false);
     let settings = r.section("settings");

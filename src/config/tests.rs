@@ -116,7 +116,7 @@ auth_token = "plain"
         "line 17: log.filter: ",
         "line 19: limits.batch: must be 1 to 4096",
         "line 20: connections[0].path_token: is required",
-        "line 22: connections[0].provider: is not known; this release has aws, bandwidth, bird, infobip, messagebird, plivo, sandbox, sinch, telnyx, twilio, vonage",
+        "line 22: connections[0].provider: is not known; this release has apns, aws, bandwidth, bird, fcm, infobip, messagebird, plivo, sandbox, sinch, telnyx, twilio, vonage, web_push",
         "line 23: connections[0].public_url: must be scheme and host only",
         "line 25: connections[1].id: `a` is already another connection's",
         "line 29: connections[1].settings.account_sid: is required",
@@ -247,4 +247,68 @@ fn a_file_named_without_a_folder_counts_from_where_we_are() {
     assert_eq!(base_of(Path::new("consentry.toml")).expect("a folder"), here);
     assert_eq!(base_of(Path::new("etc/consentry.toml")).expect("a folder"), here.join("etc"));
     assert_eq!(base_of(Path::new("/etc/consentry.toml")).expect("a folder"), Path::new("/etc"));
+}
+
+/// A push service calls nobody back, and its keys are proven without sending.
+#[test]
+fn push_services_need_no_webhook_and_show_what_is_wrong_with_their_keys() {
+    use crate::provider::faults::push::{P8, VAPID_PRIVATE, VAPID_PUBLIC, service_account};
+    let dir = tempfile::tempdir().expect("a folder");
+    let text = |key_id: &str, public_key: &str| {
+        format!(
+            r#"
+data_dir = "{}"
+[seller]
+id = "main"
+legal_name = "X"
+host = "gw.shop.example"
+[keys]
+master = "env:M"
+pepper = "env:P"
+coupons = "env:C"
+[[connections]]
+id = "apple"
+provider = "apns"
+settings = {{ team_id = "DEF123GHIJ", key_id = "{key_id}" }}
+secrets = {{ private_key = "env:P8" }}
+[[connections]]
+id = "google"
+provider = "fcm"
+secrets = {{ service_account = "env:ACCOUNT" }}
+[[connections]]
+id = "browsers"
+provider = "web_push"
+settings = {{ subject = "mailto:ops@shop.example", public_key = "{public_key}" }}
+secrets = {{ private_key = "env:VAPID" }}
+"#,
+            dir.path().display()
+        )
+    };
+    let env = |account: String| {
+        move |name: &str| {
+            Some(match name {
+                "P8" => P8.to_owned(),
+                "ACCOUNT" => account.clone(),
+                "VAPID" => VAPID_PRIVATE.to_owned(),
+                _ => "ab".repeat(32),
+            })
+        }
+    };
+    let good = env(service_account("https://oauth2.googleapis.com/token"));
+    load(&text("ABC123DEFG", VAPID_PUBLIC), &good).expect("no problem");
+    let told = problems(&text("ABC", "AAAA"), &env("{}".to_owned()));
+    for (place, why) in [
+        ("connections[0].settings.key_id", "10 letters and digits"),
+        ("connections[1].secrets.service_account", "JSON file of a service account"),
+        ("connections[2].settings.public_key", "applicationServerKey"),
+    ] {
+        let found = told.iter().any(|p| p.contains(place) && p.contains(why));
+        assert!(found, "{place} is missing from\n{}", told.join("\n"));
+    }
+    let heard = text("ABC123DEFG", VAPID_PUBLIC).replace(
+        "[[connections]]\nid = \"apple\"",
+        "[[connections]]\npath_token = \"env:T\"\nid = \"apple\"",
+    );
+    let told = problems(&heard, &good);
+    assert!(told.iter().any(|p| p.contains("connections[0].path_token")), "{told:?}");
 }

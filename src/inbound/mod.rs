@@ -14,7 +14,7 @@ pub mod hearing;
 pub mod infobip;
 pub mod messagebird;
 #[cfg(test)]
-mod peers;
+pub(crate) mod peers;
 pub mod plivo;
 mod quarantine;
 pub mod reconcile;

@@ -30,19 +30,24 @@ struct Case {
 }
 
 /// The environment's interpreter, if there is one.
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
     let venv = std::env::var_os("CONSENTRY_PEERS").map_or(usual, PathBuf::from);
     Some(venv.join("bin/python")).filter(|python| python.exists())
 }
 
+/// Says that nothing was checked.
+pub(crate) fn skipped(script: &str) {
+    // Past the test harness, which keeps to itself what passing tests print.
+    let why = "no Python environment, see tests/peers/requirements.txt";
+    assert!(std::env::var_os("CONSENTRY_REQUIRE_PEERS").is_none(), "tests/peers/{script}.py: {why}");
+    let _ = writeln!(std::io::stderr(), "SKIPPED tests/peers/{script}.py: {why}");
+}
+
 /// What a peer's script prints; none, loudly, when there is no environment.
-pub(super) fn run(script: &str, seed: &str, input: &str) -> Option<String> {
+pub(crate) fn run(script: &str, seed: &str, input: &str) -> Option<String> {
     let Some(python) = python() else {
-        // Past the test harness, which keeps to itself what passing tests print.
-        let why = "no Python environment, see tests/peers/requirements.txt";
-        assert!(std::env::var_os("CONSENTRY_REQUIRE_PEERS").is_none(), "tests/peers/{script}.py: {why}");
-        let _ = writeln!(std::io::stderr(), "SKIPPED tests/peers/{script}.py: {why}");
+        skipped(script);
         return None;
     };
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/peers/{script}.py"));

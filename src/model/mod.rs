@@ -11,6 +11,7 @@ pub mod instant;
 pub mod jurisdiction;
 pub mod location;
 pub mod message;
+pub mod notification;
 pub mod outgoing;
 pub mod phone;
 pub mod registry;

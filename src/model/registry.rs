@@ -186,6 +186,8 @@ pub enum Reconcile {
     List,
     /// There is none: an operator confirms, with a reason.
     Operator,
+    /// Nothing comes in from there, so nothing can be missed: push services.
+    Nothing,
 }
 
 /// A registered consent wording; checked once, when registered.

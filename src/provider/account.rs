@@ -44,6 +44,27 @@ pub trait Vendor: Send + Sync + 'static {
     /// What its answer means.
     fn submitted(&self, said: &Answer) -> Handover;
 
+    /// The same, where the meaning depends on what was sent.
+    fn submitted_for(&self, _: &Dispatch, said: &Answer) -> Handover {
+        self.submitted(said)
+    }
+
+    /// The request for what must be had before anything can be handed over, such as an access token; none: it is there.
+    fn credential(&self, _: Instant) -> Result<Option<Outgoing>, Handover> {
+        Ok(None)
+    }
+
+    /// Takes the answer to that request; the error is the outcome of the message that waited for it.
+    fn credential_answered(&self, _: &Answer, _: Instant) -> Result<(), Handover> {
+        Ok(())
+    }
+
+    /// Whether an answer says that the credential, and nothing else, is no good any more. It is given up then; the message
+    /// was certainly not taken, and is told once more under a new one.
+    fn is_stale(&self, _: &Answer) -> bool {
+        false
+    }
+
     /// Whether the same request twice makes one message, by the vendor's own documentation.
     fn may_repeat(&self) -> bool {
         false
@@ -92,12 +113,14 @@ pub struct Account<V> {
     http: HttpClient,
     clock: SharedClock,
     breaker: Breaker,
+    /// Whoever holds it asks for a credential; the others wait for theirs.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl<V: Vendor> Account<V> {
     /// An account spoken to through `http`, whose limits say how long an answer is waited for.
     pub fn new(vendor: V, http: HttpClient, clock: SharedClock) -> Self {
-        Self { vendor, http, clock, breaker: Breaker::default() }
+        Self { vendor, http, clock, breaker: Breaker::default(), asking: tokio::sync::Mutex::new(()) }
     }
 
     async fn hand_over(&self, dispatch: Dispatch) -> Handover {
@@ -105,25 +128,63 @@ impl<V: Vendor> Account<V> {
         if !dispatch.is_valid_at(now) {
             return Handover::Void;
         }
-        let request = match self.vendor.submit(&dispatch, now) {
-            Ok(request) => request,
-            Err(handover) => return handover,
-        };
         if let Err(wait) = self.breaker.begin(now) {
             return resting(wait);
         }
+        let ended = self.tell(dispatch).await;
+        self.breaker.ended(self.clock.now(), ended.health);
+        with_wait(ended.handover)
+    }
+
+    async fn tell(&self, dispatch: Dispatch) -> Attempt {
         let dispatch = Arc::new(dispatch);
-        let mut ended = self.attempt(request.clone(), &dispatch).await;
+        let first = self.once(&dispatch).await;
+        // Once, and never twice: a credential that is stale again is refused like any other.
+        if first.stale { self.once(&dispatch).await } else { first }
+    }
+
+    async fn once(&self, dispatch: &Arc<Dispatch>) -> Attempt {
+        if let Err(attempt) = self.have_credential().await {
+            return attempt;
+        }
+        let request = match self.vendor.submit(dispatch, self.clock.now()) {
+            Ok(request) => request,
+            Err(handover) => return Attempt { handover, health: None, stale: false },
+        };
+        let mut ended = self.attempt(request.clone(), dispatch).await;
         if matches!(ended, Attempt { handover: Handover::Unclear(_), .. }) && self.vendor.may_repeat() {
             // The vendor knows the message by its key, so that a second telling cannot make a second one. If even that
             // brings no clear word, the first doubt stands.
-            let second = self.attempt(request, &dispatch).await;
+            let second = self.attempt(request, dispatch).await;
             if !matches!(second.handover, Handover::Void | Handover::NotTaken { .. }) {
                 ended = second;
             }
         }
-        self.breaker.ended(self.clock.now(), ended.health);
-        with_wait(ended.handover)
+        ended
+    }
+
+    /// Sees to a credential: one question for all who wait.
+    async fn have_credential(&self) -> Result<(), Attempt> {
+        let none = |handover| Attempt { handover, health: None, stale: false };
+        if self.vendor.credential(self.clock.now()).map_err(none)?.is_none() {
+            return Ok(());
+        }
+        let _turn = self.asking.lock().await;
+        let Some(request) = self.vendor.credential(self.clock.now()).map_err(none)? else { return Ok(()) };
+        let said = match self.http.send(request, self.http.limits().answer).await {
+            Ok(said) => said,
+            Err(error) => {
+                // Whatever became of the question, no message was told.
+                let words = error.to_string();
+                let handover = reply::refused(ErrorClass::Retryable, "not_sent", &words, None);
+                return Err(Attempt { handover, health: Some(Ended::Failed), stale: false });
+            }
+        };
+        self.vendor.credential_answered(&said, self.clock.now()).map_err(|handover| {
+            let refused = matches!(&handover, Handover::NotTaken { failure, .. } if failure.class == ErrorClass::PermanentAccount);
+            let health = if refused { Ended::Refused } else { Ended::Failed };
+            Attempt { handover, health: Some(health), stale: false }
+        })
     }
 
     async fn attempt(&self, request: Outgoing, dispatch: &Arc<Dispatch>) -> Attempt {
@@ -134,17 +195,20 @@ impl<V: Vendor> Account<V> {
         let may_begin = move || sealed.is_valid_at(clock.now());
         match self.http.send_if(request, begin_within, within, may_begin).await {
             Ok(said) => {
-                let handover = self.vendor.submitted(&said);
-                Attempt { health: Some(self.health(&said, &handover)), handover }
+                let handover = self.vendor.submitted_for(dispatch, &said);
+                let stale = self.vendor.is_stale(&said);
+                Attempt { health: Some(self.health(&said, &handover)), handover, stale }
             }
             // Waiting for a connection until the intent was void: nobody is there.
             Err(HttpError::NotSent { why: NotSent::Deadline(_), .. }) => {
-                Attempt { handover: Handover::Void, health: Some(Ended::Failed) }
+                Attempt { handover: Handover::Void, health: Some(Ended::Failed), stale: false }
             }
             Err(HttpError::NotSent { why: NotSent::Withdrawn, .. }) => {
-                Attempt { handover: Handover::Void, health: None }
+                Attempt { handover: Handover::Void, health: None, stale: false }
             }
-            Err(error) => Attempt { handover: reply::not_answered(&error), health: Some(Ended::Failed) },
+            Err(error) => {
+                Attempt { handover: reply::not_answered(&error), health: Some(Ended::Failed), stale: false }
+            }
         }
     }
 
@@ -192,6 +256,8 @@ struct Attempt {
     handover: Handover,
     /// None: nothing left, which says nothing about the account.
     health: Option<Ended>,
+    /// Only its credential was refused.
+    stale: bool,
 }
 
 /// The account rests; nothing was sent.

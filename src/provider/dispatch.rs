@@ -1,5 +1,6 @@
 //! The sealed hand-over: the only thing a provider takes, and only a committed intent makes one.
 
+use super::push::PushHandover;
 use crate::model::outgoing::ErrorClass;
 use crate::model::subject::Address;
 use crate::model::{Channel, ConnectionId, Instant, MessageId};
@@ -19,6 +20,8 @@ pub struct IntentDraft {
     pub(crate) committed_at: Instant,
     pub(crate) not_after: Instant,
     pub(crate) deliver_by: Option<Instant>,
+    /// Set for push alone.
+    pub(crate) push: Option<Box<PushHandover>>,
 }
 
 /// One message that may be handed over now. It has no public constructor and no `Clone`: a hand-over happens once.
@@ -65,6 +68,10 @@ impl Dispatch {
     /// The text as it leaves.
     pub fn text(&self) -> &str {
         &self.draft.text
+    }
+    /// The notification, for push.
+    pub fn push(&self) -> Option<&PushHandover> {
+        self.draft.push.as_deref()
     }
     /// Parts it is billed as.
     pub fn parts(&self) -> u32 {

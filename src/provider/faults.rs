@@ -2,6 +2,7 @@
 
 mod ends;
 pub mod peer;
+pub mod push;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -187,6 +188,7 @@ pub fn dispatch_from(n: u8, from: &str, to: &str, text: &str) -> Dispatch {
         committed_at: now(),
         not_after: now() + Span::seconds(2),
         deliver_by: Some(now() + Span::hours(2)),
+        push: None,
     };
     Dispatch::seal(draft, &CommitProof::pretend(1)).expect("durable")
 }
@@ -405,6 +407,7 @@ fn draft_of(n: u8) -> IntentDraft {
         committed_at: now(),
         not_after: now() + Span::seconds(2),
         deliver_by: Some(now() + Span::hours(2)),
+        push: None,
     }
 }
 
@@ -493,7 +496,8 @@ async fn a_void_intent_never_leaves() {
 #[test]
 fn the_suite_covers_every_adapter() {
     for provider in registry::PROVIDERS.iter().filter(|p| **p != "sandbox") {
-        assert!(CASES.iter().any(|case| case.provider == *provider), "{provider} is in no fault run");
+        let runs = CASES.iter().any(|case| case.provider == *provider) || push::covers(provider);
+        assert!(runs, "{provider} is in no fault run");
         assert!(crate::config::shape_of(provider).is_some(), "{provider} has no shape in the configuration");
     }
     let clock = Arc::new(ManualClock::at(now()));

@@ -33,6 +33,8 @@ pub struct HttpLimits {
     pub answer: Duration,
     /// Most bytes of an answer's body; what is longer is an error, never cut.
     pub answer_max: usize,
+    /// How long an idle connection is kept; over a minute it is asked now and then whether it lives (HTTP/2 PING).
+    pub idle: Duration,
     /// Idle connections kept per host.
     pub idle_per_host: usize,
     /// Which addresses may be called.
@@ -45,6 +47,7 @@ impl Default for HttpLimits {
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(10),
             answer_max: 1 << 20,
+            idle: Duration::from_secs(30),
             idle_per_host: 32,
             addresses: AddressRule::PublicOnly,
         }
@@ -157,7 +160,9 @@ impl HttpClient {
         let inner = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_idle_timeout(limits.idle)
+            .http2_keep_alive_interval((limits.idle > PING_FROM).then_some(PING_EVERY))
+            .http2_keep_alive_while_idle(true)
             .pool_max_idle_per_host(limits.idle_per_host)
             .build(connector);
         Self { inner, limits: Arc::new(limits) }
@@ -233,5 +238,9 @@ fn into_hyper(request: Outgoing, begin: Begin) -> Result<Request<WatchedBody>, h
     built.headers_mut().entry(http::header::USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
     Ok(built)
 }
+
+/// Connections kept longer than this are pinged.
+const PING_FROM: Duration = Duration::from_secs(60);
+const PING_EVERY: Duration = Duration::from_secs(300);
 
 const AGENT: &str = concat!("consentry/", env!("CARGO_PKG_VERSION"));

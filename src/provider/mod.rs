@@ -3,16 +3,22 @@
 //! A provider takes only a sealed [`Dispatch`], which only a committed intent makes: by type there is no other way out.
 
 pub mod account;
+pub mod apns;
 pub mod aws;
 pub mod bandwidth;
 pub mod bird;
 mod dispatch;
 #[cfg(test)]
 pub(crate) mod faults;
+pub mod fcm;
 pub mod http;
 pub mod infobip;
+mod jws;
 pub mod messagebird;
+#[cfg(test)]
+mod peers;
 pub mod plivo;
+pub mod push;
 pub mod registry;
 pub mod reply;
 pub mod request;
@@ -21,12 +27,14 @@ pub mod sinch;
 pub mod telnyx;
 pub mod twilio;
 pub mod vonage;
+pub mod web_push;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 pub use dispatch::{Dispatch, Failure, Handover, IntentDraft, NotDurable};
+pub use push::PushHandover;
 
 use crate::inbound::event::InboundEvent;
 use crate::model::{Instant, MessageId};

@@ -6,9 +6,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::SharedProvider;
 use super::account::{Account, Vendor};
+use super::apns::Apns;
 use super::aws::Aws;
 use super::bandwidth::Bandwidth;
 use super::bird::Bird;
+use super::fcm::Fcm;
 use super::http::{AddressRule, HttpClient, HttpLimits};
 use super::infobip::Infobip;
 use super::messagebird::MessageBird;
@@ -19,6 +21,7 @@ use super::sinch::Sinch;
 use super::telnyx::Telnyx;
 use super::twilio::Twilio;
 use super::vonage::Vonage;
+use super::web_push::WebPush;
 use crate::clock::SharedClock;
 use crate::model::registry::Connection;
 
@@ -27,9 +30,11 @@ pub const PATH_TOKEN: &str = "path_token";
 
 /// Every vendor that can be sent through.
 pub const PROVIDERS: &[&str] = &[
+    "apns",
     "aws",
     "bandwidth",
     "bird",
+    "fcm",
     "infobip",
     "messagebird",
     "plivo",
@@ -38,7 +43,16 @@ pub const PROVIDERS: &[&str] = &[
     "telnyx",
     "twilio",
     "vonage",
+    "web_push",
 ];
+
+/// Whether a vendor is a push service: nothing comes in from there, so there is no webhook and no gap in hearing.
+pub fn is_push(provider: &str) -> bool {
+    matches!(provider, "apns" | "fcm" | "web_push")
+}
+
+/// Push services want a connection kept open for hours, and count opening one for each message as abuse (Apple).
+const PUSH_IDLE: Duration = Duration::from_secs(3_600);
 
 /// Why a connection cannot send.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +77,10 @@ pub fn build(
     clock: SharedClock,
     addresses: AddressRule,
 ) -> Result<SharedProvider, BuildError> {
-    let limits = HttpLimits { addresses, answer: Duration::from_secs(10), ..HttpLimits::default() };
+    let mut limits = HttpLimits { addresses, answer: Duration::from_secs(10), ..HttpLimits::default() };
+    if is_push(&connection.provider) {
+        limits.idle = PUSH_IDLE;
+    }
     build_over(connection, secret, clock, HttpClient::new(limits))
 }
 
@@ -79,9 +96,11 @@ pub fn build_over(
     }
     let given = Given { connection, secret };
     Ok(match connection.provider.as_str() {
+        "apns" => account(Apns::new(&given)?, http, clock),
         "aws" => account(Aws::new(&given)?, http, clock),
         "bandwidth" => account(Bandwidth::new(&given)?, http, clock),
         "bird" => account(Bird::new(&given)?, http, clock),
+        "fcm" => account(Fcm::new(&given)?, http, clock),
         "infobip" => account(Infobip::new(&given)?, http, clock),
         "messagebird" => account(MessageBird::new(&given)?, http, clock),
         "plivo" => account(Plivo::new(&given)?, http, clock),
@@ -90,6 +109,7 @@ pub fn build_over(
         "telnyx" => account(Telnyx::new(&given)?, http, clock),
         "twilio" => account(Twilio::new(&given)?, http, clock),
         "vonage" => account(Vonage::new(&given)?, http, clock),
+        "web_push" => account(WebPush::new(&given)?, http, clock),
         other => return Err(BuildError::Provider(other.to_owned())),
     })
 }

@@ -19,6 +19,7 @@ use crate::ledger::rows::{HeardRow, keys};
 use crate::model::ConnectionId;
 use crate::model::registry::Connection;
 use crate::provider::SharedProvider;
+use crate::provider::registry::is_push;
 use crate::writer::Reader;
 use crate::writer::ops::registry::OBJECTS_MAX;
 
@@ -97,6 +98,13 @@ impl Switchboard {
 
     fn try_to_connect(&self, connection: &Connection) -> Result<(), String> {
         let Line { provider, secret } = (self.plug)(connection)?;
+        if is_push(&connection.provider) {
+            // Nothing comes in from there: no ear, and no gap to rest for.
+            let carrier = Carrier { provider, slots: connection.slots, paused: false };
+            self.providers.put(connection.id.clone(), carrier);
+            self.lanes.wake();
+            return Ok(());
+        }
         let endpoint = Endpoint::new(connection, secret).map_err(|e| e.to_string())?;
         let known = self.reader.look(|cx| cx.get::<HeardRow>(&keys::heard(&connection.id)));
         let known = known.map_err(|e| e.to_string())?;

@@ -110,7 +110,7 @@ pairs! {
         Gateway = Gateway, Provider = Provider, Network = Network,
     }
 
-    reconcile, reconcile_of: wire::ReconcileBy, registry::Reconcile { List = List, Operator = Operator, }
+    reconcile, reconcile_of: wire::ReconcileBy, registry::Reconcile { List = List, Operator = Operator, Nothing = Nothing, }
 
     control, control_of: wire::DisclosureControl, registry::Control {
         Checkbox = Checkbox, Button = Button, Keyword = Keyword, Paper = Paper, Voice = Voice,

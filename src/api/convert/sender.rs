@@ -7,6 +7,7 @@ use crate::model::facts::{Answers, SenderKind};
 use crate::model::registry::{Connection, Reconcile, Sender, TaxIdCap, ThrottleGroup, Validity};
 use crate::model::{Phone, SenderId};
 use crate::pb::consentry::v1 as wire;
+use crate::provider::registry::is_push;
 
 /// Where T-Mobile's day begins; the caps of US carriers follow it.
 const RESET_ZONE: &str = "America/Los_Angeles";
@@ -153,6 +154,11 @@ pub fn connection(f: &mut Fields, wire: wire::Connection) -> Option<Connection> 
     prices.sort();
     settings.sort();
     secrets.sort();
+    let push = provider.is_some_and(is_push);
+    let (taken, closed) = match push {
+        true => (Validity::Native { min_seconds: 0, max_seconds: 604_800 }, Reconcile::Nothing),
+        false => (Validity::None { queue_seconds: QUEUE_SECONDS_DEFAULT }, Reconcile::List),
+    };
     Some(Connection {
         id: id?,
         provider: provider?.to_owned(),
@@ -160,8 +166,8 @@ pub fn connection(f: &mut Fields, wire: wire::Connection) -> Option<Connection> 
         secrets,
         public_url: public_url?,
         token_sha256: [0; 32],
-        validity: validity?.unwrap_or(Validity::None { queue_seconds: QUEUE_SECONDS_DEFAULT }),
-        reconcile: reconcile?.unwrap_or(Reconcile::List),
+        validity: validity?.unwrap_or(taken),
+        reconcile: reconcile?.unwrap_or(closed),
         slots: if slots? == 0 { SLOTS_DEFAULT } else { slots? },
         prices,
     })

@@ -76,6 +76,7 @@ fn dispatch(n: u8, to: &str) -> Dispatch {
         committed_at: now(),
         not_after: now() + Span::seconds(2),
         deliver_by: Some(now() + Span::hours(2)),
+        push: None,
     };
     Dispatch::seal(draft, &CommitProof::pretend(1)).expect("durable")
 }

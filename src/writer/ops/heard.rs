@@ -52,7 +52,7 @@ impl Op for Heard {
             let rule = "say how you know that nothing was missed".to_owned();
             return Err(OpError::Invalid { field: "reason", rule });
         }
-        if self.how == How::List && connection.reconcile == Reconcile::Operator {
+        if self.how == How::List && connection.reconcile != Reconcile::List {
             return Err(OpError::Precondition(
                 "this provider has no list; an operator must confirm".to_owned(),
             ));

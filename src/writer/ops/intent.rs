@@ -204,6 +204,7 @@ fn go(
         committed_at: cx.now,
         not_after,
         deliver_by,
+        push: None,
     })))
 }
 

@@ -122,12 +122,15 @@ fn check_tax_id(cx: &mut Cx<'_>, problems: &mut Problems, sender: &Sender) -> Re
 /// A number means one sender: a reply to it must find one STOP. A name gets no replies, so another provider may carry it
 /// too and stand by.
 pub(super) fn unique(cx: &mut Cx<'_>, sender: &Sender) -> Result<(), OpError> {
+    // Nobody replies to a notification, and an app has one id on every platform.
+    let push = sender.kind == SenderKind::PushApp;
     let same = |other: &&Sender| {
         let stands_by = sender.kind == SenderKind::Alphanumeric && other.connection != sender.connection;
         other.id != sender.id
             && !stands_by
             && other.country == sender.country
             && other.address.eq_ignore_ascii_case(&sender.address)
+            && (!push || other.connection == sender.connection)
     };
     match cx.senders(OBJECTS_MAX)?.iter().find(same) {
         Some(other) => {
