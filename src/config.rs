@@ -8,6 +8,7 @@ mod secret;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use crate::tls::TlsFiles;
 pub use connection::{ConnectionConfig, ProviderShape, shape_of};
 pub use problem::{ConfigError, Problem, Severity};
 pub use secret::{SecretError, SecretRef, process_env};
+pub use webhook::WebhookConfig;
 
 /// Everything the gateway is told at start. Secrets are references; `Debug` shows no value of theirs.
 #[derive(Debug, Clone)]
@@ -51,6 +53,8 @@ pub struct Config {
     pub retention: Retention,
     /// Provider accounts known from the first start on.
     pub connections: Vec<ConnectionConfig>,
+    /// The shop's own servers that are told what happens.
+    pub webhooks: Vec<WebhookConfig>,
 }
 
 /// Where the gateway listens.

@@ -18,6 +18,7 @@ use crate::disk::SharedDisk;
 use crate::dispatch::{Dispatcher, Providers};
 use crate::entropy::SharedEntropy;
 use crate::erasure;
+use crate::feed::Feeds;
 use crate::inbound::retention::forget_raw;
 use crate::ledger::checkpoint::Origin;
 use crate::ledger::entry::Entry;
@@ -92,6 +93,8 @@ pub struct Gateway {
     pub kv: SharedKv,
     pub providers: Arc<Providers>,
     pub dispatcher: Dispatcher,
+    /// Outgoing webhooks.
+    pub feeds: Feeds,
     /// What opening found and did.
     pub opened: Opened,
     /// The key its checkpoints verify with.
@@ -141,6 +144,7 @@ impl Gateway {
             kv,
             providers,
             dispatcher,
+            feeds: Feeds::default(),
             opened,
             verifier_key,
             news,
@@ -163,8 +167,7 @@ impl Gateway {
 
     /// What the services of the contract work with.
     pub fn hands(&self) -> crate::api::service::Hands {
-        let (writer, reader, books) = (self.writer.clone(), self.reader.clone(), self.books.clone());
-        crate::api::service::Hands::new(writer, reader, books, self.news.clone(), self.shutdown.clone())
+        crate::api::service::Hands::on(self)
     }
 
     /// Cancelled when the gateway begins to stop.

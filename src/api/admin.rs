@@ -3,6 +3,7 @@
 mod mask;
 mod put;
 mod read;
+mod webhook;
 
 use tonic::{Request, Response, Status};
 
@@ -77,6 +78,9 @@ methods! {
     rotate_api_key(RotateApiKeyRequest) -> RotateApiKeyResponse = new_secret;
     rotate_connection_token(RotateConnectionTokenRequest) -> RotateConnectionTokenResponse = new_token;
     resume_connection(ResumeConnectionRequest) -> Connection = vouch;
+    list_webhooks(ListWebhooksRequest) -> ListWebhooksResponse = all_webhooks;
+    list_dead_letters(ListDeadLettersRequest) -> ListDeadLettersResponse = dead_letters;
+    replay_dead_letters(ReplayDeadLettersRequest) -> ReplayDeadLettersResponse = replay_letters;
     get_policy(GetPolicyRequest) -> PolicyInfo = policy;
     check_policy(CheckPolicyRequest) -> CheckPolicyResponse = judge_policy;
 }

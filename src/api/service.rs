@@ -12,6 +12,8 @@ use tonic::{Request, Status};
 use super::auth::Caller;
 use super::field::Fields;
 use super::status::ApiError;
+use crate::dispatch::Providers;
+use crate::feed::Feeds;
 use crate::gateway::Gateway;
 use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::ledger::entry::Entry;
@@ -35,6 +37,8 @@ pub struct Hands {
     books: Books,
     news: broadcast::Sender<Arc<[Entry]>>,
     stop: CancellationToken,
+    providers: Arc<Providers>,
+    feeds: Feeds,
 }
 
 impl Hands {
@@ -46,7 +50,7 @@ impl Hands {
         news: broadcast::Sender<Arc<[Entry]>>,
         stop: CancellationToken,
     ) -> Hands {
-        Hands { writer, reader, books, news, stop }
+        Hands { writer, reader, books, news, stop, providers: Arc::default(), feeds: Feeds::default() }
     }
 
     /// Hands on a running gateway; they let go of long streams when it begins to stop.
@@ -58,6 +62,22 @@ impl Hands {
             gateway.news(),
             gateway.stopping(),
         )
+        .seeing(gateway.providers.clone(), gateway.feeds.clone())
+    }
+
+    /// The same hands, which also see what runs: adapters and outgoing webhooks.
+    fn seeing(self, providers: Arc<Providers>, feeds: Feeds) -> Hands {
+        Hands { providers, feeds, ..self }
+    }
+
+    /// The adapters that run.
+    pub fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
+    /// The outgoing webhooks that run.
+    pub fn feeds(&self) -> &Feeds {
+        &self.feeds
     }
 
     /// Tells of every batch of durable entries from now on.

@@ -1,6 +1,5 @@
 //! `WatchEvents`: the log told as events, from any place in it, for as long as the caller listens.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use super::convert::{audit, events, timestamp};
 use super::field::Fields;
 use super::service::Hands;
 use super::status::ApiError;
+use crate::feed::Wanted;
 use crate::ledger::entry::Entry;
 use crate::model::BrandId;
 use crate::pb::consentry::v1 as wire;
@@ -52,23 +52,6 @@ impl Position {
             Some(position) => Some(position),
             None => f.refuse("after", "must be the position of an event, as it was given"),
         }
-    }
-}
-
-/// Which events a caller wants and may have.
-struct Wanted {
-    brands: BTreeSet<BrandId>,
-    kinds: BTreeSet<i32>,
-}
-
-impl Wanted {
-    /// What belongs to the seller as a whole concerns every brand: a STOP holds across them.
-    fn takes(&self, event: &wire::Event) -> bool {
-        let brand = event.brand.is_empty()
-            || self.brands.is_empty()
-            || self.brands.iter().any(|brand| brand.as_str() == event.brand);
-        let kind = self.kinds.is_empty() || self.kinds.contains(&(events::kind(event) as i32));
-        brand && kind
     }
 }
 

@@ -30,6 +30,7 @@ mod opt_out;
 mod output;
 mod parts;
 mod policy;
+mod provider;
 mod rebuild;
 mod recover;
 mod replay;
@@ -42,6 +43,7 @@ mod stop;
 mod tests;
 mod verify;
 mod view;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -97,6 +99,10 @@ enum Verb {
     Erase(erase::Args),
     /// Send at a steady rate and report latencies: how much a gateway takes.
     Load(load::Args),
+    /// List provider accounts and how they are; prove one with a message to your own phone.
+    Provider(provider::Args),
+    /// List outgoing webhooks and what could not be delivered; deliver it again.
+    Webhook(webhook::Args),
     /// Check a configuration file; prints every problem at once.
     CheckConfig(check_config::Args),
     /// Check, show or test rule packs.
@@ -136,6 +142,8 @@ fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Explain(args) => explain::run(args, output),
         Verb::Erase(args) => erase::run(args, output),
         Verb::Load(args) => load::run(args, output),
+        Verb::Provider(args) => provider::run(args, output),
+        Verb::Webhook(args) => webhook::run(args, output),
         Verb::CheckConfig(args) => check_config::run(&args, output),
         Verb::Policy(args) => policy::run(&args, output),
         Verb::Replies(args) => replies::run(&args, output),

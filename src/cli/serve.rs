@@ -12,6 +12,8 @@ use super::output::Output;
 use super::parts::parts;
 use super::stop::stop_signal;
 use crate::config::{Config, SecretRef, base_of, process_env};
+use crate::disk::RealDisk;
+use crate::feed::{Courier, Doors, Subscription, Wanted};
 use crate::gateway::Gateway;
 use crate::ledger::body::Object;
 use crate::model::registry::{Connection, Seller};
@@ -103,7 +105,10 @@ async fn serve(config: &Config, file: &Path, output: &Output) -> Result<ExitCode
     };
     let around = surroundings(config, file, tls)?;
     let started = match register(config, &gateway).await {
-        Ok(()) => crate::serve::start(&gateway, listeners, around).await.map_err(Failure::unusable),
+        Ok(()) => match tell(config, &gateway) {
+            Ok(()) => crate::serve::start(&gateway, listeners, around).await.map_err(Failure::unusable),
+            Err(failure) => Err(failure),
+        },
         Err(failure) => Err(failure),
     };
     if let Err(failure) = started {
@@ -158,6 +163,40 @@ async fn put(gateway: &Gateway, object: Object, secret: Option<SecretString>) ->
     };
     let done = gateway.writer.call(PutObject { secret, ..op }).await;
     done.map(|_| ()).map_err(|e| Failure::unusable(format!("{kind} {id}: {e}")))
+}
+
+/// Starts a courier for every webhook of the configuration.
+fn tell(config: &Config, gateway: &Gateway) -> Result<(), Failure> {
+    let log = format!("{}-e{}", config.seller.id, config.seller.epoch);
+    for webhook in &config.webhooks {
+        let addresses = match webhook.allow_private_addresses {
+            true => AddressRule::Any,
+            false => AddressRule::PublicOnly,
+        };
+        let own = webhook.clone();
+        let to = Subscription {
+            id: webhook.id.to_string(),
+            url: webhook.url.clone(),
+            wanted: Wanted {
+                brands: webhook.brands.iter().cloned().collect(),
+                kinds: webhook.kinds.iter().map(|kind| *kind as i32).collect(),
+            },
+            keys: Box::new(move || own.keys_now(&process_env)),
+            addresses,
+            log: log.clone(),
+        };
+        let doors = Doors {
+            reader: gateway.reader.clone(),
+            disk: Arc::new(RealDisk),
+            data_dir: config.data_dir.clone(),
+        };
+        let courier = Courier::open(to, doors)
+            .map_err(|e| Failure::unusable(format!("webhook {}: {e}", webhook.id)))?;
+        let courier = Arc::new(courier);
+        gateway.feeds.put(courier.clone());
+        gateway.run(courier.run(gateway.watch(), gateway.stopping()));
+    }
+    Ok(())
 }
 
 fn surroundings(config: &Config, file: &Path, tls: Option<Arc<Tls>>) -> Result<Surroundings, Failure> {

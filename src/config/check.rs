@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
+
 use super::{Config, ConnectionConfig, Problem, SecretRef, Severity};
 use crate::clock::SystemClock;
+use crate::feed::signature::Key;
 use crate::inbound::endpoint::{Endpoint, EndpointError};
 use crate::provider::http::AddressRule;
 use crate::provider::registry::{self, BuildError, PATH_TOKEN};
@@ -32,6 +35,19 @@ pub fn surroundings(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Ve
             found.secret(&key(&format!("secrets.{name}")), reference.resolve(env).err());
         }
         adapter(connection, env, &key, &mut found);
+    }
+    for (n, webhook) in config.webhooks.iter().enumerate() {
+        for (name, reference) in &webhook.keys {
+            let key = format!("webhooks[{n}].{name}");
+            match reference.resolve(env) {
+                Err(error) => found.secret(&key, Some(error)),
+                Ok(secret) => {
+                    if let Err(error) = Key::parse(secret.expose_secret()) {
+                        found.error(&key, error.to_string());
+                    }
+                }
+            }
+        }
     }
     found.0
 }

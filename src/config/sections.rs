@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::connection;
 use super::read::{Document, Findings, Reader};
+use super::webhook;
 use super::*;
 use crate::telemetry::log;
 
@@ -25,6 +26,7 @@ pub(super) fn root(mut root: Reader<'_, '_>, base: &Path) -> Option<Config> {
     let seller = seller(root.section("seller"));
     let keys = keys(root.section("keys"), base);
     let connections = connection::read_all(root.list("connections"), base);
+    let webhooks = webhook::read_all(root.list("webhooks"), base);
     let listen = listen(root.section("listen"), tls.is_some());
     let store = store(root.section("store"));
     let policy = policy(root.section("policy"), base);
@@ -48,6 +50,7 @@ pub(super) fn root(mut root: Reader<'_, '_>, base: &Path) -> Option<Config> {
         limits,
         retention,
         connections,
+        webhooks,
     })
 }
 

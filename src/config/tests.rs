@@ -10,9 +10,15 @@ use super::*;
 
 const SAMPLE: &str = include_str!("../../docs/consentry.sample.toml");
 
-/// Every variable holds a key.
-fn keys(_: &str) -> Option<String> {
-    Some("5a".repeat(32))
+/// Every variable holds a key of the form its name asks for.
+fn keys(name: &str) -> Option<String> {
+    // Base64 of 32 bytes.
+    let base64 = "A".repeat(43) + "=";
+    Some(match name {
+        "SHOP_WEBHOOK_SIGNING_KEY" => format!("whsk_{base64}"),
+        name if name.starts_with("SHOP_WEBHOOK_SECRET") => format!("whsec_{base64}"),
+        _ => "5a".repeat(32),
+    })
 }
 
 fn load(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
@@ -141,6 +147,7 @@ fn what_the_file_names_must_exist() {
         "keys.pepper: must be a key of 32 bytes",
         "connections[0].path_token: the environment has no TWILIO_PATH_TOKEN",
         "connections[0].secrets.auth_token: the environment has no TWILIO_AUTH_TOKEN",
+        "webhooks[0].signing_key: the environment has no SHOP_WEBHOOK_SIGNING_KEY",
     ] {
         assert!(told.iter().any(|p| p.contains(start)), "`{start}` is missing from\n{}", told.join("\n"));
     }
@@ -214,7 +221,8 @@ fn a_master_key_beside_its_data_must_be_meant() {
 
 #[test]
 fn debug_shows_references_and_no_secret() {
-    let config = load(SAMPLE, &|_| Some("ee".repeat(32))).expect("good").config;
+    let shown = |name: &str| if name.starts_with("SHOP") { keys(name) } else { Some("ee".repeat(32)) };
+    let config = load(SAMPLE, &shown).expect("good").config;
     let shown = format!("{config:?}");
     assert!(shown.contains("CONSENTRY_MASTER_KEY") && !shown.contains("eeee"), "{shown}");
 }

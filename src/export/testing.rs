@@ -250,6 +250,7 @@ impl World {
             raw: None,
             program: None,
             opt_out: Some(at),
+            part: None,
         };
         self.emit(subject, Some(brand), Public::default(), Body::Inbound(inbound));
         let opt_out = OptOut {

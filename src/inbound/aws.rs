@@ -12,7 +12,8 @@ use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
 
 use super::endpoint::{EndpointError, Settings};
-use super::event::{InboundEvent, InboundText, Receipt};
+use super::event::{InboundEvent, Receipt};
+use super::spoken::Spoken;
 use super::voice::{
     Judged, Proof, Voice, Webhook, base64, filled_at, hash, instant_at, provider_error, text_at, unreadable,
 };
@@ -214,23 +215,15 @@ impl Voice for Aws {
 }
 
 fn text(event: &Value, message: &Value) -> InboundEvent {
-    let (id, from) = (filled_at(event, "/inboundMessageId"), filled_at(event, "/originationNumber"));
-    let to = text_at(event, "/destinationNumber");
-    match (id, from, text_at(event, "/messageBody")) {
-        (Some(provider_id), Some(from), Some(text)) => InboundEvent::Text(InboundText {
-            provider_id,
-            from,
-            to: to.unwrap_or_default(),
-            text,
-            provider_flag: None,
-            received_at: instant_at(message, "/Timestamp"),
-            weak: false,
-        }),
-        (id, from, _) => {
-            let id = id.unwrap_or_else(|| hash(event.to_string().as_bytes()));
-            unreadable(id, from, to, "no id, sender or text")
-        }
-    }
+    let spoken = Spoken {
+        id: filled_at(event, "/inboundMessageId"),
+        from: filled_at(event, "/originationNumber"),
+        to: text_at(event, "/destinationNumber"),
+        text: text_at(event, "/messageBody"),
+        at: instant_at(message, "/Timestamp"),
+        ..Spoken::default()
+    };
+    spoken.event(|| hash(event.to_string().as_bytes()))
 }
 
 /// One event of a message; none for no news.

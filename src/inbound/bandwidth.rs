@@ -2,41 +2,18 @@
 
 use serde_json::Value;
 
-use super::endpoint::{EndpointError, Settings};
-use super::event::{InboundEvent, InboundText, Receipt};
-use super::voice::{
-    Proof, Voice, Webhook, filled_at, hash, instant_at, is_basic, provider_error, text_at, unreadable,
-};
+use super::event::{InboundEvent, Receipt};
+use super::spoken::Spoken;
+use super::voice::{Webhook, filled_at, hash, instant_at, provider_error, text_at, unreadable};
+use crate::model::MessageState;
 use crate::model::outgoing::ErrorClass;
-use crate::model::{Instant, MessageState};
 use crate::provider::bandwidth::class_of;
 
-/// One application's callbacks.
-pub struct Bandwidth {
-    user: String,
-}
-
-impl Bandwidth {
-    /// As the setting `webhook_user` names it.
-    pub fn new(settings: &Settings<'_>) -> Result<Bandwidth, EndpointError> {
-        Ok(Bandwidth { user: settings.needed("webhook_user")?.to_owned() })
-    }
-}
-
-impl Voice for Bandwidth {
-    fn secrets(&self) -> &'static [&'static str] {
-        &["webhook_password", "webhook_password_next"]
-    }
-
-    fn is_authentic(&self, webhook: &Webhook, proof: &Proof<'_>) -> bool {
-        is_basic(webhook, &self.user, proof.secrets)
-    }
-
-    fn read(&self, webhook: &Webhook, _: Instant) -> Vec<InboundEvent> {
-        match serde_json::from_slice::<Value>(&webhook.body) {
-            Ok(Value::Array(events)) => events.iter().filter_map(event).collect(),
-            _ => vec![unreadable(webhook.hash(), None, None, "the body is no JSON array")],
-        }
+/// What a callback says.
+pub fn read(webhook: &Webhook) -> Vec<InboundEvent> {
+    match serde_json::from_slice::<Value>(&webhook.body) {
+        Ok(Value::Array(events)) => events.iter().filter_map(event).collect(),
+        _ => vec![unreadable(webhook.hash(), None, None, "the body is no JSON array")],
     }
 }
 
@@ -63,24 +40,16 @@ fn event(event: &Value) -> Option<InboundEvent> {
 }
 
 fn text(event: &Value) -> InboundEvent {
-    let (id, from) = (filled_at(event, "/message/id"), filled_at(event, "/message/from"));
-    // `to` beside the message is the number of ours this copy is for.
-    let to = filled_at(event, "/to").or_else(|| filled_at(event, "/message/owner"));
-    match (id, from, text_at(event, "/message/text")) {
-        (Some(provider_id), Some(from), Some(text)) => InboundEvent::Text(InboundText {
-            provider_id,
-            from,
-            to: to.unwrap_or_default(),
-            text,
-            provider_flag: None,
-            received_at: instant_at(event, "/message/time").or_else(|| instant_at(event, "/time")),
-            weak: false,
-        }),
-        (id, from, _) => {
-            let id = id.unwrap_or_else(|| hash(event.to_string().as_bytes()));
-            unreadable(id, from, to, "no id, sender or text")
-        }
-    }
+    let spoken = Spoken {
+        id: filled_at(event, "/message/id"),
+        from: filled_at(event, "/message/from"),
+        // `to` beside the message is the number of ours this copy is for.
+        to: filled_at(event, "/to").or_else(|| filled_at(event, "/message/owner")),
+        text: text_at(event, "/message/text"),
+        at: instant_at(event, "/message/time").or_else(|| instant_at(event, "/time")),
+        ..Spoken::default()
+    };
+    spoken.event(|| hash(event.to_string().as_bytes()))
 }
 
 /// What a failure of this code comes to.

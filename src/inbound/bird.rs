@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::event::{InboundEvent, InboundText, Receipt};
+use super::event::{InboundEvent, Receipt};
+use super::spoken::Spoken;
 use super::voice::{
     Proof, TOLERANCE, Voice, Webhook, any_secret, base64, filled_at, hash, hmac_sha256, instant_at,
     is_recent, provider_error, text_at, unreadable,
@@ -71,44 +72,30 @@ fn key(secret: &str) -> Option<Vec<u8>> {
 }
 
 fn text(data: &Value, id: &str, at: Option<Instant>) -> InboundEvent {
-    let (id, from, to) = (filled_at(data, id), filled_at(data, "/from"), text_at(data, "/to"));
-    match (id, from, text_at(data, "/text")) {
-        (Some(provider_id), Some(from), Some(text)) => InboundEvent::Text(InboundText {
-            provider_id,
-            from,
-            to: to.unwrap_or_default(),
-            text,
-            provider_flag: None,
-            received_at: at,
-            weak: false,
-        }),
-        (id, from, _) => {
-            let id = id.unwrap_or_else(|| hash(data.to_string().as_bytes()));
-            unreadable(id, from, to, "no id, sender or text")
-        }
-    }
+    let spoken = Spoken {
+        id: filled_at(data, id),
+        from: filled_at(data, "/from"),
+        to: text_at(data, "/to"),
+        text: text_at(data, "/text"),
+        at,
+        ..Spoken::default()
+    };
+    spoken.event(|| hash(data.to_string().as_bytes()))
 }
 
 /// A suppression: the person's opt-out from one sender, by keyword, carrier or hand. The event and the list have the same
 /// id, so that it counts once.
 pub(crate) fn suppression(data: &Value, at: Option<Instant>) -> InboundEvent {
-    let id = filled_at(data, "/suppression_id").or_else(|| filled_at(data, "/id"));
-    let (person, ours) = (filled_at(data, "/destination"), filled_at(data, "/originator"));
-    match (id, person) {
-        (Some(provider_id), Some(from)) => InboundEvent::Text(InboundText {
-            provider_id,
-            from,
-            to: ours.unwrap_or_default(),
-            text: "STOP".to_owned(),
-            provider_flag: Some("STOP".to_owned()),
-            received_at: at,
-            weak: false,
-        }),
-        (id, person) => {
-            let id = id.unwrap_or_else(|| hash(data.to_string().as_bytes()));
-            unreadable(id, person, ours, "a suppression without id or person")
-        }
-    }
+    let spoken = Spoken {
+        id: filled_at(data, "/suppression_id").or_else(|| filled_at(data, "/id")),
+        from: filled_at(data, "/destination"),
+        to: filled_at(data, "/originator"),
+        text: Some("STOP".to_owned()),
+        flag: Some("STOP".to_owned()),
+        at,
+        ..Spoken::default()
+    };
+    spoken.event(|| hash(data.to_string().as_bytes()))
 }
 
 /// A message of the list; none for no news.

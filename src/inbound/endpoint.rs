@@ -8,10 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::aws::Aws;
-use super::bandwidth::Bandwidth;
+use super::basic::Basic;
 use super::bird::Bird;
 use super::event::InboundEvent;
-use super::infobip::Infobip;
 use super::messagebird::MessageBird;
 use super::plivo::Plivo;
 use super::sinch::Sinch;
@@ -19,6 +18,7 @@ use super::telnyx::Telnyx;
 use super::twilio::Twilio;
 pub use super::voice::{Judged as Authentic, Webhook};
 use super::voice::{Proof, Voice, same};
+use super::{bandwidth, infobip};
 use crate::model::registry::Connection;
 use crate::model::{ConnectionId, Instant};
 use crate::provider::sandbox::webhook::Sandbox;
@@ -60,9 +60,9 @@ fn voice_of(connection: &Connection) -> Result<Box<dyn Voice>, EndpointError> {
     let settings = Settings(connection);
     Ok(match connection.provider.as_str() {
         "aws" => Box::new(Aws::new(&settings)?),
-        "bandwidth" => Box::new(Bandwidth::new(&settings)?),
+        "bandwidth" => Box::new(Basic::new(&settings, bandwidth::read)?),
         "bird" => Box::new(Bird),
-        "infobip" => Box::new(Infobip::new(&settings)?),
+        "infobip" => Box::new(Basic::new(&settings, infobip::read)?),
         "messagebird" => Box::new(MessageBird),
         "plivo" => Box::new(Plivo::new(&settings)?),
         "sandbox" => Box::new(Sandbox),

@@ -8,6 +8,8 @@ use crate::model::{Instant, MessageId, MessageState};
 pub enum InboundEvent {
     /// A person wrote.
     Text(InboundText),
+    /// A person wrote at length, and this is a part of it.
+    Part(InboundText, TextPart),
     /// Something became of a message of ours.
     Receipt(Receipt),
     /// Authentic, and not understood: its sender may have said STOP.
@@ -44,6 +46,17 @@ impl std::fmt::Debug for InboundText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "InboundText({})", self.provider_id)
     }
+}
+
+/// Which part of a long text something is.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TextPart {
+    /// What the parts of one text share, as the handset numbered it; soon used again.
+    pub reference: String,
+    /// Parts of the whole, 2 to 255.
+    pub total: u8,
+    /// Which of them, from 1.
+    pub number: u8,
 }
 
 /// A delivery receipt, or an entry of the provider's list that says the same.

@@ -4,66 +4,32 @@
 
 use serde_json::Value;
 
-use super::endpoint::{EndpointError, Settings};
-use super::event::{InboundEvent, InboundText, Receipt};
-use super::voice::{
-    Proof, Voice, Webhook, filled_at, hash, instant_at, is_basic, provider_error, text_at, unreadable,
-};
-use crate::model::Instant;
+use super::event::{InboundEvent, Receipt};
+use super::spoken::Spoken;
+use super::voice::{Webhook, filled_at, hash, instant_at, provider_error, text_at, unreadable};
 use crate::provider::infobip::{error_class, state_of, status_class};
 
-/// One account's subscriptions.
-pub struct Infobip {
-    user: String,
-}
-
-impl Infobip {
-    /// As the setting `webhook_user` names it.
-    pub fn new(settings: &Settings<'_>) -> Result<Infobip, EndpointError> {
-        Ok(Infobip { user: settings.needed("webhook_user")?.to_owned() })
-    }
-}
-
-impl Voice for Infobip {
-    fn secrets(&self) -> &'static [&'static str] {
-        &["webhook_password", "webhook_password_next"]
-    }
-
-    fn is_authentic(&self, webhook: &Webhook, proof: &Proof<'_>) -> bool {
-        is_basic(webhook, &self.user, proof.secrets)
-    }
-
-    fn read(&self, webhook: &Webhook, _: Instant) -> Vec<InboundEvent> {
-        let body = serde_json::from_slice::<Value>(&webhook.body).ok();
-        let Some(results) = body.as_ref().and_then(|b| b.get("results")).and_then(Value::as_array) else {
-            return vec![unreadable(webhook.hash(), None, None, "the body has no results")];
-        };
-        results
-            .iter()
-            .filter_map(|r| if r.get("status").is_some() { receipt(r) } else { Some(text(r)) })
-            .collect()
-    }
+/// What a request says.
+pub fn read(webhook: &Webhook) -> Vec<InboundEvent> {
+    let body = serde_json::from_slice::<Value>(&webhook.body).ok();
+    let Some(results) = body.as_ref().and_then(|b| b.get("results")).and_then(Value::as_array) else {
+        return vec![unreadable(webhook.hash(), None, None, "the body has no results")];
+    };
+    let one = |r: &Value| if r.get("status").is_some() { receipt(r) } else { Some(text(r)) };
+    results.iter().filter_map(one).collect()
 }
 
 /// A text. `cleanText` lacks the keyword, which may be the STOP: the whole text counts.
 pub(crate) fn text(result: &Value) -> InboundEvent {
-    let (id, from) = (filled_at(result, "/messageId"), filled_at(result, "/from"));
-    let to = text_at(result, "/to");
-    match (id, from, text_at(result, "/text")) {
-        (Some(provider_id), Some(from), Some(text)) => InboundEvent::Text(InboundText {
-            provider_id,
-            from,
-            to: to.unwrap_or_default(),
-            text,
-            provider_flag: None,
-            received_at: instant_at(result, "/receivedAt"),
-            weak: false,
-        }),
-        (id, from, _) => {
-            let id = id.unwrap_or_else(|| hash(result.to_string().as_bytes()));
-            unreadable(id, from, to, "no messageId, sender or text")
-        }
-    }
+    let spoken = Spoken {
+        id: filled_at(result, "/messageId"),
+        from: filled_at(result, "/from"),
+        to: text_at(result, "/to"),
+        text: text_at(result, "/text"),
+        at: instant_at(result, "/receivedAt"),
+        ..Spoken::default()
+    };
+    spoken.event(|| hash(result.to_string().as_bytes()))
 }
 
 /// A receipt or an entry of the log; none for no news.
@@ -102,14 +68,15 @@ pub(crate) fn receipt(result: &Value) -> Option<InboundEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inbound::basic::Basic;
     use crate::inbound::testing::{authentic, post};
-    use crate::model::MessageState;
     use crate::model::outgoing::ErrorClass;
+    use crate::model::{Instant, MessageState};
 
     const BASIC: [(&str, &str); 1] = [("authorization", "Basic Y2J1c2VyOmNiLXBAc3M6d29yZA==")];
 
-    fn infobip() -> Infobip {
-        Infobip { user: "cbuser".to_owned() }
+    fn infobip() -> Basic {
+        Basic { user: "cbuser".to_owned(), read }
     }
 
     #[test]
@@ -142,7 +109,7 @@ mod tests {
             (5, 6, 9_999, Some(Rejected), Some(ErrorClass::PermanentContent)),
         ] {
             let body = format!(r#"{{"results":[{}]}}"#, receipt(group, status, error));
-            let events = infobip().read(&post("/h", &[], &body), Instant::EPOCH);
+            let events = read(&post("/h", &[], &body));
             let seen = events.first().map(|event| match event {
                 InboundEvent::Receipt(r) => (r.state, r.error.as_ref().map(|e| e.class)),
                 other => panic!("{other:?}"),
@@ -158,13 +125,13 @@ mod tests {
         let text = r#"{"messageId":"i1","from":"12125550123","to":"18555550100","text":"STOP shop","cleanText":"shop","keyword":"STOP"}"#;
         let wordless = r#"{"messageId":"i2","from":"12125550124","to":"18555550100"}"#;
         let body = format!(r#"{{"results":[{text},{},{wordless}],"messageCount":3}}"#, receipt(3, 5, 0));
-        let events = infobip().read(&post("/h", &[], &body), Instant::EPOCH);
+        let events = read(&post("/h", &[], &body));
         let [InboundEvent::Text(t), InboundEvent::Receipt(_), InboundEvent::Unreadable(u)] = &events[..]
         else {
             panic!("{events:?}")
         };
         assert_eq!((t.text.as_str(), u.from.as_deref()), ("STOP shop", Some("12125550124")));
-        let odd = infobip().read(&post("/h", &[], "[]"), Instant::EPOCH);
+        let odd = read(&post("/h", &[], "[]"));
         assert!(matches!(&odd[..], [InboundEvent::Unreadable(_)]));
     }
 }

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::event::{InboundEvent, InboundText, Receipt};
+use super::event::{InboundEvent, Receipt};
 use super::form::Form;
+use super::spoken::Spoken;
 use super::voice::{
     Algorithm, Proof, Voice, Webhook, filled_at, hash, instant, instant_at, jwt, provider_error, same,
     sha256_hex, text_at, unreadable,
@@ -48,7 +49,7 @@ impl Voice for MessageBird {
         let id = fields.filled("id").map(str::to_owned);
         match fields.filled("status") {
             Some(status) if fields.get("body").is_none() => vec![report(&fields, status, id, webhook)],
-            _ => vec![text(&fields, id, webhook)],
+            _ => vec![Some(text(&fields, id, webhook))],
         }
         .into_iter()
         .flatten()
@@ -60,23 +61,16 @@ impl Voice for MessageBird {
     }
 }
 
-fn text(fields: &Form, id: Option<String>, webhook: &Webhook) -> Option<InboundEvent> {
-    let (from, to) =
-        (fields.filled("originator").map(str::to_owned), fields.get("recipient").map(str::to_owned));
-    Some(match (id, from, fields.get("body")) {
-        (Some(provider_id), Some(from), Some(text)) => InboundEvent::Text(InboundText {
-            provider_id,
-            from,
-            to: to.unwrap_or_default(),
-            text: text.to_owned(),
-            provider_flag: None,
-            received_at: fields.get("createdDatetime").and_then(instant),
-            weak: false,
-        }),
-        (id, from, _) => {
-            unreadable(id.unwrap_or_else(|| webhook.hash()), from, to, "no id, originator or body")
-        }
-    })
+fn text(fields: &Form, id: Option<String>, webhook: &Webhook) -> InboundEvent {
+    let spoken = Spoken {
+        id,
+        from: fields.filled("originator").map(str::to_owned),
+        to: fields.get("recipient").map(str::to_owned),
+        text: fields.get("body").map(str::to_owned),
+        at: fields.get("createdDatetime").and_then(instant),
+        ..Spoken::default()
+    };
+    spoken.event(|| webhook.hash())
 }
 
 fn report(fields: &Form, status: &str, id: Option<String>, webhook: &Webhook) -> Option<InboundEvent> {
@@ -104,23 +98,15 @@ fn report(fields: &Form, status: &str, id: Option<String>, webhook: &Webhook) ->
 
 /// A text as the list shows it.
 pub(crate) fn listed_text(item: &Value) -> InboundEvent {
-    let (id, from) = (filled_at(item, "/id"), filled_at(item, "/originator"));
-    let to = text_at(item, "/recipients/items/0/recipient").or_else(|| text_at(item, "/recipient"));
-    match (id, from, text_at(item, "/body")) {
-        (Some(provider_id), Some(from), Some(text)) => InboundEvent::Text(InboundText {
-            provider_id,
-            from,
-            to: to.unwrap_or_default(),
-            text,
-            provider_flag: None,
-            received_at: instant_at(item, "/createdDatetime"),
-            weak: false,
-        }),
-        (id, from, _) => {
-            let id = id.unwrap_or_else(|| hash(item.to_string().as_bytes()));
-            unreadable(id, from, to, "no id, originator or body")
-        }
-    }
+    let spoken = Spoken {
+        id: filled_at(item, "/id"),
+        from: filled_at(item, "/originator"),
+        to: text_at(item, "/recipients/items/0/recipient").or_else(|| text_at(item, "/recipient")),
+        text: text_at(item, "/body"),
+        at: instant_at(item, "/createdDatetime"),
+        ..Spoken::default()
+    };
+    spoken.event(|| hash(item.to_string().as_bytes()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 pub mod aws;
 pub mod bandwidth;
+pub mod basic;
 pub mod bird;
 pub mod endpoint;
 pub mod event;
@@ -23,6 +24,7 @@ pub mod retention;
 pub mod server;
 pub mod signature;
 pub mod sinch;
+pub mod spoken;
 pub mod telnyx;
 #[cfg(test)]
 mod testing;

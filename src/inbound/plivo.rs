@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 
 use super::endpoint::{EndpointError, Settings};
-use super::event::{InboundEvent, InboundText, Receipt};
+use super::event::{InboundEvent, Receipt};
 use super::form::Form;
+use super::spoken::Spoken;
 use super::voice::{
     Proof, Voice, Webhook, any_secret, base64, hmac_sha256, provider_error, sha256_hex, unreadable,
 };
@@ -126,21 +127,15 @@ impl Voice for Plivo {
 }
 
 fn text(form: &Form, id: Option<String>, webhook: &Webhook, weak: bool) -> InboundEvent {
-    let (from, to) = (form.filled("From").map(str::to_owned), form.get("To").map(str::to_owned));
-    match (id, from, form.get("Text")) {
-        (Some(provider_id), Some(from), Some(text)) => InboundEvent::Text(InboundText {
-            provider_id,
-            from,
-            to: to.unwrap_or_default(),
-            text: text.to_owned(),
-            provider_flag: None,
-            received_at: None,
-            weak,
-        }),
-        (id, from, _) => {
-            unreadable(id.unwrap_or_else(|| webhook.hash()), from, to, "no MessageUUID, From or Text")
-        }
-    }
+    let spoken = Spoken {
+        id,
+        from: form.filled("From").map(str::to_owned),
+        to: form.get("To").map(str::to_owned),
+        text: form.get("Text").map(str::to_owned),
+        weak,
+        ..Spoken::default()
+    };
+    spoken.event(|| webhook.hash())
 }
 
 fn receipt(form: &Form, status: &str, id: Option<String>, webhook: &Webhook) -> Option<InboundEvent> {

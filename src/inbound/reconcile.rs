@@ -67,7 +67,7 @@ impl Reconciler {
         let (mut texts, receipts): (Vec<InboundEvent>, Vec<InboundEvent>) =
             provider.reconcile(since).await?.into_iter().partition(InboundEvent::is_from_person);
         texts.sort_by_key(|event| match event {
-            InboundEvent::Text(text) => text.received_at,
+            InboundEvent::Text(text) | InboundEvent::Part(text, _) => text.received_at,
             _ => None,
         });
         let mut found = CaughtUp::default();

@@ -6,7 +6,8 @@
 use serde_json::Value;
 
 use super::endpoint::{EndpointError, Settings};
-use super::event::{InboundEvent, InboundText, Receipt};
+use super::event::{InboundEvent, Receipt};
+use super::spoken::Spoken;
 use super::voice::{
     Proof, Voice, Webhook, any_secret, base64, filled_at, hash, hmac_sha256, instant_at, is_basic, is_recent,
     provider_error, text_at, unreadable,
@@ -72,24 +73,17 @@ impl Voice for Sinch {
 
 /// A text, as webhooks and the list show it.
 pub(crate) fn text(body: &Value) -> InboundEvent {
-    let (id, from, to) = (filled_at(body, "/id"), filled_at(body, "/from"), text_at(body, "/to"));
     let words = text_at(body, "/body").or_else(|| text_at(body, "/body/message"));
     let binary = text_at(body, "/type").as_deref() == Some("mo_binary");
-    match (id, from, words.filter(|_| !binary)) {
-        (Some(provider_id), Some(from), Some(text)) => InboundEvent::Text(InboundText {
-            provider_id,
-            from,
-            to: to.unwrap_or_default(),
-            text,
-            provider_flag: None,
-            received_at: instant_at(body, "/received_at"),
-            weak: false,
-        }),
-        (id, from, _) => {
-            let id = id.unwrap_or_else(|| hash(body.to_string().as_bytes()));
-            unreadable(id, from, to, "no id, sender or readable words")
-        }
-    }
+    let spoken = Spoken {
+        id: filled_at(body, "/id"),
+        from: filled_at(body, "/from"),
+        to: text_at(body, "/to"),
+        text: words.filter(|_| !binary),
+        at: instant_at(body, "/received_at"),
+        ..Spoken::default()
+    };
+    spoken.event(|| hash(body.to_string().as_bytes()))
 }
 
 /// A recipient's delivery report, as webhooks and the list show it; none for no news.

@@ -4,7 +4,8 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
-use super::event::{InboundEvent, InboundText, Receipt};
+use super::event::{InboundEvent, Receipt};
+use super::spoken::Spoken;
 use super::voice::{
     Proof, TOLERANCE, Voice, Webhook, base64, filled_at, instant_at, is_recent, provider_error, text_at,
     unreadable,
@@ -57,21 +58,16 @@ fn key(text: &str) -> Option<VerifyingKey> {
 }
 
 fn text(payload: &Value, webhook: &Webhook) -> InboundEvent {
-    let id = filled_at(payload, "/id");
-    let from = filled_at(payload, "/from/phone_number");
-    let to = filled_at(payload, "/to/0/phone_number");
-    match (id, from, text_at(payload, "/text")) {
-        (Some(provider_id), Some(from), Some(text)) => InboundEvent::Text(InboundText {
-            provider_id,
-            from,
-            to: to.unwrap_or_default(),
-            text,
-            provider_flag: text_at(payload, "/autoresponse_type").and_then(|kind| flag(&kind)),
-            received_at: instant_at(payload, "/received_at"),
-            weak: false,
-        }),
-        (id, from, _) => unreadable(id.unwrap_or_else(|| webhook.hash()), from, to, "no id, sender or text"),
-    }
+    let spoken = Spoken {
+        id: filled_at(payload, "/id"),
+        from: filled_at(payload, "/from/phone_number"),
+        to: filled_at(payload, "/to/0/phone_number"),
+        text: text_at(payload, "/text"),
+        flag: text_at(payload, "/autoresponse_type").and_then(|kind| flag(&kind)),
+        at: instant_at(payload, "/received_at"),
+        ..Spoken::default()
+    };
+    spoken.event(|| webhook.hash())
 }
 
 /// What Telnyx itself made of a text.

@@ -3,9 +3,10 @@
 use secrecy::ExposeSecret;
 
 use super::endpoint::Settings;
-use super::event::{InboundEvent, InboundText, Receipt, Unreadable};
+use super::event::{InboundEvent, Receipt, Unreadable};
 use super::form::Form;
 use super::signature::{TwilioAlgorithm, is_twilio, is_twilio_body, names_pinned_key};
+use super::spoken::Spoken;
 use super::voice::{Proof, Voice, Webhook, hash};
 use crate::model::outgoing::{ErrorClass, ProviderError};
 use crate::model::{Instant, MessageState, Span};
@@ -98,28 +99,15 @@ fn id_of(form: &Form) -> Option<String> {
 }
 
 fn text(form: &Form, raw: &[u8]) -> InboundEvent {
-    let (id, from, to) = (id_of(form), form.filled("From"), form.get("To").unwrap_or_default());
-    match (id, from, form.get("Body")) {
-        (Some(provider_id), Some(from), Some(body)) => InboundEvent::Text(InboundText {
-            provider_id,
-            from: from.to_owned(),
-            to: to.to_owned(),
-            text: body.to_owned(),
-            provider_flag: form.filled("OptOutType").map(str::to_owned),
-            received_at: None,
-            weak: false,
-        }),
-        (id, from, body) => {
-            let missing = [("MessageSid", id.is_none()), ("From", from.is_none()), ("Body", body.is_none())];
-            let names: Vec<&str> = missing.iter().filter(|(_, m)| *m).map(|(n, _)| *n).collect();
-            InboundEvent::Unreadable(Unreadable {
-                provider_id: id.unwrap_or_else(|| hash(raw)),
-                from: from.map(str::to_owned),
-                to: to.to_owned(),
-                reason: format!("no {}", names.join(", ")),
-            })
-        }
-    }
+    let spoken = Spoken {
+        id: id_of(form),
+        from: form.filled("From").map(str::to_owned),
+        to: form.get("To").map(str::to_owned),
+        text: form.get("Body").map(str::to_owned),
+        flag: form.filled("OptOutType").map(str::to_owned),
+        ..Spoken::default()
+    };
+    spoken.event(|| hash(raw))
 }
 
 fn receipt(form: &Form, query: &str, status: &str, raw: &[u8], now: Instant) -> Option<InboundEvent> {

@@ -9,8 +9,9 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
 use super::endpoint::{EndpointError, Settings};
-use super::event::{InboundEvent, InboundText, Receipt};
+use super::event::{InboundEvent, Receipt, TextPart};
 use super::form::Form;
+use super::spoken::Spoken;
 use super::voice::{
     Algorithm, Proof, Voice, Webhook, any_secret, filled_at, instant, instant_at, jwt, mac, provider_error,
     same, sha256_hex, text_at, unreadable,
@@ -103,21 +104,27 @@ fn at(form: &Form) -> Option<Instant> {
 }
 
 fn text(form: &Form, id: Option<String>, webhook: &Webhook) -> InboundEvent {
-    let (from, to) = (form.filled("msisdn").map(str::to_owned), form.get("to").map(str::to_owned));
-    match (id, from, form.get("text")) {
-        (Some(provider_id), Some(from), Some(text)) => InboundEvent::Text(InboundText {
-            provider_id,
-            from,
-            to: to.unwrap_or_default(),
-            text: text.to_owned(),
-            provider_flag: None,
-            received_at: at(form),
-            weak: false,
-        }),
-        (id, from, _) => {
-            unreadable(id.unwrap_or_else(|| webhook.hash()), from, to, "no messageId, msisdn or text")
-        }
+    let spoken = Spoken {
+        id,
+        from: form.filled("msisdn").map(str::to_owned),
+        to: form.get("to").map(str::to_owned),
+        text: form.get("text").map(str::to_owned),
+        at: at(form),
+        ..Spoken::default()
+    };
+    match (spoken.event(|| webhook.hash()), part(form)) {
+        (InboundEvent::Text(text), Some(part)) => InboundEvent::Part(text, part),
+        (event, _) => event,
     }
+}
+
+/// Which part of a long text it is: such come one by one (developer.vonage.com, "Inbound SMS": `concat`).
+fn part(form: &Form) -> Option<TextPart> {
+    let number = |name: &str| form.filled(name)?.parse::<u8>().ok();
+    let (total, number) = (number("concat-total")?, number("concat-part")?);
+    let reference = form.filled("concat-ref")?.to_owned();
+    let concat = form.get("concat") == Some("true");
+    (concat && total > 1 && (1..=total).contains(&number)).then_some(TextPart { reference, total, number })
 }
 
 fn receipt(form: &Form, status: &str, id: Option<String>, webhook: &Webhook) -> Option<InboundEvent> {
@@ -181,21 +188,15 @@ impl Voice for Messages {
 }
 
 fn messages_text(body: &Value, id: Option<String>, webhook: &Webhook) -> InboundEvent {
-    let (from, to) = (filled_at(body, "/from"), text_at(body, "/to"));
-    match (id, from, text_at(body, "/text")) {
-        (Some(provider_id), Some(from), Some(text)) => InboundEvent::Text(InboundText {
-            provider_id,
-            from,
-            to: to.unwrap_or_default(),
-            text,
-            provider_flag: None,
-            received_at: instant_at(body, "/timestamp"),
-            weak: false,
-        }),
-        (id, from, _) => {
-            unreadable(id.unwrap_or_else(|| webhook.hash()), from, to, "no message_uuid, from or text")
-        }
-    }
+    let spoken = Spoken {
+        id,
+        from: filled_at(body, "/from"),
+        to: text_at(body, "/to"),
+        text: text_at(body, "/text"),
+        at: instant_at(body, "/timestamp"),
+        ..Spoken::default()
+    };
+    spoken.event(|| webhook.hash())
 }
 
 fn messages_receipt(

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{BODY_BYTES_MAX, EntryError, Kind};
 use super::rows::keys;
+use crate::inbound::event::TextPart;
 use crate::model::cart::{Cart, Click, Coupon, CouponPool, Link};
 use crate::model::consent::{Channel, Consent, OptOut};
 use crate::model::evidence::Evidence;
@@ -390,6 +391,9 @@ pub struct InboundBody {
     /// `recorded_at` of the opt-out it led to, which follows in the same commit.
     #[serde(default)]
     pub opt_out: Option<Instant>,
+    /// Which part of a long text it is; number 0: the whole, joined from its parts, which stand before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<TextPart>,
 }
 
 /// Clicks, in the order they came.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::account::{Page, Vendor, Wanted, asked, listed, no_list};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
-use super::request::{self, token};
+use super::request;
 use super::{Dispatch, Handover, ReconcileError, reply};
 use crate::inbound::bird::{message, suppression};
 use crate::model::Instant;
@@ -41,8 +41,7 @@ impl Bird {
             }
             (usual, _) => given.base(&usual.unwrap_or_default())?,
         };
-        let authorization =
-            token("Bearer", &key).ok_or(BuildError::Secret("api_key", "must be visible ASCII"))?;
+        let authorization = given.authorization("Bearer", "api_key")?;
         Ok(Self { base, category: given.choice("category", &CATEGORIES)?, authorization })
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::account::{Page, Vendor, Wanted, asked, listed};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
-use super::request::{self, bare, seconds_left, token};
+use super::request::{self, bare, seconds_left};
 use super::{Dispatch, Handover, ReconcileError, reply};
 use crate::inbound::event::InboundEvent;
 use crate::inbound::infobip::{receipt, text};
@@ -33,9 +33,7 @@ impl Infobip {
     /// An account from a connection: `url` (its own host name) and `api_key`.
     pub fn new(given: &Given<'_>) -> Result<Self, BuildError> {
         let url = given.setting("url")?;
-        let key = given.secret("api_key")?;
-        let authorization =
-            token("App", &key).ok_or(BuildError::Secret("api_key", "must be visible ASCII"))?;
+        let authorization = given.authorization("App", "api_key")?;
         Ok(Self { base: given.base(url)?, authorization })
     }
 

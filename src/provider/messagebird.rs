@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::account::{Page, Vendor, Wanted, asked, listed, no_list};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
-use super::request::{self, Callback, bare, seconds_left, token};
+use super::request::{self, Callback, bare, seconds_left};
 use super::{Dispatch, Handover, ReconcileError, reply};
 use crate::inbound::messagebird::listed_text;
 use crate::inbound::voice::instant_at;
@@ -31,9 +31,7 @@ pub struct MessageBird {
 impl MessageBird {
     /// An account from a connection: `access_key`; also `url`.
     pub fn new(given: &Given<'_>) -> Result<Self, BuildError> {
-        let key = given.secret("access_key")?;
-        let authorization =
-            token("AccessKey", &key).ok_or(BuildError::Secret("access_key", "must be visible ASCII"))?;
+        let authorization = given.authorization("AccessKey", "access_key")?;
         Ok(Self {
             base: given.base("https://rest.messagebird.com")?,
             authorization,

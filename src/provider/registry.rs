@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::SharedProvider;
@@ -15,7 +16,7 @@ use super::http::{AddressRule, HttpClient, HttpLimits};
 use super::infobip::Infobip;
 use super::messagebird::MessageBird;
 use super::plivo::Plivo;
-use super::request::{Callback, uri};
+use super::request::{Callback, token, uri};
 use super::sandbox::{SandboxProvider, SettingsError};
 use super::sinch::Sinch;
 use super::telnyx::Telnyx;
@@ -166,6 +167,11 @@ impl<'a> Given<'a> {
     pub fn secret(&self, name: &'static str) -> Result<SecretString, BuildError> {
         let found = (self.secret)(name).filter(|secret| !secret.expose_secret().is_empty());
         found.ok_or(BuildError::Secret(name, "is required by this provider and cannot be read"))
+    }
+
+    /// The value of `Authorization` under a scheme, from a secret that must be there.
+    pub fn authorization(&self, scheme: &str, name: &'static str) -> Result<HeaderValue, BuildError> {
+        token(scheme, &self.secret(name)?).ok_or(BuildError::Secret(name, "must be visible ASCII"))
     }
 
     /// The setting `url`, or the vendor's usual address; without a slash at its end.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::account::{Page, Vendor, Wanted, asked, listed};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
-use super::request::{self, Callback, bare, token};
+use super::request::{self, Callback, bare};
 use super::{Dispatch, Handover, ReconcileError, reply};
 use crate::inbound::event::InboundEvent;
 use crate::inbound::sinch::{recipient_report, text};
@@ -34,12 +34,10 @@ impl Sinch {
     /// A plan from a connection: `service_plan_id`, `api_token`; also `region`, `url`.
     pub fn new(given: &Given<'_>) -> Result<Self, BuildError> {
         let region = given.choice("region", &REGIONS)?;
-        let secret = given.secret("api_token")?;
         Ok(Self {
             base: given.base(&format!("https://{region}.sms.api.sinch.com"))?,
             plan: given.segment("service_plan_id")?.to_owned(),
-            authorization: token("Bearer", &secret)
-                .ok_or(BuildError::Secret("api_token", "must be visible ASCII"))?,
+            authorization: given.authorization("Bearer", "api_token")?,
             callback: given.callback(),
         })
     }

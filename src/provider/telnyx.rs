@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::account::{Page, Vendor, Wanted, asked, listed, no_list};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
-use super::request::{self, Callback, token};
+use super::request::{self, Callback};
 use super::{Dispatch, Handover, ReconcileError, reply};
 use crate::inbound::event::{InboundEvent, InboundText};
 use crate::model::Instant;
@@ -29,9 +29,7 @@ pub struct Telnyx {
 impl Telnyx {
     /// An account from a connection: `api_key`; also `messaging_profile_id`, `url`.
     pub fn new(given: &Given<'_>) -> Result<Self, BuildError> {
-        let key = given.secret("api_key")?;
-        let authorization =
-            token("Bearer", &key).ok_or(BuildError::Secret("api_key", "must be visible ASCII"))?;
+        let authorization = given.authorization("Bearer", "api_key")?;
         Ok(Self {
             base: given.base("https://api.telnyx.com")?,
             profile: given.optional("messaging_profile_id").map(str::to_owned),

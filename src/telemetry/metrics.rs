@@ -125,6 +125,16 @@ pub fn click(human: bool) {
 pub fn clicks_lost(count: u64) {
     counter!(names::CLICKS_LOST_TOTAL).increment(count);
 }
+/// An outgoing webhook was `delivered` or `failed`.
+pub fn feed(webhook: &str, result: &'static str) {
+    counter!(names::FEED_TOTAL, "webhook" => webhook.to_owned(), "result" => result).increment(1);
+}
+/// What an outgoing webhook still has to deliver, and what it gave up.
+pub fn feed_letters(webhook: &str, waiting: usize, dead: usize) {
+    for (state, count) in [("waiting", waiting), ("dead", dead)] {
+        gauge!(names::FEED_LETTERS, "webhook" => webhook.to_owned(), "state" => state).set(count as f64);
+    }
+}
 /// A webhook came in: `accepted`, `duplicate`, `unauthenticated`, `malformed` or `refused`.
 pub fn webhook(connection: &ConnectionId, result: &'static str) {
     counter!(names::WEBHOOKS_TOTAL, "connection" => connection.to_string(), "result" => result).increment(1);
@@ -247,6 +257,8 @@ mod tests {
         message(MessageState::NotSent);
         click(true);
         clicks_lost(1);
+        feed("shop", "delivered");
+        feed_letters("shop", 1, 0);
         spend(&connection, "SMS", "main", &Cost { currency: "USD".to_owned(), micros: 7_900 });
         coupon_pool_low(&pool);
         redemption("WRONG_CART");

@@ -1,6 +1,8 @@
 //! The program itself, killed and started again: what it acknowledged is there, and its verbs work on what it left.
 
+mod provider;
 mod run;
+mod serve;
 
 use std::path::Path;
 

@@ -34,9 +34,7 @@ impl Sandbox {
                 .stdout(Stdio::piped())
                 .spawn()
                 .expect("the program starts");
-        let out = child.stdout.take().expect("piped");
-        let begun = serde_json::Deserializer::from_reader(out).into_iter::<Value>().next();
-        let begun = begun.expect("it says something").expect("JSON");
+        let begun = begun(&mut child);
         let text =
             |name: &str| begun[name].as_str().unwrap_or_else(|| panic!("no {name} in {begun}")).to_owned();
         Sandbox { child, grpc: text("grpc"), key: text("key"), verifier_key: text("verifier_key") }
@@ -65,9 +63,59 @@ impl Drop for Sandbox {
     }
 }
 
+/// A gateway that a configuration describes.
+pub struct Gateway {
+    child: Child,
+    pub grpc: String,
+    pub http: String,
+}
+
+impl Gateway {
+    /// Starts one with these variables; answers when it says that it serves.
+    pub fn serve(variables: &[(&str, String)], config: &str) -> Gateway {
+        let mut command = program(&["serve", "--config", config]);
+        command.envs(variables.iter().map(|(name, value)| (*name, value.as_str())));
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+        let begun = begun(&mut child);
+        let text =
+            |name: &str| begun[name].as_str().unwrap_or_else(|| panic!("no {name} in {begun}")).to_owned();
+        Gateway { child, grpc: text("grpc"), http: text("http") }
+    }
+
+    /// Ends it as an operator does, and demands that it ends well.
+    pub fn stop(mut self) {
+        let told = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        assert!(told.expect("kill is there").success());
+        let ended = self.child.wait().expect("it ends");
+        assert!(ended.success(), "{ended}");
+    }
+}
+
+impl Drop for Gateway {
+    /// A test that failed leaves no process behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The JSON that a long-running verb begins with.
+fn begun(child: &mut Child) -> Value {
+    let out = child.stdout.take().expect("piped");
+    let begun = serde_json::Deserializer::from_reader(out).into_iter::<Value>().next();
+    begun.expect("it says something").expect("JSON")
+}
+
 /// Runs a verb to its end; answers its exit code and what it said on standard output.
 pub fn verb(arguments: &[&str]) -> (i32, Value) {
-    let mut child = program(arguments).stdout(Stdio::piped()).spawn().expect("the program starts");
+    verb_with(&[], arguments)
+}
+
+/// The same, with variables of its own.
+pub fn verb_with(variables: &[(&str, String)], arguments: &[&str]) -> (i32, Value) {
+    let mut command = program(arguments);
+    command.envs(variables.iter().map(|(name, value)| (*name, value.as_str())));
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
     let mut text = String::new();
     child.stdout.take().expect("piped").read_to_string(&mut text).expect("UTF-8");
     let ended: ExitStatus = child.wait().expect("it ends");

@@ -168,7 +168,12 @@ impl Admins {
         match &row.object {
             Object::Connection(found) => {
                 let heard = self.hands.look(|cx| cx.get::<HeardRow>(&keys::heard(&found.id)))?;
-                Ok(sender::connection_out(found, heard.as_deref(), row))
+                let line = self.hands.providers().get(&found.id);
+                let now = self.hands.now();
+                let rests =
+                    line.as_ref().and_then(|line| line.provider.resting_until()).filter(|at| *at > now);
+                let health = (line.is_some_and(|line| line.paused), rests);
+                Ok(sender::connection_out(found, heard.as_deref(), health, row))
             }
             _ => self.foreign(),
         }

@@ -131,9 +131,11 @@ fn admin(method: &str) -> Option<&'static [Role]> {
             .and_then(|rest| rest.strip_suffix(plural))
             .is_some_and(|noun| NOUNS.contains(&noun))
     };
-    if named("Get", "") || named("List", "s") || method == "GetPolicy" {
+    let read = ["GetPolicy", "ListWebhooks", "ListDeadLetters"];
+    if named("Get", "") || named("List", "s") || read.contains(&method) {
         return Some(&[Admin, Auditor]);
     }
-    let single = ["RotateApiKey", "RotateConnectionToken", "ResumeConnection", "CheckPolicy"];
+    let single =
+        ["ReplayDeadLetters", "RotateApiKey", "RotateConnectionToken", "ResumeConnection", "CheckPolicy"];
     (named("Create", "") || named("Update", "") || single.contains(&method)).then_some(&[Admin])
 }

@@ -5,7 +5,7 @@ use crate::api::field::{Fields, Lines};
 use crate::ledger::rows::{HeardRow, RegistryRow};
 use crate::model::facts::{Answers, SenderKind};
 use crate::model::registry::{Connection, Reconcile, Sender, TaxIdCap, ThrottleGroup, Validity};
-use crate::model::{Phone, SenderId};
+use crate::model::{Instant, Phone, SenderId};
 use crate::pb::consentry::v1 as wire;
 use crate::provider::registry::is_push;
 
@@ -210,10 +210,11 @@ fn validity(f: &mut Fields, validity: wire::Validity) -> Option<Validity> {
     Some(Validity::Native { min_seconds, max_seconds })
 }
 
-/// A connection on the wire, with what is known of its hearing.
+/// A connection on the wire, with what is known of its hearing, whether it is paused, and until when it rests.
 pub fn connection_out(
     connection: &Connection,
     heard: Option<&HeardRow>,
+    health: (bool, Option<Instant>),
     row: &RegistryRow,
 ) -> wire::Connection {
     let settings = connection.settings.iter();
@@ -240,8 +241,8 @@ pub fn connection_out(
         reconcile: names::reconcile(connection.reconcile).into(),
         slots: connection.slots,
         prices: connection.prices.iter().map(spend::price_out).collect(),
-        paused: false,
-        resting_until: None,
+        paused: health.0,
+        resting_until: maybe_timestamp(health.1),
         heard_until: maybe_timestamp(heard.map(|heard| heard.until)),
         heard_by: heard.map(|heard| heard.how.clone()).unwrap_or_default(),
         created_at: Some(timestamp(row.created_at)),

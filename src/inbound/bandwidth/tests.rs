@@ -1,12 +1,14 @@
 //! Credentials and bodies as Bandwidth documents them.
 
 use super::*;
+use crate::inbound::basic::Basic;
 use crate::inbound::testing::{authentic, post};
+use crate::model::Instant;
 
 const BASIC: [(&str, &str); 1] = [("authorization", "Basic Y2J1c2VyOmNiLXBAc3M6d29yZA==")];
 
-fn bandwidth() -> Bandwidth {
-    Bandwidth { user: "cbuser".to_owned() }
+fn bandwidth() -> Basic {
+    Basic { user: "cbuser".to_owned(), read }
 }
 
 #[test]
@@ -19,7 +21,7 @@ fn credentials_are_the_only_proof() {
     assert!(!know(&BASIC, &["word"]) && !know(&BASIC, &["cb-p@ss:worD"]));
     assert!(!know(&[], &["cb-p@ss:word"]));
     assert!(!know(&[("authorization", "Bearer Y2J1c2VyOmNiLXBAc3M6d29yZA==")], &["cb-p@ss:word"]));
-    let stranger = Bandwidth { user: "other".to_owned() };
+    let stranger = Basic { user: "other".to_owned(), read };
     assert!(!authentic(&stranger, &post("/h", &BASIC, "[]"), &["cb-p@ss:word"], 0));
 }
 
@@ -31,7 +33,7 @@ fn one_array_holds_many_events() {
        "applicationId":"app-1","media":[],"owner":"+18555550100","direction":"in","segmentCount":1}},
       {"type":"message-sending","message":{"id":"m2","direction":"out"}},
       {"type":"message-received","to":"+18555550100","message":{"id":"m3","from":"+12125550124","direction":"in"}}]"#;
-    let events = bandwidth().read(&post("/h", &[], body), Instant::EPOCH);
+    let events = read(&post("/h", &[], body));
     let [InboundEvent::Text(text), InboundEvent::Unreadable(odd)] = &events[..] else { panic!("{events:?}") };
     assert_eq!(
         (text.from.as_str(), text.to.as_str(), text.text.as_str()),
@@ -39,10 +41,7 @@ fn one_array_holds_many_events() {
     );
     assert_eq!(text.received_at, Instant::parse("2026-01-01T11:59:59Z").ok());
     assert_eq!(odd.from.as_deref(), Some("+12125550124"));
-    assert!(matches!(
-        &bandwidth().read(&post("/h", &[], "{}"), Instant::EPOCH)[..],
-        [InboundEvent::Unreadable(_)]
-    ));
+    assert!(matches!(&read(&post("/h", &[], "{}"))[..], [InboundEvent::Unreadable(_)]));
 }
 
 #[test]
@@ -64,7 +63,7 @@ fn receipts_come_under_our_tag() {
         let body = format!(
             r#"[{{"type":"{kind}",{error}"time":"2026-01-01T12:00:00Z","description":"d","message":{{"id":"m1","tag":"07070707070707070707070707070707","direction":"out"}}}}]"#
         );
-        let events = bandwidth().read(&post("/h", &[], &body), Instant::EPOCH);
+        let events = read(&post("/h", &[], &body));
         let [InboundEvent::Receipt(r)] = &events[..] else { panic!("{events:?}") };
         assert_eq!((r.state, r.error.as_ref().map(|e| e.class)), (state, class), "{kind} {code}");
         assert!(r.message.is_some());

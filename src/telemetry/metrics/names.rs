@@ -79,6 +79,10 @@ metrics_list! {
         "Clicks redirected and never written down: the buffer was full, or the gateway could not write.",
     WEBHOOKS_TOTAL "consentry_webhooks_total" Counter
         "Webhooks by connection and what became of them.",
+    FEED_TOTAL "consentry_feed_total" Counter
+        "Outgoing webhooks by webhook and what became of the attempt.",
+    FEED_LETTERS "consentry_feed_letters" Gauge
+        "Events a webhook still has to deliver (waiting), and those it gave up (dead).",
     CALLS_TOTAL "consentry_calls_total" Counter
         "gRPC calls by method and status.",
     CALL_MS "consentry_call_ms" Histogram

@@ -85,7 +85,7 @@ pub fn shop() -> Vec<Object> {
     ]
 }
 
-/// Grants, or takes back, the way the consent operations do.
+/// Grants, or takes back, for every program, the way the consent operations do.
 pub struct Grant(pub &'static str, pub ConsentState);
 
 impl Op for Grant {
@@ -94,9 +94,10 @@ impl Op for Grant {
     fn run(self, cx: &mut Cx<'_>) -> Result<(), OpError> {
         let address = Target::Phone(Digits::received(self.0, None)).addresses().remove(0);
         let subject = cx.subject_for(&address)?;
-        let consent = Consent {
-            program: "carts".parse().expect("a slug"),
-            brand: "acme".parse().expect("a slug"),
+        let programs = cx.programs(8)?;
+        let consent = |program: Program| Consent {
+            program: program.id,
+            brand: program.brand,
             channel: Channel::Sms,
             state: self.1,
             basis: Basis::ExpressWritten,
@@ -115,7 +116,10 @@ impl Op for Grant {
         };
         let body = ConsentBody {
             cause: ConsentCause::Confirmation,
-            changes: vec![ConsentChange { consent, reasons: Vec::new() }],
+            changes: programs
+                .into_iter()
+                .map(|program| ConsentChange { consent: consent(program), reasons: Vec::new() })
+                .collect(),
             customer: None,
             hints: Vec::new(),
             evidence: crate::model::evidence::Evidence::empty(Method::CheckoutCheckbox),

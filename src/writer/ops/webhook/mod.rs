@@ -1,5 +1,6 @@
 //! What a provider delivered, authenticated: kept raw, understood and acted on in one commit, answered after it.
 
+mod part;
 mod receipt;
 mod sender;
 #[cfg(test)]
@@ -112,6 +113,9 @@ fn receive(cx: &mut Cx<'_>, delivery: Delivery) -> Result<Received, OpError> {
     for event in fresh {
         match event {
             InboundEvent::Text(text) => text::act(cx, &connection, text, raw, &mut received)?,
+            InboundEvent::Part(text, part) => {
+                text::act_on_part(cx, &connection, text, part, raw, &mut received)?;
+            }
             InboundEvent::Unreadable(event) => text::suspend(cx, &connection, event, raw, &mut received)?,
             InboundEvent::Receipt(receipt) => receipt::act(cx, &connection, receipt, &mut received)?,
         }
@@ -121,7 +125,9 @@ fn receive(cx: &mut Cx<'_>, delivery: Delivery) -> Result<Received, OpError> {
 
 fn is_known(cx: &mut Cx<'_>, connection: &ConnectionId, event: &InboundEvent) -> Result<bool, OpError> {
     match event {
-        InboundEvent::Text(text) => text::is_known(cx, connection, &text.provider_id),
+        InboundEvent::Text(text) | InboundEvent::Part(text, _) => {
+            text::is_known(cx, connection, &text.provider_id)
+        }
         InboundEvent::Unreadable(event) => text::is_known(cx, connection, &event.provider_id),
         InboundEvent::Receipt(receipt) => receipt::is_known(cx, connection, receipt),
     }

@@ -1,9 +1,9 @@
 //! A text from a person: read, acted on, kept.
 
-use super::Received;
 use super::sender::{people_at, sender_of};
+use super::{Received, part};
 use crate::content::fold::words;
-use crate::inbound::event::{InboundText, Unreadable};
+use crate::inbound::event::{InboundText, TextPart, Unreadable};
 use crate::inbound::reply::{ReplyClass, classify};
 use crate::ledger::body::{Body, InboundBody};
 use crate::ledger::entry::Public;
@@ -42,6 +42,7 @@ pub(super) fn is_known(cx: &mut Cx<'_>, connection: &ConnectionId, id: &str) -> 
 struct Heard<'a> {
     connection: &'a ConnectionId,
     text: InboundText,
+    part: Option<TextPart>,
     raw: Option<u64>,
     sender: Option<Sender>,
     /// Whoever may have written; the one that can be answered first.
@@ -61,7 +62,43 @@ struct Plan {
 pub(super) fn act(
     cx: &mut Cx<'_>,
     connection: &ConnectionId,
+    text: InboundText,
+    raw: Option<u64>,
+    received: &mut Received,
+) -> Result<(), OpError> {
+    take_in(cx, connection, text, None, raw, received)
+}
+
+/// A part of a long text: obeyed where it alone says to stop, and read with the others once all have come.
+pub(super) fn act_on_part(
+    cx: &mut Cx<'_>,
+    connection: &ConnectionId,
+    text: InboundText,
+    part: TextPart,
+    raw: Option<u64>,
+    received: &mut Received,
+) -> Result<(), OpError> {
+    let last = text.clone();
+    let before = received.stopped;
+    take_in(cx, connection, text, Some(part.clone()), raw, received)?;
+    let sender = sender_of(cx, connection, &last.to)?;
+    let person = people_at(cx, &last.from, sender.as_ref())?[0];
+    match part::joined(cx, connection, &person, &part)? {
+        // Whoever stopped with a part has stopped: nothing in the rest could say more.
+        Some(whole) if received.stopped == before && !whole.stopped => {
+            let id = format!("{} and its parts", last.provider_id);
+            let text = InboundText { provider_id: id, text: whole.text, ..last };
+            take_in(cx, connection, text, Some(TextPart { number: part::WHOLE, ..part }), raw, received)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn take_in(
+    cx: &mut Cx<'_>,
+    connection: &ConnectionId,
     mut text: InboundText,
+    part: Option<TextPart>,
     raw: Option<u64>,
     received: &mut Received,
 ) -> Result<(), OpError> {
@@ -74,7 +111,7 @@ pub(super) fn act(
     let sender = sender_of(cx, connection, &text.to)?;
     let people = people_at(cx, &text.from, sender.as_ref())?;
     let at = text.received_at.unwrap_or(cx.now).min(cx.now);
-    let heard = Heard { connection, text, raw, sender, people, at };
+    let heard = Heard { connection, text, part, raw, sender, people, at };
     let plan = plan(cx, &heard)?;
     carry_out(cx, &heard, plan, received)
 }
@@ -103,7 +140,7 @@ pub(super) fn suspend(
         received_at: None,
         weak: true,
     };
-    let heard = Heard { connection, text, raw, sender, people, at: cx.now };
+    let heard = Heard { connection, text, part: None, raw, sender, people, at: cx.now };
     let plan = Plan {
         class: ReplyClass::Uncertain,
         rule: format!("unreadable: {}", event.reason),
@@ -141,6 +178,14 @@ fn plan(cx: &mut Cx<'_>, heard: &Heard<'_>) -> Result<Plan, OpError> {
         // Whoever holds one signed request of this provider could have written it.
         (plan.class, plan.keyword, plan.program) = (ReplyClass::Uncertain, None, None);
         plan.rule.push_str("+weak");
+    }
+    if let Some(part) = heard.part.as_ref().filter(|part| part.number != part::WHOLE) {
+        plan.rule.push_str(&format!("+part {}/{}", part.number, part.total));
+        if !matches!(plan.class, ReplyClass::OptOut | ReplyClass::WrongNumber | ReplyClass::Uncertain) {
+            // What a piece of a sentence seems to ask for is not done before the sentence is whole.
+            (plan.class, plan.keyword, plan.program) = (ReplyClass::Other, None, None);
+        }
+        return Ok(plan);
     }
     if class == ReplyClass::Other && heard.text.text.trim().is_empty() {
         // A picture without words: nobody but a person can say what it means.
@@ -233,6 +278,7 @@ fn write(
         raw: heard.raw,
         program: plan.program.clone(),
         opt_out,
+        part: heard.part.clone(),
     };
     let brand = heard.sender.as_ref().filter(|s| s.brands.len() == 1).map(|s| s.brands[0].clone());
     let public = Public { outcome: class_name(plan.class).to_owned(), ..Public::default() };

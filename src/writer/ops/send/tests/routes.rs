@@ -277,3 +277,116 @@ fn a_one_way_sender_without_a_link_gets_the_opt_out_link() {
     assert!(wrong.to_string().contains("link"), "{wrong}");
     writer.check_replay();
 }
+
+/// A number shared by brands says nothing of which one a STOP means, so it means all of them.
+#[test]
+fn a_stop_to_a_shared_number_stops_every_brand_it_may_mean() {
+    let mut objects = shop();
+    let others = objects.iter().find_map(|object| match object {
+        Object::Program(program) => Some(program.clone()),
+        _ => None,
+    });
+    let brand = objects.iter().find_map(|object| match object {
+        Object::Brand(brand) => Some(brand.clone()),
+        _ => None,
+    });
+    objects.extend([
+        Object::Brand(Brand {
+            id: "bravo".parse().expect("a slug"),
+            display_name: "Bravo".to_owned(),
+            short_domain: "go.bravo.example".to_owned(),
+            ..brand.expect("a brand")
+        }),
+        Object::Program(Program {
+            id: "sale".parse().expect("a slug"),
+            brand: "bravo".parse().expect("a slug"),
+            ..others.expect("a program")
+        }),
+    ]);
+    let mut writer = TestWriter::new();
+    writer.set_up(objects);
+    writer.run(Grant("+12125550123", ConsentState::Granted)).expect("granted");
+    let now = crate::clock::Clock::now(&writer.clock);
+    let ask = |key: &str, brand: &str, program: &str| {
+        let asked = request(key, "+12125550123", &format!("cart {key}"), now);
+        Send(SendRequest {
+            brand: brand.parse().expect("a slug"),
+            program: program.parse().expect("a slug"),
+            ..asked
+        })
+    };
+    let before = writer.run(ask("k1", "bravo", "sale")).expect("answered").verdict;
+    assert!(!before.has(&Code::OptedOut), "{:?}", before.reasons);
+
+    let text = crate::inbound::event::InboundText {
+        provider_id: "in1".to_owned(),
+        from: "12125550123".to_owned(),
+        to: "12125550100".to_owned(),
+        text: "STOP".to_owned(),
+        provider_flag: None,
+        received_at: None,
+        weak: false,
+    };
+    let events = vec![crate::inbound::event::InboundEvent::Text(text)];
+    let connection = "virtual".parse().expect("a slug");
+    let delivery = crate::writer::ops::webhook::Delivery { connection, raw: None, events, listening: false };
+    let heard = writer.run(crate::writer::ops::webhook::ReceiveTexts(delivery)).expect("taken");
+    assert_eq!(heard.stopped, 1);
+    for (key, brand, program) in [("k2", "acme", "carts"), ("k3", "bravo", "sale")] {
+        let after = writer.run(ask(key, brand, program)).expect("answered").verdict;
+        assert!(after.has(&Code::OptedOut), "{brand}: {:?}", after.reasons);
+    }
+    writer.check_fold();
+    writer.check_replay();
+}
+
+fn receipt(id: &str, state: MessageState) -> crate::writer::ops::webhook::ReceiveReceipts {
+    let told = crate::inbound::event::Receipt {
+        message: None,
+        provider_id: id.to_owned(),
+        state,
+        error: None,
+        carrier_at: None,
+    };
+    let events = vec![crate::inbound::event::InboundEvent::Receipt(told)];
+    let connection = "virtual".parse().expect("a slug");
+    crate::writer::ops::webhook::ReceiveReceipts(crate::writer::ops::webhook::Delivery {
+        connection,
+        raw: None,
+        events,
+        listening: false,
+    })
+}
+
+/// A receipt may be faster than the answer that tells the provider's id, and receipts overtake each other.
+#[test]
+fn a_receipt_waits_for_its_message_and_ranks_decide() {
+    let mut writer = writer();
+    let id = send(&mut writer, "k1", "c1").message.spec.id;
+    writer.run(Intent::of(id)).expect("asked");
+    let early = writer.run(receipt("p1", MessageState::Delivered)).expect("taken");
+    assert_eq!((early.parked, early.new), (1, 1));
+    let again = writer.run(receipt("p1", MessageState::Delivered)).expect("taken");
+    assert_eq!((again.parked, again.known), (0, 1), "parked once");
+    say(&mut writer, id, Handover::Accepted { ids: vec!["p1".to_owned()] });
+    assert_eq!(state_of(&writer, &id), MessageState::Delivered, "it was there before its message");
+    for late in [MessageState::Sent, MessageState::Failed, MessageState::Expired, MessageState::Unknown] {
+        assert_eq!(writer.run(receipt("p1", late)).expect("taken").known, 1, "{late:?}");
+        assert_eq!(state_of(&writer, &id), MessageState::Delivered, "{late:?}");
+    }
+
+    writer.run(Grant("+13055550124", ConsentState::Granted)).expect("granted");
+    let now = crate::clock::Clock::now(&writer.clock);
+    let next = writer.run(Send(request("k2", "+13055550124", "c2", now))).expect("answered").message.spec.id;
+    assert!(matches!(writer.run(Intent::of(next)).expect("asked"), IntentAnswer::Go(_)));
+    say(&mut writer, next, Handover::Accepted { ids: vec!["p2".to_owned()] });
+    for (told, then) in [
+        (MessageState::Expired, MessageState::Expired),
+        (MessageState::Sent, MessageState::Expired),
+        (MessageState::Delivered, MessageState::Delivered),
+    ] {
+        writer.run(receipt("p2", told)).expect("taken");
+        assert_eq!(state_of(&writer, &next), then, "after {told:?}");
+    }
+    writer.check_fold();
+}
