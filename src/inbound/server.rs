@@ -203,3 +203,6 @@ async fn read(body: Body, most: usize) -> Result<Vec<u8>, StatusCode> {
         Ok(Ok(bytes)) => Ok(bytes.to_vec()),
     }
 }
+
+#[cfg(test)]
+mod tests;

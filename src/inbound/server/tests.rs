@@ -1,0 +1,121 @@
+//! The strictest provider waits two seconds for its answer (developers.telnyx.com, "Receiving webhooks").
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ed25519_dalek::{Signer, SigningKey};
+use futures_util::{StreamExt, stream};
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::*;
+use crate::api::testing::{Shop, by};
+use crate::ledger::body::{Body as EntryBody, Object, RegistryBody};
+use crate::ledger::entry::{Public, SELLER_CHAIN};
+use crate::model::registry::Connection;
+use crate::pb::consentry::v1 as wire;
+use crate::pb::consentry::v1::message_service_client::MessageServiceClient;
+use crate::provider::faults;
+use crate::writer::{Cx, Op, OpError, Priority, Recorded};
+
+const WITHIN: Duration = Duration::from_secs(2);
+/// Callers that send as fast as they are answered.
+const CALLERS: usize = 48;
+/// Texts that come in meanwhile, and how many at once.
+const TEXTS: usize = 120;
+const AT_ONCE: usize = 12;
+
+struct Add(Connection);
+
+impl Op for Add {
+    type Answer = ();
+    const PRIORITY: Priority = Priority::Api;
+    fn run(self, cx: &mut Cx<'_>) -> Result<(), OpError> {
+        let object = Object::Connection(self.0);
+        let body = RegistryBody { object, reason: String::new(), actor: "test".to_owned() };
+        cx.emit(SELLER_CHAIN, None, Public::default(), EntryBody::Registry(body)).map(|_| ())
+    }
+}
+
+fn stop_from(n: usize, key: &SigningKey, now: Instant) -> Request {
+    let body = format!(
+        r#"{{"data":{{"event_type":"message.received","id":"e{n}","payload":{{"direction":"inbound","id":"m{n}","from":{{"phone_number":"+1212555{n:04}"}},"to":[{{"phone_number":"+18005550100"}}],"text":"STOP","type":"SMS"}}}}}}"#
+    );
+    let time = now.as_seconds().to_string();
+    let signature = key.sign(format!("{time}|{body}").as_bytes());
+    Request::post("/webhooks/main/token")
+        .header("content-type", "application/json")
+        .header("telnyx-timestamp", time)
+        .header("telnyx-signature-ed25519", BASE64_STANDARD.encode(signature.to_bytes()))
+        .body(Body::from(body))
+        .expect("a request")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stops_are_durable_and_answered_within_two_seconds_while_callers_crowd() {
+    let shop = Shop::open().await;
+    let key = SigningKey::from_bytes(&[9; 32]);
+    let connection =
+        Connection { token_sha256: Sha256::digest(b"token").into(), ..faults::connection("telnyx", &[]) };
+    shop.gateway.writer.call(Add(connection.clone())).await.expect("taken");
+    let public = BASE64_STANDARD.encode(key.verifying_key().as_bytes());
+    let secret = move |name: &str| (name == "public_key").then(|| SecretString::from(public.clone()));
+    let endpoints = Arc::new(Endpoints::default());
+    endpoints.put(Endpoint::new(&connection, secret).expect("known"));
+    let clock: SharedClock = Arc::new(shop.clock.clone());
+    let webhooks =
+        Webhooks::new(shop.gateway.writer.clone(), endpoints, Hearing::new(clock.clone()), clock, 65_536);
+
+    let (over, sent) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
+    let crowd: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let (over, sent, channel) = (over.clone(), sent.clone(), shop.channel.clone());
+            tokio::spawn(async move {
+                let mut client = MessageServiceClient::new(channel);
+                while !over.is_cancelled() {
+                    let n = sent.fetch_add(1, Ordering::Relaxed);
+                    let phone = format!("+1305555{:04}", n % 10_000);
+                    let request = wire::SendMessageRequest {
+                        brand: "main".into(),
+                        program: "orders".into(),
+                        subject: Some(wire::Subject { address: Some(wire::subject::Address::Phone(phone)) }),
+                        channel: wire::Channel::Sms.into(),
+                        content: Some(wire::send_message_request::Content::Body("Your order".into())),
+                        idempotency_key: format!("crowd {caller} {n}"),
+                        ..wire::SendMessageRequest::default()
+                    };
+                    client.send_message(by("sender", request)).await.expect("a verdict");
+                }
+            })
+        })
+        .collect();
+    while sent.load(Ordering::Relaxed) < 2 * CALLERS {
+        tokio::task::yield_now().await;
+    }
+    let now = crate::clock::Clock::now(&shop.clock);
+    let answers = stream::iter(0..TEXTS).map(|n| {
+        let (router, request) = (webhooks.router(), stop_from(n, &key, now));
+        async move {
+            let begun = std::time::Instant::now();
+            let answer = router.oneshot(request).await.expect("it answers");
+            (answer.status(), begun.elapsed())
+        }
+    });
+    let answers: Vec<_> = answers.buffer_unordered(AT_ONCE).collect().await;
+    let crowded = sent.load(Ordering::Relaxed);
+    over.cancel();
+    for caller in crowd {
+        caller.await.expect("no panic");
+    }
+    let slowest = answers.iter().map(|(_, took)| *took).max().expect("some");
+    assert!(answers.iter().all(|(status, _)| *status == StatusCode::OK), "{answers:?}");
+    assert!(slowest < WITHIN, "{slowest:?} with {crowded} calls beside them");
+    let stops = |r: &&Recorded| matches!(r, Recorded::Open(e) if matches!(e.body, EntryBody::OptOut(_)));
+    let recorded = shop.gateway.reader.entries().read(0, 50_000).expect("readable");
+    assert_eq!(recorded.iter().filter(stops).count(), TEXTS, "every one is in the ledger");
+    shop.close().await;
+}
