@@ -321,6 +321,7 @@ class Entries:
         self.heads = self.recorded = None
         self.last, self.instant = -1, None
         self.chains, self.ends, self.judged, self.engines, self.policies = {}, {}, {}, set(), set()
+        self.stops, self.stopped, self.after_stop = 0, set(), 0
         self.counts = {"total": 0, "opened": 0, "withheld": 0, "erased": 0}
         self.kinds, self.first, self.highest = {}, None, None
 
@@ -348,6 +349,12 @@ class Entries:
         need(self.instant is None or lf["instant"] >= self.instant, "it is earlier than the entry before it")
         self.instant = lf["instant"]
         self.chain(index, lf, hashed)
+        who = "asked" if lf["subject"] in self.people else lf["subject"]
+        if lf["subject"] != SELLER and lf["kind"] == "OPT_OUT":
+            self.stops += 1
+            self.stopped.add(who)
+        if lf["kind"] == "INTENT" and who in self.stopped:
+            self.after_stop += 1
         self.judged.setdefault(lf["engine"], index)
         if self.heads and index < self.heads["covered_size"]:
             self.ends[lf["subject"]] = (lf["number"], hashed)
@@ -474,15 +481,18 @@ def check(stream, key, kept=None):
             stage = 2
         elif name == "rows/%05d.csv" % number and stage == 2:
             number, stage = number + 1, 3
-        elif name == "index.html" and stage in (0, 1, 3):
+        elif name == "statement.json" and about["format"] > 2 and stage in (0, 1, 3):
+            said_after_stop(strict(name, content), entries)
             stage = 4
-        elif name == "manifest.json" and stage == 4:
-            manifest(content, about, entries, seen)
+        elif name == "index.html" and stage in ((4,) if about["format"] > 2 else (0, 1, 3)):
             stage = 5
+        elif name == "manifest.json" and stage == 5:
+            manifest(content, about, entries, seen)
+            stage = 6
         else:
             raise Invalid("%s does not belong here" % name)
         note_part(name, content)
-    need(stage == 5, "the manifest is missing: the bundle was cut short")
+    need(stage == 6, "the manifest is missing: the bundle was cut short")
     entries.end()
     need(about["format"] < 3 or set(policies) <= entries.policies, "a policy set is there that no engine shown names")
     said = ["the key of %s signed a log of %d entries" % (origin, size), "%(total)d entries are in it unchanged, %(opened)d of them open" % entries.counts]
@@ -497,6 +507,14 @@ def check(stream, key, kept=None):
         need(old_size <= size and extends(old_size, size, old_root, root, proof if old_size < size else []), "the log does not extend the checkpoint you kept")
         said.append("the log extends the one of %d entries" % old_size)
     return said
+
+
+# Which STOPs there are and what was handed over after one is counted again here from the leaves alone, which tell less than what is sealed:
+# whether a hand-over after a STOP was one of the answers a person may get, `consentry verify` checks.
+def said_after_stop(said, entries):
+    need((said["stops"], said["people"]) == (entries.stops, len(entries.stopped)), "statement.json speaks of other STOPs than the entries")
+    told = said["violations"] + said["answers"] + said["not_covered"] + said["unknown"]
+    need(told == entries.after_stop, "statement.json tells of other hand-overs after a STOP than the entries")
 
 
 def manifest(content, about, entries, seen):

@@ -1,5 +1,6 @@
-//! Looking back: decisions judged again, and roots over every chain.
+//! Looking back: decisions judged again, roots over every chain, what followed a STOP.
 
 pub mod again;
 pub mod heads;
 pub mod replay;
+pub mod statement;

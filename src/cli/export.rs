@@ -1,6 +1,8 @@
 //! `consentry export`: an audit export into a file, whole or not at all.
 
 use std::fmt;
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +13,8 @@ use super::call::Server;
 use super::failure::Failure;
 use super::message::{phone, timestamp};
 use super::output::Output;
+use crate::audit::statement::Statement;
+use crate::export::verify;
 use crate::model::Instant;
 use crate::pb::consentry::v1 as pb;
 
@@ -49,6 +53,10 @@ pub struct Args {
     /// A bundle proves itself (`consentry verify`); csv and jsonl are one table.
     #[arg(long, env = "CONSENTRY_FORMAT", value_enum, default_value = "bundle")]
     format: Format,
+    /// Bundles: tell, when it is whole, what followed each STOP in it. The bundle is checked with the key in it, so this is for
+    /// reading; who doubts runs `consentry verify` with a key from elsewhere and gets the same words.
+    #[arg(long, env = "CONSENTRY_STATEMENT")]
+    statement: bool,
     /// The file to write; `-` is standard output. An older file is replaced when the new one is whole.
     #[arg(long, short, env = "CONSENTRY_OUTPUT")]
     output: PathBuf,
@@ -73,6 +81,9 @@ struct Exported {
     origin: String,
     /// How often the stream broke and was taken up again.
     resumed: u32,
+    /// What followed each STOP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statement: Option<Statement>,
 }
 
 impl fmt::Display for Exported {
@@ -84,6 +95,10 @@ impl fmt::Display for Exported {
             0 => Ok(()),
             1 => write!(f, "\n  the stream broke once and was taken up again"),
             n => write!(f, "\n  the stream broke {n} times and was taken up again"),
+        }?;
+        match &self.statement {
+            Some(statement) => write!(f, "\n\n{statement}"),
+            None => Ok(()),
         }
     }
 }
@@ -125,10 +140,14 @@ fn size_of(checkpoint: &Path) -> Result<u64, Failure> {
 /// Exit code 0 when the file is whole and its SHA-256 is the gateway's.
 pub fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
     let stdout = args.output == Path::new("-");
+    if args.statement && (stdout || args.format != Format::Bundle) {
+        return Err(Failure::unusable("--statement goes with --format bundle and a file"));
+    }
     let request = args.request()?;
     let mut sink = if stdout { Sink::stdout() } else { Sink::beside(&args.output)? };
     let received = args.server.run(receive::receive(&args.server, request, &mut sink))?;
     sink.finish()?;
+    let statement = args.statement.then(|| statement_of(&args.output)).transpose()?;
     let exported = Exported {
         file: args.output.display().to_string(),
         bytes: received.bytes,
@@ -137,6 +156,7 @@ pub fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         tree_size: received.checkpoint.size,
         origin: received.checkpoint.origin,
         resumed: received.resumed,
+        statement,
     };
     match stdout {
         // Standard output belongs to the export.
@@ -144,4 +164,16 @@ pub fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         false => output.answer(&exported)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the statement of a bundle that was just written, computed again from its entries.
+fn statement_of(bundle: &Path) -> Result<Statement, Failure> {
+    let unreadable = |e: &dyn fmt::Display| Failure::unusable(format!("{}: {e}", bundle.display()));
+    let open = || File::open(bundle).map_err(|e| unreadable(&e));
+    let key = verify::key_within(BufReader::new(open()?)).map_err(|e| unreadable(&e))?;
+    let report = verify::bundle(BufReader::with_capacity(256 << 10, open()?), &[key], None);
+    match report.statement {
+        Some(statement) if report.outcome == verify::Outcome::Valid => Ok(statement),
+        _ => Err(unreadable(&report)),
+    }
 }

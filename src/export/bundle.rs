@@ -7,6 +7,7 @@
 //! heads.json             of people: nothing is missing among the first entries of the log
 //! disclosures/<sha256>.txt  policy/<sha256>.json
 //! entries/00000.jsonl  rows/00000.csv   and so on: at most 256 entries each
+//! statement.json         what followed each STOP, computed from the entries
 //! index.html             for people
 //! manifest.json          counts, and size and SHA-256 of every part before it
 //! ```
@@ -20,6 +21,7 @@ use super::rows::{ROWS_FORMAT, RowMaker};
 use super::run::Export;
 use super::select::{Selection, Shown};
 use super::{ExportError, page};
+use crate::audit::statement::StatementMaker;
 use crate::ledger::body::Object;
 use crate::ledger::rows::RegistryRow;
 use crate::ledger::rows::keys;
@@ -105,6 +107,7 @@ pub fn write(
         proofs: Proofs::new(books.tree(), size, export.checkpoint().root()),
         manifest: Manifest::new(),
         story: Story::new(),
+        statement: StatementMaker::new(&export.selection().people),
         lines: Vec::new(),
         rows: Vec::new(),
         pending: 0,
@@ -151,6 +154,7 @@ struct Parts<'a, W: Write> {
     proofs: Proofs<'a>,
     manifest: Manifest,
     story: Story,
+    statement: StatementMaker,
     lines: Vec<u8>,
     rows: Vec<super::rows::Row>,
     pending: u32,
@@ -164,6 +168,7 @@ impl<W: Write> Parts<'_, W> {
         let row = self.maker.row(shown.told());
         self.manifest.count(&shown.leaf, line.index, line.closed);
         self.story.tell(&row);
+        self.statement.see(shown.index, &shown.leaf, shown.inside.as_ref().ok().map(|i| &i.entry.body));
         self.rows.push(row);
         if self.rows.len() == PART_ENTRIES || self.lines.len() >= PART_BYTES { self.flush() } else { Ok(()) }
     }
@@ -183,7 +188,9 @@ impl<W: Write> Parts<'_, W> {
 
     fn finish(mut self, about: &About) -> Result<u64, ExportError> {
         self.flush()?;
-        let page = page::render(about, &self.manifest, &self.story);
+        let statement = self.statement.finish();
+        self.archive.add(names::STATEMENT, &format::json(&statement))?;
+        let page = page::render(about, &self.manifest, &self.story, Some(&statement));
         self.archive.add(names::PAGE, page.as_bytes())?;
         let entries = self.manifest.entries.total;
         self.archive.finish(self.manifest)?;

@@ -8,6 +8,7 @@ use askama::Template;
 
 use super::bundle::format::{About, Manifest};
 use super::rows::Row;
+use crate::audit::statement::{AfterStop, Statement};
 use crate::model::verdict::{Code, Effect};
 
 /// Rows told one by one; the others are in `rows/`.
@@ -88,9 +89,17 @@ struct Page<'a> {
     about: &'a About,
     manifest: &'a Manifest,
     story: &'a Story,
+    statement: Option<Told<'a>>,
     steps: Vec<Step<'a>>,
     codes: Vec<(&'a str, u64, String)>,
     hidden: u64,
+}
+
+struct Told<'a> {
+    sentence: String,
+    remarks: Vec<String>,
+    listed: &'a [AfterStop],
+    limits: &'static str,
 }
 
 struct Step<'a> {
@@ -109,8 +118,8 @@ struct Said<'a> {
     citation: &'a str,
 }
 
-/// The page.
-pub fn render(about: &About, manifest: &Manifest, story: &Story) -> String {
+/// The page; bundles of formats before the third have no statement.
+pub fn render(about: &About, manifest: &Manifest, story: &Story, statement: Option<&Statement>) -> String {
     let codes = story.codes.iter().map(|(code, n)| {
         let meaning = Code::from(code.as_str()).meaning();
         (code.as_str(), *n, meaning.to_owned())
@@ -119,6 +128,12 @@ pub fn render(about: &About, manifest: &Manifest, story: &Story) -> String {
         about,
         manifest,
         story,
+        statement: statement.map(|said| Told {
+            sentence: said.sentence(),
+            remarks: said.remarks(),
+            listed: &said.listed,
+            limits: Statement::LIMITS,
+        }),
         steps: story.told.iter().map(step).collect(),
         codes: codes.collect(),
         hidden: story.rows - story.told.len() as u64,

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::audit::statement::Statement;
 use crate::ledger::checkpoint::SignedCheckpoint;
 
 mod ahead;
@@ -18,7 +19,7 @@ mod replays;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::bundle;
+pub use bundle::{bundle, key_within};
 pub use directory::directory;
 
 /// Failures told; after so many the check stops.
@@ -56,7 +57,7 @@ pub struct Failure {
     /// Which part, file or field, as in `leaf.seal`.
     pub field: String,
     /// Which check failed: `form`, `signature`, `inclusion`, `opening`, `chain`, `order`, `hash`, `count`, `consistency`,
-    /// `engine`, `people`, `completeness`, `table`, `page`, `public`, `replay`.
+    /// `engine`, `people`, `completeness`, `table`, `page`, `public`, `replay`, `statement`.
     pub check: &'static str,
     /// What was found.
     pub why: String,
@@ -90,6 +91,9 @@ pub struct Report {
     pub proved: Vec<String>,
     /// What nobody can tell from this.
     pub not_proved: Vec<String>,
+    /// Bundles: what followed each STOP among the entries shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement: Option<Statement>,
     /// What is wrong.
     pub failures: Vec<Failure>,
 }
@@ -105,6 +109,7 @@ impl Report {
             entries: 0,
             proved: Vec::new(),
             not_proved: Vec::new(),
+            statement: None,
             failures: Vec::new(),
         }
     }
@@ -150,6 +155,7 @@ impl Report {
         if self.outcome != Outcome::Valid {
             self.proved.clear();
             self.not_proved.clear();
+            self.statement = None;
         }
         self
     }
@@ -171,6 +177,9 @@ impl fmt::Display for Report {
                 writeln!(f, "\n{title}:")?;
                 lines.iter().try_for_each(|line| writeln!(f, "  - {line}"))?;
             }
+        }
+        if let Some(statement) = self.statement.as_ref().filter(|s| s.stops > 0) {
+            writeln!(f, "\nAfter STOP:\n{statement}")?;
         }
         if !self.failures.is_empty() {
             writeln!(f, "\nWrong:")?;

@@ -13,6 +13,7 @@ use super::heads::Completeness;
 use super::lines::{Examined, Seen, examine};
 use super::{NO_WITNESS, Outcome, Report};
 use crate::audit::again::Engines;
+use crate::audit::statement::Statement;
 use crate::export::bundle::archive::{ArchiveError, Parts};
 use crate::export::bundle::format::{About, BUNDLE_FORMAT, Consistency, Manifest, Part, json, names};
 use crate::export::bundle::heads::Heads;
@@ -58,6 +59,18 @@ pub fn bundle(from: impl Read, keys: &[VerifierKey], since: Option<&str>) -> Rep
         Err(e) => report.fail(None, "bundle", "form", e.to_string()),
     }
     report.conclude()
+}
+
+/// The key a bundle brings along. It proves nothing: a forger brings a key of their own.
+pub fn key_within(from: impl Read) -> Result<VerifierKey, String> {
+    let mut parts = Parts::new(from, PART_MAX);
+    while let Some((name, content)) = parts.next_part().map_err(|e| e.to_string())? {
+        if name == names::KEY {
+            let text = String::from_utf8(content).map_err(|_| "the key in it is not UTF-8")?;
+            return text.trim_end().parse().map_err(|e| format!("the key in it: {e}"));
+        }
+    }
+    Err("it holds no key".to_owned())
 }
 
 /// What a heads tree cannot show.
@@ -133,6 +146,7 @@ fn begin(
         rows: Vec::new(),
         manifest,
         story: Story::new(),
+        statement: None,
     })
 }
 
@@ -143,6 +157,7 @@ enum Stage {
     Policies,
     Entries,
     Rows,
+    Statement,
     Page,
     Manifest,
 }
@@ -167,6 +182,7 @@ struct Checker {
     rows: Vec<Row>,
     manifest: Manifest,
     story: Story,
+    statement: Option<Statement>,
 }
 
 impl Checker {
@@ -181,6 +197,10 @@ impl Checker {
             "policy" => Stage::Policies,
             "entries" if name == names::entries(self.next_part) && !in_table => Stage::Entries,
             "rows" if name == names::rows(self.next_part) && in_table => Stage::Rows,
+            names::STATEMENT if self.about.format > 2 && !in_table && self.stage < Stage::Statement => {
+                Stage::Statement
+            }
+            names::PAGE if self.about.format > 2 && self.stage != Stage::Statement => return None,
             names::PAGE if !in_table && self.stage < Stage::Page => Stage::Page,
             names::MANIFEST if self.stage == Stage::Page => Stage::Manifest,
             _ => return None,
@@ -216,6 +236,7 @@ impl Checker {
             Stage::Policies => self.policy(name, content, report),
             Stage::Entries => self.lines(name, lines, report),
             Stage::Rows => self.table(name, &content, report),
+            Stage::Statement => self.statement(&content, report),
             Stage::Page => self.page(&content, report),
             Stage::Manifest => {
                 self.seen.pop();
@@ -296,8 +317,19 @@ impl Checker {
         }
     }
 
+    /// It must be what the entries give; then its words are the report's own.
+    fn statement(&mut self, content: &[u8], report: &mut Report) {
+        let made = self.entries.statement();
+        let Some(read) = strict::<Statement>(names::STATEMENT, content, report) else { return };
+        if read != made {
+            report.fail(None, names::STATEMENT, "statement", "it does not say what the entries say");
+        }
+        self.statement = Some(made);
+    }
+
     fn page(&mut self, content: &[u8], report: &mut Report) {
-        if self.comparable && page::render(&self.about, &self.manifest, &self.story).as_bytes() != content {
+        let page = page::render(&self.about, &self.manifest, &self.story, self.statement.as_ref());
+        if self.comparable && page.as_bytes() != content {
             report.fail(None, names::PAGE, "page", "the page does not say what the entries say");
         }
     }
@@ -427,6 +459,7 @@ impl Checker {
             ));
         }
         self.entries.replays().say(&mut report.proved, not);
+        report.statement.clone_from(&self.statement);
     }
 }
 

@@ -10,6 +10,7 @@ use super::heads::{Complete, Completeness};
 use super::lines::Seen;
 use super::replays::Replays;
 use crate::audit::again::Engines;
+use crate::audit::statement::{Statement, StatementMaker};
 use crate::export::bundle::format::About;
 use crate::export::rows::{Closed, Row, RowMaker, Told};
 use crate::ledger::body::{Body, EngineBody};
@@ -32,6 +33,7 @@ pub struct Entries {
     completeness: Option<Completeness>,
     complete: Option<Complete>,
     replays: Replays,
+    statement: StatementMaker,
 }
 
 /// A checked entry: what the manifest counts and what its row must say.
@@ -56,6 +58,7 @@ impl Entries {
             completeness: None,
             complete: None,
             replays: Replays::default(),
+            statement: StatementMaker::new(&asked(about)),
         }
     }
 
@@ -72,6 +75,11 @@ impl Entries {
     /// What came of making the decisions again.
     pub fn replays(&self) -> &Replays {
         &self.replays
+    }
+
+    /// What followed each STOP, from the entries seen.
+    pub fn statement(&mut self) -> Statement {
+        std::mem::take(&mut self.statement).finish()
     }
 
     /// People whose chains were seen.
@@ -119,6 +127,7 @@ impl Entries {
             completeness.see(index, &leaf, hash, report);
         }
         self.judged.entry(leaf.engine).or_insert(index);
+        self.statement.see(index, &leaf, body.as_ref());
         let row = match body {
             Some(body) => {
                 self.describe(index, &leaf, &body, engines, report);
@@ -201,4 +210,9 @@ impl Entries {
         }
         self.complete = self.completeness.as_ref().and_then(|completeness| completeness.end(report));
     }
+}
+
+/// The ids asked for, in the order given.
+fn asked(about: &About) -> Vec<SubjectId> {
+    about.asked.people.iter().filter_map(|id| id.parse().ok()).collect()
 }

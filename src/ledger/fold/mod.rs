@@ -19,7 +19,7 @@ use crate::model::EntryHash;
 use crate::model::subject::{Address, Subject};
 
 pub use message::is_due_row_needed;
-pub use person::{liftable_by_text, medium};
+pub use person::{lift_named, liftable_by_text, medium, put_opt_out, reopen};
 
 /// Why an entry could not be folded.
 #[derive(Debug, thiserror::Error)]

@@ -43,7 +43,7 @@ pub(super) fn consent(state: &mut State<'_>, entry: &Entry, body: &ConsentBody) 
         if change.consent.state == ConsentState::Granted {
             subject.changed_at = None;
             if own_act {
-                reopen(&mut subject, &change.consent, at);
+                reopen(&mut subject.opt_outs, &change.consent, at);
             }
         }
     }
@@ -86,10 +86,10 @@ fn put_consent(subject: &mut Subject, new: &Consent) {
 }
 
 /// The person's own act after an opt-out opens this one program on this one channel again, whatever the opt-out covered.
-fn reopen(subject: &mut Subject, consent: &Consent, at: Instant) {
+pub fn reopen(opt_outs: &mut [OptOut], consent: &Consent, at: Instant) {
     let covers =
         |o: &OptOut| o.covers(&consent.brand, &consent.program, Category::Marketing, consent.channel);
-    for opt_out in subject.opt_outs.iter_mut().filter(|o| o.holds_at(at) && covers(o)) {
+    for opt_out in opt_outs.iter_mut().filter(|o| o.holds_at(at) && covers(o)) {
         lift(opt_out, std::slice::from_ref(&consent.program), Some(consent.channel), at);
     }
 }
@@ -123,7 +123,7 @@ pub(super) fn opt_out(state: &mut State<'_>, entry: &Entry, body: &OptOutBody) -
 
 /// There is always room for an opt-out: an older one that the new one says again goes first, then lifted ones; at worst
 /// all become one opt-out from everything, as hard to lift as the hardest: never narrower than what the person asked for.
-fn put_opt_out(opt_outs: &mut Vec<OptOut>, new: OptOut) {
+pub fn put_opt_out(opt_outs: &mut Vec<OptOut>, new: OptOut) {
     opt_outs.retain(|old| !is_said_again(old, &new));
     if opt_outs.len() >= bounds::OPT_OUTS {
         opt_outs.retain(|old| old.lifted_at.is_none());
@@ -147,16 +147,20 @@ fn is_said_again(old: &OptOut, new: &OptOut) -> bool {
     old.scope == new.scope && (old.lifted_at.is_some() || old.source == new.source && named && later)
 }
 
+/// Lifts the opt-outs an entry names.
+pub fn lift_named(opt_outs: &mut [OptOut], body: &OptOutLiftedBody, at: Instant) {
+    for opt_out in opt_outs.iter_mut().filter(|o| body.recorded_at.contains(&o.recorded_at)) {
+        lift(opt_out, &body.programs, body.channel, at);
+    }
+}
+
 pub(super) fn opt_out_lifted(
     state: &mut State<'_>,
     entry: &Entry,
     body: &OptOutLiftedBody,
 ) -> Result<(), FoldError> {
     let mut subject = subject_of(state, entry)?;
-    let named = |o: &&mut OptOut| body.recorded_at.contains(&o.recorded_at);
-    for opt_out in subject.opt_outs.iter_mut().filter(named) {
-        lift(opt_out, &body.programs, body.channel, entry.leaf.instant);
-    }
+    lift_named(&mut subject.opt_outs, body, entry.leaf.instant);
     put_subject(state, subject);
     put_operation(state, entry, body.operation.as_ref());
     Ok(())

@@ -106,6 +106,11 @@ fn heads_and_texts(world: &World, bytes: &[u8]) -> Vec<Tampering> {
             *f.content(names::CHECKPOINT) = text.replacen(&size, &other, 1).into_bytes();
         }),
         forge("replace a policy file", &|f| *f.content("policy/") = b"{}".to_vec()),
+        forge("reword the statement", &|f| {
+            let said = f.content(names::STATEMENT);
+            *said = String::from_utf8_lossy(said).replace("\"stops\": 1", "\"stops\": 2").into_bytes();
+        }),
+        forge("leave the statement out", &|f| f.0.retain(|(name, _)| name != names::STATEMENT)),
         forge("replace a wording", &|f| *f.content("disclosures/") = b"I agree to everything.".to_vec()),
         forge("add a part", &|f| f.0.insert(3, ("extra.txt".to_owned(), b"x".to_vec()))),
         forge("leave a table out", &|f| f.0.retain(|(name, _)| !name.starts_with("rows/"))),
