@@ -71,6 +71,7 @@ struct Webhook {
     dead: u32,
     delivered_at: Option<Instant>,
     last_error: String,
+    public_keys: Vec<String>,
 }
 
 impl fmt::Display for Webhooks {
@@ -83,6 +84,9 @@ impl fmt::Display for Webhooks {
             let all = |names: &[String]| if names.is_empty() { "all".to_owned() } else { names.join(", ") };
             writeln!(f, "  brands {} · kinds {}", all(&w.brands), all(&w.kinds))?;
             writeln!(f, "  {} waiting, {} laid aside", w.waiting, w.dead)?;
+            for key in &w.public_keys {
+                writeln!(f, "  v1a signatures verify with {key}")?;
+            }
             if let Some(at) = w.delivered_at {
                 writeln!(f, "  last delivered {:.0}", at.to_jiff())?;
             }
@@ -153,6 +157,7 @@ pub fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
                 waiting: w.waiting,
                 dead: w.dead,
                 last_error: w.last_error,
+                public_keys: w.public_keys,
             };
             output.answer(&Webhooks { webhooks: answer.webhooks.into_iter().map(webhook).collect() })?;
         }

@@ -1,12 +1,11 @@
 //! Provider accounts in the configuration: what each adapter needs, and whether it is there.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-use super::read::Reader;
+use super::read::{Reader, each_by_id};
 use super::secret::{SecretError, SecretRef};
 use crate::model::registry::{Connection, Price, Reconcile, Validity};
 use crate::model::{ConnectionId, Country, Phone};
@@ -239,19 +238,7 @@ impl ConnectionConfig {
 
 /// Reads all connections; ids must differ.
 pub(super) fn read_all(items: Vec<Reader<'_, '_>>, base: &Path) -> Vec<ConnectionConfig> {
-    let mut ids = BTreeSet::new();
-    let mut found = Vec::new();
-    for mut item in items {
-        let line = item.line_of("id");
-        let id: Option<ConnectionId> = item.required("id");
-        if let Some(id) = &id
-            && !ids.insert(id.clone())
-        {
-            item.error("id", line, format!("`{id}` is already another connection's"));
-        }
-        found.extend(read(item, id, base));
-    }
-    found
+    each_by_id(items, "connection", |item, id| read(item, id, base))
 }
 
 fn read(mut r: Reader<'_, '_>, id: Option<ConnectionId>, base: &Path) -> Option<ConnectionConfig> {

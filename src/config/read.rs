@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::problem::{Problem, Severity};
+use crate::model::ConnectionId;
 
 /// The document and what was found wrong with it.
 pub struct Document<'i> {
@@ -253,6 +254,27 @@ fn generic(path: &str) -> String {
         }
     }
     out
+}
+
+/// Reads tables that name themselves by `id`; ids must differ. `what` they are, for the complaint.
+pub fn each_by_id<'d, 'i, T>(
+    items: Vec<Reader<'d, 'i>>,
+    what: &str,
+    mut read: impl FnMut(Reader<'d, 'i>, Option<ConnectionId>) -> Option<T>,
+) -> Vec<T> {
+    let mut ids = BTreeSet::new();
+    let mut found = Vec::new();
+    for mut item in items {
+        let line = item.line_of("id");
+        let id: Option<ConnectionId> = item.required("id");
+        if let Some(id) = &id
+            && !ids.insert(id.clone())
+        {
+            item.error("id", line, format!("`{id}` is already another {what}'s"));
+        }
+        found.extend(read(item, id));
+    }
+    found
 }
 
 /// The known key of the same table within two typing errors.

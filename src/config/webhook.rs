@@ -1,11 +1,10 @@
 //! Outgoing webhooks in the configuration: who is told what happens, and what proves that it is us.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use secrecy::ExposeSecret;
 
-use super::read::Reader;
+use super::read::{Reader, each_by_id};
 use super::secret::SecretRef;
 use crate::feed::kind_of;
 use crate::feed::signature::Key;
@@ -39,19 +38,7 @@ impl WebhookConfig {
 
 /// Reads all of them; ids must differ.
 pub(super) fn read_all(items: Vec<Reader<'_, '_>>, base: &Path) -> Vec<WebhookConfig> {
-    let mut ids = BTreeSet::new();
-    let mut found = Vec::new();
-    for mut item in items {
-        let line = item.line_of("id");
-        let id: Option<ConnectionId> = item.required("id");
-        if let Some(id) = &id
-            && !ids.insert(id.clone())
-        {
-            item.error("id", line, format!("`{id}` is already another webhook's"));
-        }
-        found.extend(read(item, id, base));
-    }
-    found
+    each_by_id(items, "webhook", |item, id| read(item, id, base))
 }
 
 fn read(mut r: Reader<'_, '_>, id: Option<ConnectionId>, base: &Path) -> Option<WebhookConfig> {

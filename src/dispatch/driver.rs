@@ -76,10 +76,6 @@ impl Providers {
     pub fn get(&self, connection: &ConnectionId) -> Option<Carrier> {
         self.0.load().get(connection).cloned()
     }
-    /// How a connection is; one without an adapter rests.
-    pub fn health(&self, connection: &ConnectionId, now: Instant) -> Health {
-        self.0.load().get(connection).map_or(Health::Rests, |carrier| carrier.health(now))
-    }
     /// Adds or replaces one.
     pub fn put(&self, connection: ConnectionId, carrier: Carrier) {
         self.0.rcu(|all| {

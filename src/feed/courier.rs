@@ -167,8 +167,9 @@ impl Courier {
         count
     }
 
-    /// Looks at once, as when the clock was moved.
-    pub fn wake(&self) {
+    /// Looks at once: a test moved the clock.
+    #[cfg(test)]
+    pub(super) fn wake(&self) {
         self.wake.notify_one();
     }
 

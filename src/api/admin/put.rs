@@ -324,9 +324,11 @@ impl Admins {
             "throttle_group",
             "connection",
             "paused",
+            "pool",
+            "tax_id_cap",
         ];
         let mask = mask::named(&mut f, request.update_mask, &fields);
-        overlay!(mask.iter().flatten().copied(), known <- given: brands address country registered answers throttle_group connection paused);
+        overlay!(mask.iter().flatten().copied(), known <- given: brands address country registered answers throttle_group connection paused pool tax_id_cap);
         let read = f.within("sender", |f| sender::sender(f, known));
         let reason = f.text("reason", request.reason, 1..=512, Lines::Many);
         let read = (|| Some((mask?, read?, reason?)))();
@@ -356,9 +358,9 @@ impl Admins {
         let given = request.connection.unwrap_or_default();
         let mut known = self.known_connection(caller, &given.id)?;
         let mut f = self.hands.fields();
-        let fields = ["settings", "secrets", "public_url", "validity", "reconcile", "slots"];
+        let fields = ["settings", "secrets", "public_url", "validity", "reconcile", "slots", "prices"];
         let mask = mask::named(&mut f, request.update_mask, &fields);
-        overlay!(mask.iter().flatten().copied(), known <- given: settings secrets public_url validity reconcile slots);
+        overlay!(mask.iter().flatten().copied(), known <- given: settings secrets public_url validity reconcile slots prices);
         let read = f.within("connection", |f| sender::connection(f, known));
         let reason = f.text("reason", request.reason, 1..=512, Lines::Many);
         let read = (|| Some((mask?, read?, reason?)))();

@@ -8,6 +8,7 @@ use crate::api::auth::Caller;
 use crate::api::convert::{maybe_timestamp, timestamp};
 use crate::api::field::Fields;
 use crate::api::status::ApiError;
+use crate::feed::signature::Key;
 use crate::feed::{Courier, Position};
 use crate::model::ConnectionId;
 use crate::pb::consentry::v1 as wire;
@@ -87,5 +88,6 @@ fn shown(courier: &Courier) -> wire::Webhook {
         dead: standing.dead.len() as u32,
         delivered_at: maybe_timestamp(standing.delivered_at),
         last_error: standing.why,
+        public_keys: (to.keys)().iter().filter_map(Key::public).collect(),
     }
 }

@@ -4,4 +4,5 @@ mod devices;
 mod messages;
 mod policy;
 mod proof;
+mod providers;
 mod shop;

@@ -45,14 +45,15 @@ pub fn standbys(state: &mut State<'_>, spec: &MessageSpec, own: &Sender) -> Resu
         return Ok(found);
     }
     for id in program.senders.iter().filter(|id| **id != own.id) {
-        let Some(sender) = sender_of(state, id.as_str())? else { continue };
+        let row = state.get::<RegistryRow>(&keys::registry("sender", id.as_str()))?;
+        let Some(Object::Sender(sender)) = row.as_ref().map(|row| &row.object) else { continue };
         let fits = sender.connection != own.connection
             && sender.country == own.country
             && (own.is_one_way() || !sender.is_one_way())
-            && serves(&sender, &spec.brand, spec.channel)
-            && is_usable(&sender);
+            && serves(sender, &spec.brand, spec.channel)
+            && is_usable(sender);
         if fits {
-            found.push(sender);
+            found.push(sender.clone());
         }
     }
     Ok(found)
