@@ -7,10 +7,10 @@ use futures_util::stream::BoxStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::auth::Caller;
-use super::convert::message::{Around, message as shown};
+use super::convert::message::{Around, encoding, message as shown, notification};
 use super::convert::send::{self, Key};
 use super::convert::verdict::{EngineInForce, verdict};
-use super::convert::{maybe_timestamp, names, subject, touch};
+use super::convert::{maybe_timestamp, subject, touch};
 use super::field::{Lines, TimeRule};
 use super::filter::Filter;
 use super::service::{Hands, caller};
@@ -154,10 +154,10 @@ impl Messages {
             let engine = EngineInForce { hash: &cx.policies.engine_hash, body: &cx.policies.described };
             Ok(wire::CheckMessageResponse {
                 verdict: Some(verdict(&found, None, engine)),
-                body: spec.preview,
-                push: None,
-                encoding: names::encoding(spec.encoding).into(),
-                segments: spec.parts,
+                push: spec.push.as_ref().map(|push| notification(&push.preview)),
+                encoding: encoding(&spec).into(),
+                segments: if spec.push.is_some() { 0 } else { spec.parts },
+                body: if spec.push.is_some() { String::new() } else { spec.preview },
                 next_allowed_at: maybe_timestamp(next),
                 sender: spec.sender.map(|id| id.to_string()).unwrap_or_default(),
             })

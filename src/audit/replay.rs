@@ -2,8 +2,6 @@
 //!
 //! Entries of another engine are skipped, never called equal: their release has to replay them (invariant 4).
 
-use sha2::{Digest, Sha256};
-
 use crate::decide::decide;
 use crate::ledger::body::{Body, StateHash};
 use crate::ledger::entry::{Entry, Leaf};
@@ -16,7 +14,7 @@ use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::subject::Subject;
 use crate::model::{BrandId, Instant, Verdict};
 use crate::store::{Batch, KvError, SharedKv};
-use crate::writer::ops::send::{facts_for, request_of};
+use crate::writer::ops::send::{facts_for, request_of, state_hash};
 use crate::writer::{Cx, EntrySource, Env, OpError, Recorded};
 
 /// Entries read and folded in one go.
@@ -244,7 +242,7 @@ fn question(cx: &mut Cx<'_>, body: &Body) -> Result<Option<Question>, OpError> {
         Body::Decision(body) => {
             return Ok(Some(Question {
                 spec: body.message.clone(),
-                phase: Phase::Accept,
+                phase: if body.moved.is_some() { Phase::Dispatch } else { Phase::Accept },
                 hints: body.hints.clone(),
                 lane_free_at: body.lane_free_at,
                 verdict: body.verdict.clone(),
@@ -279,8 +277,7 @@ fn judge(cx: &mut Cx<'_>, question: &Question) -> Result<Option<Found>, OpError>
     let mut states = Vec::new();
     for hash in &question.hashes {
         let Some(member) = cx.get::<Subject>(&keys::subject(&hash.subject))? else { return Ok(None) };
-        let bytes = postcard::to_stdvec(&*member).map_err(|e| OpError::Fatal(e.to_string()))?;
-        let found: [u8; 32] = Sha256::digest(bytes).into();
+        let found = state_hash(cx, &member)?;
         if found != hash.sha256 {
             states.push((hex::encode(hash.sha256), hex::encode(found)));
         }

@@ -24,6 +24,8 @@ pub struct Inventory {
     pub coupons: Vec<(BrandId, String)>,
     /// Parts of each message.
     parts: HashMap<MessageId, u64>,
+    /// The code each message was promised.
+    promised: HashMap<MessageId, (BrandId, String)>,
 }
 
 /// Reads a whole chain. Takes as long as the chain is: not for the writer's thread.
@@ -73,7 +75,16 @@ impl Inventory {
                 let cart = spec.cart.clone().map(|cart| (spec.brand.clone(), cart));
                 rows.carts.extend(cart.filter(|cart| !rows.carts.contains(cart)));
                 let code = spec.coupon.as_ref().and_then(|coupon| coupon.code.clone());
-                self.coupons.extend(code.map(|code| (spec.brand.clone(), code)));
+                let promised = code.map(|code| (spec.brand.clone(), code));
+                self.promised.extend(promised.clone().map(|coupon| (spec.id, coupon)));
+                self.coupons.extend(promised);
+            }
+            // It moved on to another address, and goes with that one: so does the code it was promised.
+            Body::Redecision(body) if body.moved_to.is_some() => {
+                rows.messages.retain(|id| *id != body.message);
+                if let Some(promised) = self.promised.remove(&body.message) {
+                    self.coupons.retain(|coupon| *coupon != promised);
+                }
             }
             Body::Intent(body) => {
                 let parts = self.parts.get(&body.message).copied().unwrap_or_default();

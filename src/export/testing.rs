@@ -187,6 +187,7 @@ impl World {
             lane_free_at: None,
             state: MessageState::Held,
             due: held.hold_until,
+            moved: None,
             verdict: held,
             inputs: None,
         };
@@ -462,5 +463,6 @@ fn spec(id: MessageId, subject: SubjectId, to: &Address, brand: &str) -> Message
         subject_matter: "carts".to_owned(),
         labels: vec![("campaign".to_owned(), "june".to_owned())],
         actor: "k1".to_owned(),
+        push: None,
     }
 }

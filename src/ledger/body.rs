@@ -249,6 +249,21 @@ pub struct DecisionBody {
     /// What it was judged from; absent in entries of releases that did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Box<Inputs>>,
+    /// It came from another address of the person, where nothing could show it: how it had been accepted there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
+}
+
+/// How a message was accepted before it moved on to another address of the person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Moved {
+    /// Where it was.
+    pub from: SubjectId,
+    pub accepted_at: Instant,
+    /// The first verdict: the answer to every repeat of the key.
+    pub first: Verdict,
+    /// Index of the entry that accepted it.
+    pub entry: u64,
 }
 
 /// A message decided again, admitted: it leaves within two seconds or not at all.
@@ -302,6 +317,9 @@ pub struct RedecisionBody {
     /// What it was judged from; absent in entries of releases that did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Box<Inputs>>,
+    /// Nothing can show it here: it moves on to another address of the person, where the next entry decides afresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<SubjectId>,
 }
 
 /// What the three kinds of decision have in common.

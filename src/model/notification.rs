@@ -64,15 +64,93 @@ impl Notification {
     }
 }
 
-/// What a push message is made again from as a text, should nothing be able to show it at dispatch.
+/// A notification as a caller words it: placeholders are open, defaults are not filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TextInstead {
-    /// Whose telephone.
-    pub subject: SubjectId,
-    /// The words with their placeholders.
-    pub words: String,
+pub struct PushWords {
+    pub title: String,
+    pub body: String,
+    /// May be empty.
+    pub image_url: String,
+    /// Empty: the link.
+    pub deep_link: String,
+    /// None: the cart, or the message itself.
+    pub collapse_key: Option<String>,
+    pub actions: Vec<NotificationAction>,
+}
+
+impl PushWords {
+    /// The same as a text: headline and words in one, and the link, without which a text leads nowhere.
+    pub fn as_text(&self, has_link: bool) -> String {
+        let title = self.title.trim_end();
+        let joint = if title.ends_with(['.', '!', '?', ':', '…']) { " " } else { ". " };
+        let text = format!("{title}{joint}{}", self.body.trim_start());
+        match has_link && !text.contains("{{link}}") {
+            true => format!("{} {{{{link}}}}", text.trim_end()),
+            false => text,
+        }
+    }
+}
+
+/// What is kept of a push message beside what it shows, so that it can be made again for another address of the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushSpec {
+    /// As rendered; the coupon stays open until dispatch.
+    pub content: Notification,
+    /// The same with the coupon as it stood at acceptance: what the caller was shown.
+    pub preview: Notification,
+    pub words: PushWords,
     /// Values of placeholders, sorted by name.
     pub variables: Vec<(String, String)>,
-    /// Where the link leads; empty: nowhere.
+    /// Where the link leads; empty: the cart's checkout.
     pub link_url: String,
+    /// The caller named a person, not an installation: any of theirs will do.
+    pub any_installation: bool,
+    /// Whose telephone gets it as a text when no installation can show it at dispatch; none: nobody's.
+    pub text_to: Option<SubjectId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(title: &str, body: &str) -> PushWords {
+        PushWords {
+            title: title.to_owned(),
+            body: body.to_owned(),
+            image_url: String::new(),
+            deep_link: String::new(),
+            collapse_key: None,
+            actions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_notification_reads_as_a_text_and_leads_somewhere() {
+        for (title, body, link, text) in [
+            ("Your cart", "Still here", true, "Your cart. Still here {{link}}"),
+            ("Your cart!", "See {{link}}", true, "Your cart! See {{link}}"),
+            ("Order sent", "It is on its way.", false, "Order sent. It is on its way."),
+        ] {
+            assert_eq!(words(title, body).as_text(link), text);
+        }
+    }
+
+    #[test]
+    fn a_collapse_id_fits_every_service_and_differs_by_brand() {
+        let content = |key: &str| Notification {
+            title: "t".to_owned(),
+            body: "b".to_owned(),
+            image_url: String::new(),
+            deep_link: String::new(),
+            opt_out_url: String::new(),
+            collapse_key: key.to_owned(),
+            actions: Vec::new(),
+        };
+        let (main, side) = ("main".parse().expect("a slug"), "side".parse().expect("a slug"));
+        let id = content("cart 1").collapse_id(&main);
+        assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+        assert_ne!(id, content("cart 1").collapse_id(&side));
+        assert_ne!(id, content("cart 2").collapse_id(&main));
+        assert_eq!(content("x").words(), "t\nb");
+    }
 }

@@ -9,6 +9,7 @@ use super::ids::{
 };
 use super::instant::Instant;
 use super::message::MessageState;
+use super::notification::PushSpec;
 use super::spend::Cost;
 use super::subject::Address;
 use super::verdict::Verdict;
@@ -45,6 +46,9 @@ pub struct MessageSpec {
     pub labels: Vec<(String, String)>,
     /// API key that asked, or `gateway`.
     pub actor: String,
+    /// What it shows, for push.
+    #[serde(default)]
+    pub push: Option<Box<PushSpec>>,
 }
 
 /// The short link in a message.

@@ -242,6 +242,7 @@ impl Live {
             program: seed::ids::reminders(),
             target: target(cart.phone.as_str()),
             channel: Channel::Sms,
+            fallback_to_sms: false,
             sender: None,
             cart: Some(CartInput { id, value: None, checkout_url: String::new(), abandoned_at: None }),
             words: Words::Body(REMINDER.to_owned()),

@@ -279,6 +279,7 @@ pub fn request(wish: &Wish) -> SendRequest {
         program: id(if wish.cart.is_some() { "carts" } else { "orders" }),
         target: target(wish.number),
         channel: Channel::Sms,
+        fallback_to_sms: false,
         sender: None,
         cart: wish.cart.map(|cart| CartInput {
             id: id(&format!("cart-{cart}")),

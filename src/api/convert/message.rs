@@ -2,7 +2,8 @@
 
 use crate::api::convert::verdict::{EngineInForce, verdict};
 use crate::api::convert::{maybe_timestamp, names, spend, subject, timestamp};
-use crate::model::outgoing::{ErrorClass, Message, ProviderError};
+use crate::model::notification::Notification;
+use crate::model::outgoing::{ErrorClass, Message, MessageSpec, ProviderError};
 use crate::pb::consentry::v1 as wire;
 use crate::writer::ops::link::short_url;
 
@@ -36,10 +37,10 @@ pub fn message(message: &Message, around: &Around, engine: EngineInForce<'_>) ->
         state: names::message_state(message.state).into(),
         verdict: Some(verdict(&message.first, Some(message.entry), engine)),
         dispatch_verdict: message.last.as_ref().map(|last| verdict(last, None, engine)),
-        body: body.clone(),
-        push: None,
-        encoding: names::encoding(spec.encoding).into(),
-        segments: spec.parts,
+        body: if spec.push.is_some() { String::new() } else { body.clone() },
+        push: spec.push.as_ref().map(|push| notification(&push.preview)),
+        encoding: encoding(spec).into(),
+        segments: if spec.push.is_some() { 0 } else { spec.parts },
         link: link.unwrap_or_default(),
         coupon: coupon.and_then(|coupon| coupon.code.clone()).unwrap_or_default(),
         coupon_pool: text(coupon.map(|coupon| &coupon.pool)),
@@ -61,6 +62,31 @@ pub fn message(message: &Message, around: &Around, engine: EngineInForce<'_>) ->
         error: message.error.as_ref().map(delivery_error),
         human_clicks: around.human_clicks,
         cost: message.cost.as_ref().filter(|_| message.was_taken()).map(spend::money),
+    }
+}
+
+/// The alphabet of a text; a notification has none.
+pub fn encoding(spec: &MessageSpec) -> wire::Encoding {
+    if spec.push.is_some() { wire::Encoding::Unspecified } else { names::encoding(spec.encoding) }
+}
+
+/// A notification as it goes out.
+pub fn notification(content: &Notification) -> wire::PushContent {
+    wire::PushContent {
+        title: content.title.clone(),
+        body: content.body.clone(),
+        image_url: content.image_url.clone(),
+        deep_link: content.deep_link.clone(),
+        collapse_key: content.collapse_key.clone(),
+        actions: content
+            .actions
+            .iter()
+            .map(|action| wire::PushAction {
+                id: action.id.clone(),
+                title: action.title.clone(),
+                url: action.url.clone(),
+            })
+            .collect(),
     }
 }
 

@@ -7,10 +7,10 @@ use crate::api::convert::{names, subject};
 use crate::api::field::{Fields, Lines, TimeRule};
 use crate::api::service::request_hash;
 use crate::model::facts::OnHold;
+use crate::model::notification::{NotificationAction, PushWords};
 use crate::model::{Channel, ProgramId, Span};
 use crate::pb::consentry::v1 as wire;
 use crate::pb::consentry::v1::send_message_request::Content;
-use crate::writer::ops::Target;
 use crate::writer::ops::send::{CartInput, SendRequest, Words};
 
 /// Furthest end a caller may set.
@@ -46,7 +46,9 @@ pub fn request(
     let target = subject::target(f, wire.subject);
     let asked = f.named("channel", wire.channel, names::channel_of);
     let words = words(f, asked, wire.content, wire.push);
-    let channel = channel(f, asked, wire.fallback_to_sms, target.as_ref());
+    if wire.fallback_to_sms && asked == Some(Channel::Sms) {
+        f.bad("fallback_to_sms", "is for channel PUSH only");
+    }
     let sender = f.optional_id("sender", &wire.sender);
     let cart = f.optional("cart", wire.cart, cart);
     let variables = pairs(f, "variables", wire.variables, 32, 512);
@@ -62,7 +64,8 @@ pub fn request(
         brand: brand?,
         program: program?,
         target: target?,
-        channel: channel?,
+        channel: asked?,
+        fallback_to_sms: wire.fallback_to_sms,
         sender: sender?,
         cart: cart?,
         words: words?,
@@ -113,24 +116,17 @@ fn push_words(f: &mut Fields, push: wire::PushContent) -> Option<Words> {
         let id = f.id::<ProgramId>("id", &action.id);
         let title = f.text("title", action.title, 1..=32, Lines::One);
         let url = f.deep_link("url", action.url);
-        Some((id?, title?, url?))
+        let id = id?.to_string();
+        Some(NotificationAction { id, title: title?, url: url?.unwrap_or_default() })
     });
-    let (_, _, _, _, _) = (image?, deep?, collapse?, actions?, title?);
-    Some(Words::Body(body?))
-}
-
-/// No installation is known before push comes, so a fallback is decided as a text right away; a device alone has none.
-fn channel(
-    f: &mut Fields,
-    asked: Option<Channel>,
-    fallback: bool,
-    target: Option<&Target>,
-) -> Option<Channel> {
-    match (asked?, fallback, target) {
-        (Channel::Sms, true, _) => f.refuse("fallback_to_sms", "is for channel PUSH only"),
-        (Channel::Push, true, Some(Target::Phone(_) | Target::Customer(_))) => Some(Channel::Sms),
-        (channel, _, _) => Some(channel),
-    }
+    Some(Words::Push(PushWords {
+        title: title?,
+        body: body?,
+        image_url: image?.map(|link| link.url).unwrap_or_default(),
+        deep_link: deep?.unwrap_or_default(),
+        collapse_key: collapse?.map(|key| key.to_string()),
+        actions: actions?,
+    }))
 }
 
 fn cart(f: &mut Fields, cart: wire::Cart) -> Option<CartInput> {

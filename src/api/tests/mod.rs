@@ -5,4 +5,5 @@ mod messages;
 mod policy;
 mod proof;
 mod providers;
+mod push;
 mod shop;

@@ -24,7 +24,7 @@ pub(super) fn restriction(state: &mut State<'_>, entry: &Entry, body: &Restricti
 /// The rows that other entries of the chain made.
 pub(super) fn forgotten(state: &mut State<'_>, entry: &Entry, body: &ForgottenBody) -> Result<(), FoldError> {
     for id in &body.messages {
-        message::forget(state, id)?;
+        message::forget(state, &entry.leaf.subject, id)?;
     }
     body.links.iter().for_each(|code| state.delete(keys::link(code)));
     body.operations.iter().for_each(|id| state.delete(keys::operation(id)));

@@ -12,7 +12,7 @@ use crate::model::facts::{AutomaticKind, AutomaticText};
 use crate::model::message::{MessageState, Touch};
 use crate::model::outgoing::{Message, MessageSpec, Route};
 use crate::model::subject::{OpenMessage, PendingOptIn, SentAutomatic, Subject, bounds};
-use crate::model::{Instant, MessageId};
+use crate::model::{Instant, MessageId, SubjectId};
 
 /// Whether a message in this state stands in the table of what is due.
 pub fn is_due_row_needed(state: MessageState) -> bool {
@@ -22,14 +22,15 @@ pub fn is_due_row_needed(state: MessageState) -> bool {
 pub(super) fn decision(state: &mut State<'_>, entry: &Entry, body: &DecisionBody) -> Result<(), FoldError> {
     let spec = &body.message;
     let at = entry.leaf.instant;
+    let moved = body.moved.as_ref();
     let message = Message {
         spec: spec.clone(),
         request_sha256: body.request_sha256,
-        accepted_at: at,
+        accepted_at: moved.map_or(at, |moved| moved.accepted_at),
         state: body.state,
         changed_at: at,
-        first: body.verdict.clone(),
-        last: None,
+        first: moved.map_or_else(|| body.verdict.clone(), |moved| moved.first.clone()),
+        last: moved.map(|_| body.verdict.clone()),
         due: body.due,
         intent_at: None,
         not_after: None,
@@ -42,7 +43,7 @@ pub(super) fn decision(state: &mut State<'_>, entry: &Entry, body: &DecisionBody
         voided_intents: 0,
         routes: Vec::new(),
         cost: None,
-        entry: entry.index,
+        entry: moved.map_or(entry.index, |moved| moved.entry),
     };
     let mut subject = subject_of(state, entry)?;
     merge_hints(&mut subject, &body.hints);
@@ -152,6 +153,12 @@ pub(super) fn redecision(
     message.last = Some(body.verdict.clone());
     message.due = body.due;
     let mut subject = subject_of(state, entry)?;
+    if body.moved_to.is_some() {
+        // From the next entry on it is another person's address's; nothing of it stays in this chain.
+        release(state, entry, subject, &message)?;
+        state.delete(keys::message(&body.message));
+        return Ok(());
+    }
     if body.state.is_waiting() {
         for open in subject.open.iter_mut().filter(|o| o.id == body.message) {
             open.touch.state = body.state;
@@ -336,8 +343,12 @@ pub(super) fn count_parts(
 }
 
 /// Takes away a message of somebody who is being erased, and what leads to it.
-pub(super) fn forget(state: &mut State<'_>, id: &MessageId) -> Result<(), FoldError> {
+pub(super) fn forget(state: &mut State<'_>, whose: &SubjectId, id: &MessageId) -> Result<(), FoldError> {
     let Some(message) = state.get::<Message>(&keys::message(id))? else { return Ok(()) };
+    if message.spec.subject != *whose {
+        // It moved on to another address of theirs, and goes with that one.
+        return Ok(());
+    }
     unput_due(state, &message);
     let routes = message.routes.iter().map(|route| &route.connection);
     for connection in routes.chain(&message.spec.connection) {

@@ -122,6 +122,7 @@ impl Op for Accept {
             subject_matter: "carts".to_owned(),
             labels: Vec::new(),
             actor: "test".to_owned(),
+            push: None,
         };
         let body = DecisionBody {
             message: spec.clone(),
@@ -133,6 +134,7 @@ impl Op for Accept {
             state: MessageState::Held,
             due: Some(cx.now + Span::hours(1)),
             inputs: None,
+            moved: None,
         };
         let public = about_message(&spec.id, "carts", "SMS", "HOLD");
         cx.emit(subject, Some(&brand), public, Body::Decision(Box::new(body)))?;
@@ -189,6 +191,7 @@ impl Op for Next {
                 state: MessageState::Expired,
                 due: None,
                 inputs: None,
+                moved_to: None,
             })),
             Step::Outcome(state) => Body::Outcome(OutcomeBody {
                 message: id,

@@ -1,8 +1,10 @@
 //! The second decision: made in the same commit as the intent, so that nothing can come between them.
 
 use super::send::{
-    channel_name, codes, facts_for, final_text, outcome_name, request_of, route, state_hashes, wake_at,
+    channel_name, codes, facts_for, filled, final_text, outcome_name, request_of, route, state_hashes,
+    wake_at, zone_of,
 };
+use crate::content::language::Language;
 use crate::decide::decide;
 use crate::ledger::body::{Body, IntentBody, RedecisionBody, StateHash};
 use crate::ledger::rows::keys;
@@ -12,8 +14,11 @@ use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::phone::parse_for_sending;
 use crate::model::registry::{Sender, Validity};
 use crate::model::spend::Cost;
-use crate::model::{Code, Instant, MessageId, MessageState, Outcome, SenderId, Span, Verdict};
-use crate::provider::IntentDraft;
+use crate::model::subject::Subject;
+use crate::model::{
+    Category, Channel, Code, Instant, MessageId, MessageState, Outcome, SenderId, Span, Verdict,
+};
+use crate::provider::{IntentDraft, PushHandover};
 use crate::writer::{Cx, Op, OpError, Priority, about_message};
 
 /// An intent that did not reach the socket this long after its commit is void (pitfall 6).
@@ -24,6 +29,11 @@ const MARGIN_MIN: Span = Span::seconds(60);
 const NO_WAY_OUT: Span = Span::minutes(1);
 /// How long after its validity a hand-over without word counts as unknown.
 const RESOLVE_AFTER: Span = Span::hours(72);
+
+/// The same for a push service: it answers at once or never, and tells nothing later.
+const RESOLVE_PUSH_AFTER: Span = Span::minutes(5);
+/// How long a push service may keep a notification that has no other end.
+const PUSH_LIFE: Span = Span::hours(24);
 
 /// Asks whether a due message may leave now. The lane holds a permit already.
 pub struct Intent {
@@ -64,6 +74,9 @@ impl Op for Intent {
         let early = message.due.is_none_or(|due| due > cx.now);
         if !message.state.is_waiting() || early {
             return Ok(IntentAnswer::NotWaiting);
+        }
+        if let Some(moved) = super::elsewhere::move_on(cx, &message)? {
+            return Ok(moved);
         }
         let spec = &message.spec;
         let subject = cx.subject(&spec.subject)?;
@@ -166,7 +179,10 @@ fn go(
     let subject = cx.subject(&spec.subject)?;
     let coupon_expires_at = super::coupon::expires_at(cx, &spec.brand, spec.coupon.as_ref(), cx.now)?;
     let text = final_text(cx, spec, &subject, coupon_expires_at)?;
-    let deliver_by = deliver_by(cx, sender, &verdict)?;
+    let deliver_by = deliver_by(cx, sender, &verdict, spec)?;
+    let push = handover(cx, spec, &subject, coupon_expires_at)?;
+    let resolve_after = if push.is_some() { RESOLVE_PUSH_AFTER } else { RESOLVE_AFTER };
+    let last_word = if push.is_some() { cx.now } else { deliver_by.unwrap_or(cx.now) };
     let mut public =
         about_message(&spec.id, spec.program.as_str(), channel_name(spec.channel), outcome_name(&verdict));
     public.codes = codes(&verdict);
@@ -184,7 +200,7 @@ fn go(
         to: spec.to.clone(),
         coupon_expires_at,
         not_after,
-        resolve_by: deliver_by.unwrap_or(cx.now) + RESOLVE_AFTER,
+        resolve_by: last_word + resolve_after,
         throttle: (sender.throttle.id.clone(), date(&sender.throttle.reset_zone)),
         tax_id: sender.tax_id_cap.as_ref().map(|cap| (cap.tax_id.clone(), date(&cap.reset_zone))),
         stands_in_for: spec.sender.clone().filter(|own| *own != sender.id),
@@ -204,19 +220,50 @@ fn go(
         committed_at: cx.now,
         not_after,
         deliver_by,
-        push: None,
+        push,
     })))
 }
 
 /// The deadline the provider is told, where it takes one: the window's end, within what the provider allows.
-fn deliver_by(cx: &mut Cx<'_>, sender: &Sender, verdict: &Verdict) -> Result<Option<Instant>, OpError> {
+fn deliver_by(
+    cx: &mut Cx<'_>,
+    sender: &Sender,
+    verdict: &Verdict,
+    spec: &MessageSpec,
+) -> Result<Option<Instant>, OpError> {
     let connection = cx.connection(sender.connection.as_str())?;
     let Some(Validity::Native { min_seconds, max_seconds }) = connection.map(|c| c.validity) else {
         return Ok(None);
     };
     let least = cx.now + Span::seconds(i64::from(min_seconds));
-    let most = cx.now + Span::seconds(i64::from(max_seconds));
+    let mut most = cx.now + Span::seconds(i64::from(max_seconds));
+    if spec.channel == Channel::Push {
+        // A phone that was off must not show it days later.
+        most = most.min(spec.expires_at.unwrap_or(cx.now + PUSH_LIFE));
+    }
     Ok(Some(verdict.send_not_after.unwrap_or(most).min(most).max(least)))
+}
+
+/// The notification as it leaves, and where to; none for texts.
+fn handover(
+    cx: &mut Cx<'_>,
+    spec: &MessageSpec,
+    subject: &Subject,
+    coupon_expires_at: Option<Instant>,
+) -> Result<Option<Box<PushHandover>>, OpError> {
+    let (Some(push), Some(row)) = (&spec.push, cx.device(&spec.subject)?) else { return Ok(None) };
+    let Some(destination) = row.device.live().cloned() else { return Ok(None) };
+    let zone = zone_of(cx, subject, &[])?;
+    let language = Language::from_tag(&spec.language).unwrap_or_default();
+    let content = filled(cx, &push.content, spec.coupon.as_ref(), coupon_expires_at, &zone, language);
+    Ok(Some(Box::new(PushHandover {
+        platform: row.device.platform,
+        destination,
+        destination_at: row.device.destination_at,
+        collapse_id: content.collapse_id(&spec.brand),
+        content,
+        urgent: spec.category != Category::Marketing,
+    })))
 }
 
 fn stay(cx: &mut Cx<'_>, message: &Message, judged: Judged) -> Result<IntentAnswer, OpError> {
@@ -231,8 +278,15 @@ fn stay(cx: &mut Cx<'_>, message: &Message, judged: Judged) -> Result<IntentAnsw
     let mut public =
         about_message(&spec.id, spec.program.as_str(), channel_name(spec.channel), outcome_name(&verdict));
     public.codes = codes(&verdict);
-    let body =
-        RedecisionBody { message: spec.id, state_hashes: hashes, verdict, state, due, inputs: Some(inputs) };
+    let body = RedecisionBody {
+        message: spec.id,
+        state_hashes: hashes,
+        verdict,
+        state,
+        due,
+        inputs: Some(inputs),
+        moved_to: None,
+    };
     cx.emit(spec.subject, Some(&spec.brand), public, Body::Redecision(Box::new(body)))?;
     Ok(match due {
         Some(until) => IntentAnswer::Held { until },
@@ -242,7 +296,7 @@ fn stay(cx: &mut Cx<'_>, message: &Message, judged: Judged) -> Result<IntentAnsw
 
 /// What a refusal at the second decision means for the message: the person or the shop withdrew it, its time ran out, or
 /// it is no longer lawful.
-fn ended_as(verdict: &Verdict) -> MessageState {
+pub(super) fn ended_as(verdict: &Verdict) -> MessageState {
     let any = |codes: &[Code]| codes.iter().any(|code| verdict.has(code));
     if any(&[Code::OptedOut, Code::CartClosed, Code::Suppressed]) {
         MessageState::Cancelled

@@ -6,6 +6,7 @@ pub mod consent;
 pub mod coupon;
 pub mod device;
 pub mod disclosure;
+mod elsewhere;
 pub mod epoch;
 pub mod erase;
 pub mod external;

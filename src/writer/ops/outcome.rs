@@ -74,6 +74,12 @@ fn read(now: Instant, message: &Message, handover: Handover, elsewhere: bool) ->
         Handover::Rejected(failure) if elsewhere && failure.class == ErrorClass::PermanentSender => {
             again(message, error(failure), now + ELSEWHERE_AFTER)
         }
+        // The token is dead, so nothing was shown: where there may be somewhere else to go, its next decision looks.
+        Handover::Rejected(failure)
+            if failure.class == ErrorClass::PermanentRecipient && may_move(message) =>
+        {
+            again(message, error(failure), now + ELSEWHERE_AFTER)
+        }
         Handover::Rejected(failure) => (MessageState::Rejected, Vec::new(), error(failure), None),
         Handover::Unclear(failure) => (MessageState::Sending, Vec::new(), error(failure), message.due),
         Handover::Void => again(message, None, now + Span::seconds(1)),
@@ -85,6 +91,11 @@ fn read(now: Instant, message: &Message, handover: Handover, elsewhere: bool) ->
             again(message, error(failure), now + if first { ELSEWHERE_AFTER } else { wait })
         }
     }
+}
+
+/// Whether a push message has a way on from an installation that is gone.
+fn may_move(message: &Message) -> bool {
+    message.spec.push.as_ref().is_some_and(|push| push.any_installation || push.text_to.is_some())
 }
 
 /// Certainly not handed over: it waits and is decided afresh, unless that happened too often.

@@ -88,6 +88,7 @@ fn draft(cx: &mut Cx<'_>, wish: &AutomaticSend, id: MessageId) -> Result<Draft, 
         subject_matter: program.subject_matter.clone(),
         labels: Vec::new(),
         actor: "gateway".to_owned(),
+        push: None,
     };
     Ok(Draft { spec, subject, cart: None, hints: Vec::new(), drains_at: None })
 }

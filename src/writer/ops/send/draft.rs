@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use super::push::{self, Makings, Way};
 use super::route::{is_usable, of_pool, serves};
 use super::{SendRequest, Words, has_room, text};
 use crate::content::render::Template;
 use crate::model::cart::Cart;
 use crate::model::location::LocationHint;
+use crate::model::notification::PushSpec;
 use crate::model::outgoing::{MessageLink, MessageSpec};
 use crate::model::registry::{Brand, Program, Sender};
 use crate::model::subject::{Address, Subject};
@@ -43,16 +45,33 @@ impl Draft {
         if program.brand != brand.id {
             return Err(OpError::NotFound { what: "program of this brand", id: program.id.to_string() });
         }
-        let to = cx.address_of(&request.target)?;
-        let subject = subject_at(cx, &to)?;
-        if !has_room(&subject) {
-            return Err(OpError::SubjectBusy("16 messages wait for them already"));
-        }
+        let way = push::way(cx, request)?;
         let cart = match &request.cart {
             Some(input) => Some(cart::named_by_send(cx, &brand, input)?),
             None => None,
         };
-        let sender = choose_sender(cx, request, &program, &subject, &to)?;
+        Draft::to(cx, request, id, way, cart)
+    }
+
+    /// Drafts a message for one address.
+    pub(in crate::writer::ops) fn to(
+        cx: &mut Cx<'_>,
+        request: &SendRequest,
+        id: MessageId,
+        way: Way,
+        cart: Option<CartChange>,
+    ) -> Result<Draft, OpError> {
+        let brand = find_brand(cx, request.brand.as_str())?;
+        let program = find_program(cx, request.program.as_str())?;
+        let Way { to, channel, text_to, any_installation } = way;
+        let subject = subject_at(cx, &to)?;
+        if !has_room(&subject) {
+            return Err(OpError::SubjectBusy("16 messages wait for them already"));
+        }
+        let sender = match channel {
+            Channel::Sms => choose_sender(cx, request, &program, &subject, &to)?,
+            Channel::Push => push::sender(cx, request, &program, &subject)?,
+        };
         let language = text::language(&subject, &brand);
         let mut link = link_of(cx, request, &brand, cart.as_ref().map(|c| &*c.cart))?;
         let coupon = match &request.coupon_pool {
@@ -61,6 +80,7 @@ impl Draft {
         };
         let words = match &request.words {
             Words::Body(body) => body.clone(),
+            Words::Push(words) => words.as_text(link.is_some()),
             Words::Template(template) => match cx.template(template.as_str())? {
                 Some(found) if found.brand == brand.id => found.body,
                 _ => {
@@ -74,30 +94,64 @@ impl Draft {
         if link.is_none() && needs_way_out(&words, &program, sender.as_ref()) {
             link = opt_out_link(cx, request, &brand)?;
         }
-        let label =
-            text::label(cx, &subject, &request.hints, &brand, &program, sender.as_ref(), request.channel);
-        let rendered = text::render(
-            &words,
-            &request.variables,
-            &brand,
-            &program,
-            sender.as_ref(),
-            link.as_ref(),
-            request.coupon_pool.is_some(),
-            language,
-            label.as_deref(),
-        )?;
+        let label = text::label(cx, &subject, &request.hints, &brand, &program, sender.as_ref(), channel);
+        let notification = match &request.words {
+            Words::Push(words) if channel == Channel::Push => Some((
+                words,
+                push::render(
+                    words,
+                    &request.variables,
+                    &Makings {
+                        brand: &brand,
+                        program: &program,
+                        link: link.as_ref(),
+                        with_coupon: request.coupon_pool.is_some(),
+                        label: label.as_deref(),
+                        collapse_key: cart.as_ref().map_or_else(|| id.to_string(), |c| c.cart.id.to_string()),
+                    },
+                )?,
+            )),
+            _ => None,
+        };
+        let rendered = match &notification {
+            Some((_, content)) => content.words(),
+            None => text::render(
+                &words,
+                &request.variables,
+                &brand,
+                &program,
+                sender.as_ref(),
+                link.as_ref(),
+                request.coupon_pool.is_some(),
+                language,
+                label.as_deref(),
+            )?,
+        };
         let coupon_ends = coupon::expires_at(cx, &brand.id, coupon.as_ref(), cx.now)?;
         let zone = text::zone_of(cx, &subject, &request.hints)?;
         let preview = text::fill(&rendered, coupon.as_ref(), coupon_ends, &zone, cx, language);
         let parts = crate::content::segments::segment(&preview);
+        let counted =
+            if channel == Channel::Push { 1 } else { u32::try_from(parts.parts).unwrap_or(u32::MAX) };
+        let push = notification.map(|(words, content)| {
+            let preview = push::filled(cx, &content, coupon.as_ref(), coupon_ends, &zone, language);
+            Box::new(PushSpec {
+                content,
+                preview,
+                words: words.clone(),
+                variables: request.variables.clone(),
+                link_url: request.link_url.clone(),
+                any_installation,
+                text_to,
+            })
+        });
         let drains_at = sender.as_ref().and_then(|s| cx.env.lane_free_at(&s.throttle.id, cx.now));
         let spec = MessageSpec {
             id,
             brand: brand.id.clone(),
             program: program.id.clone(),
             category: program.category,
-            channel: request.channel,
+            channel,
             subject: subject.id,
             to,
             connection: sender.as_ref().map(|s| s.connection.clone()),
@@ -106,10 +160,10 @@ impl Draft {
             text: rendered,
             preview,
             encoding: parts.encoding,
-            parts: u32::try_from(parts.parts).unwrap_or(u32::MAX),
+            parts: counted,
             template: match &request.words {
                 Words::Template(id) => Some(id.clone()),
-                Words::Body(_) => None,
+                Words::Body(_) | Words::Push(_) => None,
             },
             language: language.tag().to_owned(),
             link,
@@ -120,6 +174,7 @@ impl Draft {
             subject_matter: program.subject_matter.clone(),
             labels: request.labels.clone(),
             actor: request.actor.clone(),
+            push,
         };
         Ok(Draft { spec, subject, cart, hints: request.hints.clone(), drains_at })
     }
@@ -155,7 +210,7 @@ fn choose_sender(
             None => Err(OpError::NotFound { what: "sender", id: id.to_string() }),
         };
     }
-    program_sender(cx, program, subject, to, request.channel)
+    program_sender(cx, program, subject, to, Channel::Sms)
 }
 
 /// The sender a program uses for a person: the one they know, else the first of the program's that fits their country,

@@ -9,10 +9,13 @@ use crate::content::reading::read_text;
 use crate::ledger::body::StateHash;
 use crate::ledger::rows::AddressRow;
 use crate::model::cart::Cart;
+use crate::model::device::Device;
 use crate::model::facts::{
-    BrandFacts, CartFacts, CartSend, Facts, NumberFacts, PersonFacts, PlaceFacts, ProgramFacts, SenderFacts,
+    BrandFacts, CartFacts, CartSend, DeviceFacts, Facts, NumberFacts, PersonFacts, PlaceFacts, ProgramFacts,
+    SenderFacts,
 };
 use crate::model::location::LocationHint;
+use crate::model::notification::PushSpec;
 use crate::model::outgoing::MessageSpec;
 use crate::model::phone::parse_for_sending;
 use crate::model::registry::{Brand, Program, Sender};
@@ -47,11 +50,19 @@ pub fn facts_for(
     // The opt-out page is ours; every other link leads somewhere that has to be the brand's.
     let target = spec.link.as_ref().filter(|link| !link.opt_out).and_then(|link| host_of(&link.target));
     let language = Language::from_tag(&spec.language);
+    let device = match spec.channel {
+        Channel::Push => cx.device(&subject.id)?.map(|row| device_facts(&row.device)),
+        Channel::Sms => None,
+    };
+    let mut content = read_text(body, &brand.display_name, how, language, target);
+    if let Some(push) = &spec.push {
+        content.link_hosts.extend(push_hosts(push, &content.link_hosts));
+    }
     Ok(Facts {
-        content: read_text(body, &brand.display_name, how, language, target),
+        content,
         sender: sender.as_ref().map(sender_facts),
         number: number_facts(&spec.to),
-        device: None,
+        device,
         place: place_of(subject, hints, at),
         reach: reach_facts(cx, subject)?,
         cart: match cart {
@@ -67,6 +78,24 @@ pub fn facts_for(
 
 fn opt_out_url_of(brand: &Brand, spec: &MessageSpec) -> String {
     spec.link.as_ref().map(|l| format!("{}/opt-out/{}", brand.short_domain, l.code)).unwrap_or_default()
+}
+
+fn device_facts(device: &Device) -> DeviceFacts {
+    DeviceFacts {
+        reachable: device.live().is_some(),
+        os_permission: device.permission.lets_show(),
+        channel_enabled: device.channel_enabled,
+    }
+}
+
+/// Hosts that tapping a notification or its buttons leads to; places inside an app have none.
+fn push_hosts(push: &PushSpec, known: &[String]) -> Vec<String> {
+    let links = push.content.actions.iter().map(|action| &action.url).chain([&push.content.deep_link]);
+    let web = links.filter(|url| url.starts_with("https:")).filter_map(|url| host_of(url));
+    let mut hosts: Vec<String> = web.filter(|host| !known.contains(host)).collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
 }
 
 /// The host of a URL, lower case, without port.
@@ -200,11 +229,20 @@ pub fn state_hashes(cx: &mut Cx<'_>, subject: &Subject) -> Result<Vec<StateHash>
     let mut hashes = Vec::new();
     if subject.chain_length > 0 {
         for member in cx.reach(subject)? {
-            let bytes = postcard::to_stdvec(&*member).map_err(|e| OpError::Fatal(e.to_string()))?;
-            hashes.push(StateHash { subject: member.id, sha256: Sha256::digest(bytes).into() });
+            hashes.push(StateHash { subject: member.id, sha256: state_hash(cx, &member)? });
         }
     }
     Ok(hashes)
+}
+
+/// Hash of one member's record, and of the installation behind it where it is one.
+pub fn state_hash(cx: &mut Cx<'_>, member: &Subject) -> Result<[u8; 32], OpError> {
+    let bytes = |e: postcard::Error| OpError::Fatal(e.to_string());
+    let mut hash = Sha256::new().chain_update(postcard::to_stdvec(member).map_err(bytes)?);
+    if let Some(row) = cx.device(&member.id)? {
+        hash.update(postcard::to_stdvec(&*row).map_err(bytes)?);
+    }
+    Ok(hash.finalize().into())
 }
 
 /// A spread of up to 15 minutes for messages that wait for a window to open, the same for the same message; none for

@@ -3,6 +3,7 @@
 mod automatic;
 mod draft;
 mod facts;
+mod push;
 pub mod route;
 #[cfg(test)]
 pub mod tests;
@@ -14,8 +15,10 @@ pub use super::link::short_url;
 pub use automatic::{AutomaticSend, send_automatic};
 pub use draft::Draft;
 pub use facts::facts_for;
+pub use facts::state_hash;
 pub(super) use facts::{jitter, state_hashes};
-pub(super) use text::final_text;
+pub(super) use push::{Way, filled, other_installation};
+pub(super) use text::{final_text, zone_of};
 
 use super::{Target, cart, coupon};
 use crate::decide::decide;
@@ -24,6 +27,7 @@ use crate::ledger::rows::keys;
 use crate::model::cart::Money;
 use crate::model::facts::{AutomaticText, Inputs, OnHold, Phase, Request};
 use crate::model::location::LocationHint;
+use crate::model::notification::PushWords;
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::subject::{Subject, bounds};
 use crate::model::{
@@ -48,6 +52,8 @@ pub enum Words {
     Body(String),
     /// A stored template.
     Template(TemplateId),
+    /// A notification, for push.
+    Push(PushWords),
 }
 
 /// A message as a caller asks for it, checked in form.
@@ -61,6 +67,8 @@ pub struct SendRequest {
     pub program: ProgramId,
     pub target: Target,
     pub channel: Channel,
+    /// With push: as a text, where no installation can show it.
+    pub fallback_to_sms: bool,
     /// None: the program's own choice.
     pub sender: Option<SenderId>,
     pub cart: Option<CartInput>,
@@ -184,6 +192,7 @@ fn record(
         state,
         due,
         inputs: Some(inputs),
+        moved: None,
     };
     cx.emit(subject_id, Some(&brand), public, Body::Decision(Box::new(body)))?;
     let message = cx.get::<Message>(&keys::message(&id))?;

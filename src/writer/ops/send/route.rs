@@ -35,7 +35,8 @@ pub fn is_usable(sender: &Sender) -> bool {
 /// an automatic text is an answer of the very number that was written to. Whether one is lawful is the decision's.
 pub fn standbys(state: &mut State<'_>, spec: &MessageSpec, own: &Sender) -> Result<Vec<Sender>, StateError> {
     let mut found = Vec::new();
-    if spec.automatic.is_some() {
+    // A token is of one app on one push service: nobody else can use it.
+    if spec.automatic.is_some() || spec.channel == Channel::Push {
         return Ok(found);
     }
     let row = state.get::<RegistryRow>(&keys::registry("program", spec.program.as_str()))?;

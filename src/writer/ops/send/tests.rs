@@ -1,5 +1,6 @@
 //! From a request to a receipt, over memory: what each step leaves in state.
 
+mod push;
 mod routes;
 
 use super::*;
@@ -173,6 +174,7 @@ pub fn request(key: &str, number: &str, cart: &str, now: Instant) -> SendRequest
         program: "carts".parse().expect("a slug"),
         target: Target::Phone(Digits::received(number, None)),
         channel: Channel::Sms,
+        fallback_to_sms: false,
         sender: None,
         cart: Some(CartInput {
             id: cart.parse().expect("a name"),

@@ -73,31 +73,49 @@ pub fn render(
     language: Language,
     label: Option<&str>,
 ) -> Result<String, OpError> {
-    let mut filled = BTreeMap::new();
+    let filled = placeholders(brand, link, with_coupon);
     let opt_out = link.map(|l| opt_out_url(&brand.short_domain, &l.code)).unwrap_or_default();
-    if let Some(link) = link {
-        if !link.opt_out {
-            filled.insert("link", short_url(&brand.short_domain, &link.code));
-        }
-        filled.insert("opt_out_link", opt_out.clone());
-    }
-    if with_coupon {
-        filled.insert("coupon", COUPON.to_owned());
-        filled.insert("coupon_expires", COUPON_EXPIRES.to_owned());
-    }
     let variables: BTreeMap<String, String> = variables.iter().cloned().collect();
-    let mut text = Template::parse(words).and_then(|template| template.render(&filled, &variables)).map_err(
-        |errors| OpError::Invalid {
-            field: "body",
-            rule: errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-        },
-    )?;
+    let mut text = fill_in("body", words, &filled, &variables)?;
     if let Some(label) = label.filter(|label| !text.to_lowercase().starts_with(&label.to_lowercase())) {
         text = format!("{label} {}", text.trim_start());
     }
     let marketing = program.category == Category::Marketing;
     let how = marketing.then(|| how_to_stop(sender, &opt_out));
     Ok(complete(&text, &brand.display_name, language, how).text)
+}
+
+/// What the gateway fills into placeholders itself; the coupon stays open until dispatch.
+pub fn placeholders(
+    brand: &Brand,
+    link: Option<&MessageLink>,
+    with_coupon: bool,
+) -> BTreeMap<&'static str, String> {
+    let mut filled = BTreeMap::new();
+    if let Some(link) = link {
+        if !link.opt_out {
+            filled.insert("link", short_url(&brand.short_domain, &link.code));
+        }
+        filled.insert("opt_out_link", opt_out_url(&brand.short_domain, &link.code));
+    }
+    if with_coupon {
+        filled.insert("coupon", COUPON.to_owned());
+        filled.insert("coupon_expires", COUPON_EXPIRES.to_owned());
+    }
+    filled
+}
+
+/// Words with their placeholders filled in, or every mistake in them at once.
+pub fn fill_in(
+    field: &'static str,
+    words: &str,
+    filled: &BTreeMap<&'static str, String>,
+    variables: &BTreeMap<String, String>,
+) -> Result<String, OpError> {
+    Template::parse(words).and_then(|template| template.render(filled, variables)).map_err(|errors| {
+        let rule = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        OpError::Invalid { field, rule }
+    })
 }
 
 /// Fills in the coupon as it would be, or is, at dispatch.
