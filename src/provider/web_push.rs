@@ -45,6 +45,7 @@ pub struct WebPush {
     key: SigningKey,
     /// Who answers for it: `mailto:` or `https:`.
     subject: String,
+    /// Those the operator named.
     hosts: Vec<String>,
     /// By origin: the slot a token is for, and the header.
     tokens: Mutex<HashMap<String, (i64, HeaderValue)>>,
@@ -75,30 +76,12 @@ impl WebPush {
         };
         let key = SigningKey::es256(text).or_else(raw).filter(|key| key.public_point() == point);
         let why = "must be the private key to settings.public_key: PKCS #8 in PEM, or 32 bytes in base64url";
-        let own = given.optional("push_hosts").unwrap_or_default();
-        let own = own.split(',').map(|host| host.trim().to_ascii_lowercase()).filter(|host| !host.is_empty());
         Ok(Self {
             key: key.ok_or(BuildError::Secret("private_key", why))?,
             subject: subject.to_owned(),
-            hosts: HOSTS.iter().map(|host| (*host).to_owned()).chain(own).collect(),
+            hosts: named_hosts(given.optional(PUSH_HOSTS).unwrap_or_default()),
             tokens: Mutex::new(HashMap::new()),
         })
-    }
-
-    /// The endpoint, if a push service may stand there.
-    fn endpoint(&self, text: &str) -> Option<Uri> {
-        let uri = uri(text)?;
-        let host = uri.host()?.to_ascii_lowercase();
-        let named = self.hosts.iter().find(|known| match known.strip_prefix('.') {
-            Some(_) => host.ends_with(known.as_str()),
-            None => **known == host,
-        })?;
-        let usual = HOSTS.contains(&named.as_str());
-        let safe =
-            uri.scheme_str() == Some("https") && (!usual || uri.port_u16().is_none_or(|port| port == 443));
-        // A peer on this machine, which the client's own rule still has to allow.
-        let local = uri.scheme_str() == Some("http") && host == "127.0.0.1";
-        (safe || local).then_some(uri)
     }
 
     /// The `vapid` credential for an origin.
@@ -125,6 +108,30 @@ impl WebPush {
         kept.insert(origin, (slot, value.clone()));
         Some(value)
     }
+}
+
+/// The setting that names further push services.
+pub const PUSH_HOSTS: &str = "push_hosts";
+
+/// Hosts in that setting: with commas in between.
+pub fn named_hosts(setting: &str) -> Vec<String> {
+    let hosts = setting.split(',').map(|host| host.trim().to_ascii_lowercase());
+    hosts.filter(|host| !host.is_empty()).collect()
+}
+
+/// The address of an endpoint, if a push service may stand there: one of the browsers', or one the operator named.
+pub fn endpoint_at(text: &str, named: &[String]) -> Option<Uri> {
+    let uri = uri(text)?;
+    let host = uri.host()?.to_ascii_lowercase();
+    let is = |known: &str| if known.starts_with('.') { host.ends_with(known) } else { known == host };
+    let usual = HOSTS.iter().any(|known| is(known));
+    if !usual && !named.iter().any(|known| is(known)) {
+        return None;
+    }
+    let safe = uri.scheme_str() == Some("https") && (!usual || uri.port_u16().is_none_or(|port| port == 443));
+    // A peer on this machine, which the client's own rule still has to allow.
+    let local = uri.scheme_str() == Some("http") && host == "127.0.0.1";
+    (safe || local).then_some(uri)
 }
 
 /// Scheme and host, and the port where it is not the usual one (RFC 6454, section 6.2).
@@ -167,7 +174,7 @@ impl Vendor for WebPush {
         let Destination::Subscription { endpoint, p256dh, auth } = &push.destination else {
             return Err(push::unaddressable());
         };
-        let Some(endpoint) = self.endpoint(endpoint) else {
+        let Some(endpoint) = endpoint_at(endpoint, &self.hosts) else {
             let why = "the subscription's endpoint is no push service that this connection speaks to";
             return Err(reply::refused(ErrorClass::PermanentSender, "endpoint_not_allowed", why, None));
         };

@@ -146,8 +146,7 @@ async fn agrees_in_the_app(shop: &Shop) {
         customer_id: "c1".into(),
         evidence: Some(wire::ConsentEvidence {
             wording: Some(wire::consent_evidence::Wording::DisclosureText(
-                "Notify me with cart reminders from Fable & Fern. Turn off at any time in settings."
-                    .into(),
+                "Notify me with cart reminders from Fable & Fern. Turn off at any time in settings.".into(),
             )),
             method: wire::ConsentMethod::AppPermission.into(),
             act: wire::ConsentAct::Switched.into(),

@@ -184,7 +184,15 @@ fn decision(row: &mut Row, body: &DecisionBody) {
         Some(text) => format!("The automatic text {}", words::name(&text.kind)),
         None => "A message".to_owned(),
     };
-    row.summary = format!("{what} was asked for and {}.", verb(&body.verdict));
+    row.summary = match &body.moved {
+        Some(_) => {
+            format!(
+                "The message moved here from another address of the person and was {}.",
+                verb(&body.verdict)
+            )
+        }
+        None => format!("{what} was asked for and {}.", verb(&body.verdict)),
+    };
 }
 
 fn intent(row: &mut Row, body: &IntentBody) {
@@ -206,7 +214,12 @@ fn redecision(row: &mut Row, body: &RedecisionBody) {
     row.message_id = body.message.to_string();
     verdict(row, &body.verdict);
     row.state = words::name(&body.state);
-    row.summary = format!("The message was judged again and {}; it did not leave.", verb(&body.verdict));
+    row.summary = match &body.moved_to {
+        Some(_) => {
+            "Nothing could show the message here; it moved on to another address of the person.".to_owned()
+        }
+        None => format!("The message was judged again and {}; it did not leave.", verb(&body.verdict)),
+    };
 }
 
 fn error(row: &mut Row, error: Option<&ProviderError>) {

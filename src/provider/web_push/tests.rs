@@ -46,7 +46,7 @@ fn a_notification_becomes_an_encrypted_request() {
 
 #[test]
 fn only_named_push_services_are_spoken_to() {
-    let (usual, own) = (web_push(&[]), web_push(&[("push_hosts", "push.intra.example, 127.0.0.1")]));
+    let (usual, own) = (web_push(&[]), web_push(&[(PUSH_HOSTS, "push.intra.example, 127.0.0.1")]));
     for (endpoint, by_default, by_name) in [
         ("https://fcm.googleapis.com/fcm/send/x", true, true),
         ("https://web.push.apple.com/x", true, true),
@@ -67,8 +67,8 @@ fn only_named_push_services_are_spoken_to() {
         ("file:///etc/passwd", false, false),
         ("", false, false),
     ] {
-        assert_eq!(usual.endpoint(endpoint).is_some(), by_default, "{endpoint}");
-        assert_eq!(own.endpoint(endpoint).is_some(), by_name, "{endpoint}");
+        assert_eq!(endpoint_at(endpoint, &usual.hosts).is_some(), by_default, "{endpoint}");
+        assert_eq!(endpoint_at(endpoint, &own.hosts).is_some(), by_name, "{endpoint}");
     }
     let refused = submit(&usual, "https://evil.example/x").expect_err("refused");
     assert_eq!(

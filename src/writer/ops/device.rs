@@ -6,6 +6,7 @@ mod tests;
 use std::sync::Arc;
 
 use super::Target;
+use super::registry::OBJECTS_MAX;
 use crate::ledger::body::{Body, DeviceBody, DeviceCause};
 use crate::ledger::entry::Public;
 use crate::ledger::rows::{CustomerRow, DestinationRow, DeviceRow, keys};
@@ -14,6 +15,7 @@ use crate::model::location::{LocationHint, LocationSource};
 use crate::model::outgoing::{Message, ProviderError};
 use crate::model::subject::{Address, Subject, bounds};
 use crate::model::{BrandId, CustomerId, Instant, Span, SubjectId, ZoneName};
+use crate::provider::web_push::{PUSH_HOSTS, endpoint_at, named_hosts};
 use crate::writer::{Cx, Op, OpError, Priority};
 
 /// A report that changes nothing is written down again only after this long: apps report at every start.
@@ -51,6 +53,7 @@ impl Op for UpsertDevice {
 
     fn run(self, cx: &mut Cx<'_>) -> Result<KnownDevice, OpError> {
         cx.known_brand(&self.brand)?;
+        demand_push_service(cx, self.destination.as_ref())?;
         let address = Address::Device { app: self.app.clone(), installation: self.installation.clone() };
         let (known, _) = cx.find_subject(&address)?;
         let old = match &known {
@@ -143,6 +146,24 @@ fn demand_room(cx: &mut Cx<'_>, known: Option<&Subject>, customer: &CustomerId) 
         return Err(OpError::Precondition(why));
     }
     Ok(())
+}
+
+/// A browser's endpoint comes from anybody: one that is no push service is not even kept.
+fn demand_push_service(cx: &mut Cx<'_>, destination: Option<&Destination>) -> Result<(), OpError> {
+    let Some(Destination::Subscription { endpoint, .. }) = destination else { return Ok(()) };
+    let mut named = Vec::new();
+    for connection in cx.connections(OBJECTS_MAX)?.iter().filter(|c| c.provider == "web_push") {
+        let settings = connection.settings.iter().filter(|(name, _)| name == PUSH_HOSTS);
+        named.extend(settings.flat_map(|(_, hosts)| named_hosts(hosts)));
+    }
+    match endpoint_at(endpoint, &named) {
+        Some(_) => Ok(()),
+        None => Err(OpError::Invalid {
+            field: "device.subscription.endpoint",
+            rule: "must be at a push service that docs/providers.md lists, or one that push_hosts of a connection names"
+                .to_owned(),
+        }),
+    }
 }
 
 fn holder(cx: &mut Cx<'_>, fingerprint: &[u8; 32]) -> Result<Option<SubjectId>, OpError> {

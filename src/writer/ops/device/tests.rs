@@ -153,3 +153,33 @@ fn an_erased_person_leaves_no_row_of_an_installation() {
     assert_eq!(reader.look(|cx| holder(cx, &print)).expect("readable"), None);
     writer.check_fold();
 }
+
+#[test]
+fn an_endpoint_that_is_no_push_service_is_not_kept() {
+    let mut writer = shop();
+    for (endpoint, taken) in [
+        ("https://updates.push.services.mozilla.com/wpush/v2/a", true),
+        ("https://metadata.intra.example/latest", false),
+        ("https://169.254.169.254/latest", false),
+    ] {
+        let destination = Destination::Subscription {
+            endpoint: endpoint.to_owned(),
+            p256dh: vec![4; 65],
+            auth: vec![1; 16],
+        };
+        let told = UpsertDevice {
+            platform: PushPlatform::WebPush,
+            destination: Some(destination),
+            ..report(&writer, "i1", "")
+        };
+        let before = writer.entries().len();
+        let answer = writer.run(told);
+        assert_eq!(answer.is_ok(), taken, "{endpoint}");
+        if let Err(refused) = answer {
+            assert!(
+                refused.to_string().starts_with("device.subscription.endpoint: must be at a push service")
+            );
+            assert_eq!(writer.entries().len(), before);
+        }
+    }
+}
