@@ -33,6 +33,10 @@ use tonic::{Request, Status};
 use crate::echo::Echo;
 use crate::shop::{PEOPLE, SECRET, Shop, number};
 
+/// As in the binary; the echo has the same.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Calls under way at once, over so many connections.
 const IN_FLIGHT: usize = 512;
 const CONNECTIONS: usize = 4;

@@ -6,12 +6,20 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// A folded word and where it began.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word<'a> {
     /// Lower case, without accents; or one of the signs `% $ € £ ¥ ₹`.
-    pub text: String,
+    pub text: &'a str,
     /// Characters of the original text before it, plus one.
     pub position: usize,
+}
+
+/// The folded words of a text, one behind the other in one piece of memory: every text is read several times a send.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Words {
+    folded: String,
+    /// End of each word in `folded`, and its position.
+    places: Vec<(usize, usize)>,
 }
 
 /// Folds a text for comparison: compatibility forms, case, Latin accents. Marks of other scripts stay, they are letters.
@@ -52,35 +60,89 @@ pub(crate) fn is_apostrophe(c: char) -> bool {
 }
 
 /// The words of a text, folded. Apostrophes vanish (`don't` is `dont`); every other sign ends a word.
-pub fn words(text: &str) -> Vec<Word> {
-    let mut words: Vec<Word> = Vec::new();
-    let mut open = false;
-    for (at, c) in text.chars().enumerate() {
-        if c.is_alphanumeric() || is_combining_mark(c) {
-            if !open {
-                words.push(Word { text: String::new(), position: at + 1 });
-                open = true;
+pub fn words(text: &str) -> Words {
+    Words::of(text.chars(), text.len())
+}
+
+impl Words {
+    /// The words of these characters; `bytes` is about how long they are.
+    pub(crate) fn of(text: impl Iterator<Item = char>, bytes: usize) -> Words {
+        let mut words = Words { folded: String::with_capacity(bytes), places: Vec::with_capacity(bytes / 4) };
+        let (mut begun, mut open) = (0, None);
+        for (at, c) in text.enumerate() {
+            if c.is_alphanumeric() || is_combining_mark(c) {
+                if open.is_none() {
+                    (begun, open) = (words.folded.len(), Some(at + 1));
+                }
+                fold_into(&mut words.folded, c);
+                continue;
             }
-            if let Some(word) = words.last_mut() {
-                fold_into(&mut word.text, c);
+            if is_apostrophe(c) {
+                continue;
             }
-        } else if matches!(c, '%' | '$' | '€' | '£' | '¥' | '₹') {
-            words.push(Word { text: c.to_string(), position: at + 1 });
-            open = false;
-        } else if !is_apostrophe(c) {
-            open = false;
+            words.close(begun, open.take());
+            if matches!(c, '%' | '$' | '€' | '£' | '¥' | '₹') {
+                words.folded.push(c);
+                words.places.push((words.folded.len(), at + 1));
+            }
         }
+        words.close(begun, open);
+        words
     }
-    for word in words.iter_mut().filter(|word| !word.text.is_ascii()) {
-        word.text = word.text.nfc().collect();
+
+    fn close(&mut self, begun: usize, open: Option<usize>) {
+        let Some(position) = open else { return };
+        if !self.folded[begun..].is_ascii() {
+            let composed: String = self.folded[begun..].nfc().collect();
+            self.folded.replace_range(begun.., &composed);
+        }
+        self.places.push((self.folded.len(), position));
     }
-    words
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The word at `at`, from 0.
+    pub fn get(&self, at: usize) -> Option<Word<'_>> {
+        let &(end, position) = self.places.get(at)?;
+        let begun = at.checked_sub(1).map_or(0, |before| self.places[before].0);
+        Some(Word { text: &self.folded[begun..end], position })
+    }
+
+    /// The words from `at` on.
+    pub fn from(&self, at: usize) -> impl DoubleEndedIterator<Item = Word<'_>> {
+        (at..self.len()).filter_map(|at| self.get(at))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Word<'_>> {
+        self.from(0)
+    }
+
+    /// `length` words from `at` on, with a space between.
+    pub(crate) fn joined(&self, at: usize, length: usize) -> String {
+        let found: Vec<&str> = self.from(at).take(length).map(|word| word.text).collect();
+        found.join(" ")
+    }
+
+    /// Whether these words stand at `at`.
+    pub(crate) fn read<S: AsRef<str>>(&self, at: usize, phrase: &[S]) -> bool {
+        self.len() >= at + phrase.len()
+            && phrase.iter().zip(self.from(at)).all(|(said, word)| said.as_ref() == word.text)
+    }
 }
 
 /// Whether `phrase` (folded words) stands in `words` at `at`; a last word ending in `*` matches any ending.
-pub(crate) fn stands_at(phrase: &[String], words: &[Word], at: usize) -> bool {
+pub(crate) fn stands_at(phrase: &[String], words: &Words, at: usize) -> bool {
     words.len() >= at + phrase.len()
-        && phrase.iter().zip(&words[at..]).all(|(pattern, word)| match pattern.strip_suffix('*') {
+        && phrase.iter().zip(words.from(at)).all(|(pattern, word)| match pattern.strip_suffix('*') {
             Some(stem) => word.text.starts_with(stem),
             None => word.text == *pattern,
         })
@@ -109,7 +171,7 @@ impl<T> Phrases<T> {
     /// Every phrase that stands at a word, in the order of the list.
     pub(crate) fn at<'a>(
         &'a self,
-        words: &'a [Word],
+        words: &'a Words,
         at: usize,
     ) -> impl Iterator<Item = &'a (T, Vec<String>)> {
         let first = words.get(at).and_then(|word| word.text.chars().next());
@@ -157,11 +219,10 @@ mod tests {
 
     #[test]
     fn words_keep_their_place() {
-        let found: Vec<(String, usize)> =
-            words("Don’t: 20% off…€5!").into_iter().map(|w| (w.text, w.position)).collect();
-        assert_eq!(words("수신거부")[0].text, fold("수신거부"));
-        let expected = [("dont", 1), ("20", 8), ("%", 10), ("off", 12), ("€", 16), ("5", 17)];
-        assert_eq!(found, expected.map(|(w, p)| (w.to_owned(), p)));
+        let found = words("Don’t: 20% off…€5!");
+        let found: Vec<(&str, usize)> = found.iter().map(|w| (w.text, w.position)).collect();
+        assert_eq!(found, [("dont", 1), ("20", 8), ("%", 10), ("off", 12), ("€", 16), ("5", 17)]);
+        assert_eq!(words("수신거부").get(0).map(|w| w.text), Some(&*fold("수신거부")));
     }
 
     proptest! {
@@ -173,7 +234,7 @@ mod tests {
 
         #[test]
         fn positions_point_at_letters(text in any::<String>()) {
-            for word in words(&text) {
+            for word in words(&text).iter() {
                 prop_assert!(text.chars().nth(word.position - 1).is_some_and(|c| !c.is_whitespace()));
             }
         }

@@ -27,12 +27,12 @@ pub struct Link {
 /// too: `soon.Shop now` contains `soon.shop`. E-mail addresses do not count.
 pub fn find_links(text: &str) -> Vec<Link> {
     let mut links = Vec::new();
-    for (position, chunk) in chunks(text) {
-        match chunk.find("://") {
-            Some(at) => links.extend(schemed(&chunk[at + 3..], position)),
-            None => links.extend(bare(&chunk, position)),
-        }
-    }
+    each_chunk(text, |position, chunk| match chunk.find("://") {
+        Some(at) => links.extend(schemed(&chunk[at + 3..], position)),
+        // Without a dot there is no domain in it.
+        None if chunk.contains('.') => links.extend(bare(chunk, position)),
+        None => {}
+    });
     links
 }
 
@@ -84,32 +84,35 @@ pub fn is_shared_shortener(host: &str) -> bool {
         .any(|suffix| SHORTENERS.contains(suffix))
 }
 
-/// Runs without white space, quotes or brackets, with invisible characters removed and dot look-alikes folded.
-fn chunks(text: &str) -> Vec<(usize, String)> {
-    let mut chunks: Vec<(usize, String)> = Vec::new();
-    let mut open = false;
+/// Runs without white space, quotes or brackets, with invisible characters removed and dot look-alikes folded; and
+/// where each begins.
+fn each_chunk(text: &str, mut see: impl FnMut(usize, &str)) {
+    let (mut chunk, mut begun) = (String::new(), 0);
     for (at, c) in text.chars().enumerate() {
         if is_invisible(c) {
             continue;
         }
         if c.is_whitespace() || is_border(c) {
-            open = false;
+            if begun > 0 {
+                see(begun, &chunk);
+            }
+            chunk.clear();
+            begun = 0;
             continue;
         }
-        if !open {
-            chunks.push((at + 1, String::new()));
-            open = true;
+        if begun == 0 {
+            begun = at + 1;
         }
-        if let Some((_, chunk)) = chunks.last_mut() {
-            match c {
-                '\u{3002}' | '\u{ff61}' => chunk.push('.'),
-                '\\' => chunk.push('/'),
-                _ if c.is_ascii() => chunk.push(c),
-                _ => chunk.extend(std::iter::once(c).nfkc()),
-            }
+        match c {
+            '\u{3002}' | '\u{ff61}' => chunk.push('.'),
+            '\\' => chunk.push('/'),
+            _ if c.is_ascii() => chunk.push(c),
+            _ => chunk.extend(std::iter::once(c).nfkc()),
         }
     }
-    chunks
+    if begun > 0 {
+        see(begun, &chunk);
+    }
 }
 
 fn is_invisible(c: char) -> bool {

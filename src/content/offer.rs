@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::fold::{Phrases, Word, data_lines, pattern, words};
+use super::fold::{Phrases, Word, Words, data_lines, pattern, words};
 
 /// What makes a text promotional.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,22 +47,24 @@ static PHRASES: LazyLock<Phrases<OfferKind>> = LazyLock::new(|| {
 
 /// Finds every sign of an offer, in order of appearance.
 pub fn find_offers(text: &str) -> Vec<Offer> {
-    let words = words(text);
-    (0..words.len()).filter_map(|at| offer_at(&words, at)).collect()
+    in_words(&words(text))
 }
 
-fn offer_at(words: &[Word], at: usize) -> Option<Offer> {
+pub(super) fn in_words(words: &Words) -> Vec<Offer> {
+    (0..words.len()).filter_map(|at| offer_at(words, at)).collect()
+}
+
+fn offer_at(words: &Words, at: usize) -> Option<Offer> {
     let (kind, length) = listed(words, at).or_else(|| reduction(words, at)).or_else(|| price(words, at))?;
-    let found: Vec<&str> = words[at..at + length].iter().map(|w| w.text.as_str()).collect();
-    Some(Offer { kind, words: found.join(" "), position: words[at].position })
+    Some(Offer { kind, words: words.joined(at, length), position: words.get(at)?.position })
 }
 
-fn listed(words: &[Word], at: usize) -> Option<(OfferKind, usize)> {
+fn listed(words: &Words, at: usize) -> Option<(OfferKind, usize)> {
     PHRASES.at(words, at).max_by_key(|(_, phrase)| phrase.len()).map(|(kind, phrase)| (*kind, phrase.len()))
 }
 
 /// `20 % off`, `15 por ciento de descuento`, `$ 5 off`, `30 percent off`, `-20 %`.
-fn reduction(words: &[Word], at: usize) -> Option<(OfferKind, usize)> {
+fn reduction(words: &Words, at: usize) -> Option<(OfferKind, usize)> {
     let start = at + usize::from(is_currency(words.get(at)?));
     let mut next = start + 1;
     if !is_number(words.get(start)?) {
@@ -71,7 +73,7 @@ fn reduction(words: &[Word], at: usize) -> Option<(OfferKind, usize)> {
     let cents = words.get(next).is_some_and(is_number) && start > at;
     next += usize::from(cents);
     let percent = [&["%"][..], &["percent"], &["por", "ciento"], &["pour", "cent"]];
-    let unit = percent.iter().find(|unit| reads(words, next, unit)).map(|unit| unit.len());
+    let unit = percent.iter().find(|unit| words.read(next, unit)).map(|unit| unit.len());
     next += unit.unwrap_or(0);
     let off = [
         &["off"][..],
@@ -81,28 +83,24 @@ fn reduction(words: &[Word], at: usize) -> Option<(OfferKind, usize)> {
         &["de", "remise"],
         &["de", "reduction"],
     ];
-    let off = off.iter().find(|off| reads(words, next, off))?;
+    let off = off.iter().find(|off| words.read(next, off))?;
     (unit.is_some() || start > at).then_some((OfferKind::Discount, next + off.len() - at))
 }
 
 /// `$ 5`, `5 €`, `5 dollars`.
-fn price(words: &[Word], at: usize) -> Option<(OfferKind, usize)> {
+fn price(words: &Words, at: usize) -> Option<(OfferKind, usize)> {
     let (first, second) = (words.get(at)?, words.get(at + 1)?);
-    let named = matches!(second.text.as_str(), "dollars" | "usd" | "eur" | "euros" | "pesos" | "cad");
+    let named = matches!(second.text, "dollars" | "usd" | "eur" | "euros" | "pesos" | "cad");
     let amount =
         is_currency(first) && is_number(second) || is_number(first) && (named || is_currency(second));
     amount.then_some((OfferKind::Price, 2))
 }
 
-fn reads(words: &[Word], at: usize, phrase: &[&str]) -> bool {
-    words.len() >= at + phrase.len() && phrase.iter().zip(&words[at..]).all(|(p, w)| w.text == *p)
+fn is_currency(word: Word<'_>) -> bool {
+    matches!(word.text, "$" | "€" | "£" | "¥" | "₹")
 }
 
-fn is_currency(word: &Word) -> bool {
-    matches!(word.text.as_str(), "$" | "€" | "£" | "¥" | "₹")
-}
-
-fn is_number(word: &Word) -> bool {
+fn is_number(word: Word<'_>) -> bool {
     word.text.starts_with(|c: char| c.is_ascii_digit()) && word.text.bytes().all(|b| b.is_ascii_digit())
 }
 

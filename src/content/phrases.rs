@@ -7,13 +7,13 @@ use super::fold::{fold, words};
 
 /// Whether a text says one of the phrases.
 pub fn says(text: &str, phrases: &[&str]) -> bool {
-    let said: Vec<String> = words(text).into_iter().map(|word| word.text).collect();
+    let said = words(text);
     let squeezed: String = fold(text).chars().filter(|c| !c.is_whitespace()).collect();
     phrases.iter().any(|phrase| match is_worded(phrase) {
         true => {
             let phrase: Vec<&str> = phrase.split(' ').collect();
-            said.windows(phrase.len())
-                .any(|said| said.iter().zip(&phrase).all(|(word, part)| fits(word, part)))
+            let fits_at = |at| said.from(at).zip(&phrase).all(|(word, part)| fits(word.text, part));
+            (0..=said.len().saturating_sub(phrase.len())).any(|at| said.len() >= phrase.len() && fits_at(at))
         }
         false => {
             let phrase: String = fold(phrase).chars().filter(|c| !c.is_whitespace()).collect();

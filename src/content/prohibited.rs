@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::fold::{Phrases, Word, data_lines, pattern, words};
+use super::fold::{Phrases, Words, data_lines, pattern, words};
 
 /// A class of content US carriers forbid or allow only behind an age gate (jurisdictions 3.1, "Content").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,20 +88,18 @@ static PHRASES: LazyLock<Phrases<ProhibitedClass>> = LazyLock::new(|| {
 
 /// Finds every phrase of the list, in order of appearance. Links are read too: `casino.example` names a casino.
 pub fn find_prohibited(text: &str) -> Vec<ProhibitedWords> {
-    let words = words(text);
-    let words = &words;
+    in_words(&words(text))
+}
+
+pub(super) fn in_words(words: &Words) -> Vec<ProhibitedWords> {
     let at_each = |at: usize| {
         PHRASES.at(words, at).map(move |(class, phrase)| ProhibitedWords {
             class: *class,
-            words: joined(&words[at..at + phrase.len()]),
-            position: words[at].position,
+            words: words.joined(at, phrase.len()),
+            position: words.get(at).map_or(0, |word| word.position),
         })
     };
     (0..words.len()).flat_map(at_each).collect()
-}
-
-fn joined(words: &[Word]) -> String {
-    words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

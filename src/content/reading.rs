@@ -2,12 +2,12 @@
 
 use crate::model::facts::ContentFacts;
 
+use super::fold::words;
 use super::language::Language;
 use super::links::{find_links, is_shared_shortener};
-use super::offer::find_offers;
-use super::prohibited::find_prohibited;
 use super::segments::segment;
-use super::wording::{HowToStop, asks_reply_to_buy, names_brand, says_how_to_stop};
+use super::wording::{HowToStop, asks_to_buy, brand_beside, instruction_words, is_told};
+use super::{offer, prohibited, ways_out};
 
 /// Reads a rendered text. `target_host` is the host its short link leads to, which the text cannot tell.
 pub fn read_text(
@@ -18,20 +18,27 @@ pub fn read_text(
     target_host: Option<String>,
 ) -> ContentFacts {
     let segmentation = segment(&body);
-    let link_hosts = distinct(find_links(&body).into_iter().map(|link| link.host));
-    let prohibited = find_prohibited(&body).into_iter().map(|hit| format!("{:?}", hit.class).to_lowercase());
+    let (all, told, links) = (words(&body), instruction_words(&body), find_links(&body));
+    let has_brand_name = brand_beside(&body, &links, brand).is_some();
+    let has_opt_out = match how_to_stop {
+        HowToStop::Link(url) => !url.is_empty() && body.contains(url),
+        HowToStop::Reply => is_told(&told) || ways_out::says_phrase(&body),
+    };
+    let link_hosts = distinct(links.into_iter().map(|link| link.host));
+    let prohibited =
+        prohibited::in_words(&all).into_iter().map(|hit| format!("{:?}", hit.class).to_lowercase());
     ContentFacts {
         encoding: segmentation.encoding,
         segments: u32::try_from(segmentation.parts).unwrap_or(u32::MAX),
         language: language.map(|l| l.tag().to_owned()),
-        has_brand_name: names_brand(&body, brand),
-        has_opt_out: says_how_to_stop(&body, how_to_stop),
+        has_brand_name,
+        has_opt_out,
         shared_shorteners: link_hosts.iter().filter(|host| is_shared_shortener(host)).cloned().collect(),
         link_hosts,
         target_host,
         prohibited: distinct(prohibited),
-        offer_words: distinct(find_offers(&body).into_iter().map(|offer| offer.words)),
-        asks_reply_to_buy: asks_reply_to_buy(&body),
+        offer_words: distinct(offer::in_words(&all).into_iter().map(|offer| offer.words)),
+        asks_reply_to_buy: asks_to_buy(&told),
         body,
     }
 }

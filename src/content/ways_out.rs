@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use super::fold::fold;
+use super::fold::{Words, fold};
 
 /// Words a person sends.
 pub(super) const KEYWORDS: &[&str] = &[
@@ -207,16 +207,21 @@ static FOLDED: LazyLock<Vec<String>> = LazyLock::new(|| PHRASES.iter().map(|phra
 
 /// Whether one of the phrases is in the text.
 pub(super) fn says_phrase(text: &str) -> bool {
-    let text: String = fold(text).chars().filter(|c| !c.is_whitespace()).collect();
-    FOLDED.iter().any(|phrase| text.contains(phrase))
+    let mut text = fold(text);
+    text.retain(|c| !c.is_whitespace());
+    // A text in Latin letters alone holds none of the other scripts.
+    let latin = text.is_ascii();
+    FOLDED.iter().filter(|phrase| !latin || phrase.is_ascii()).any(|phrase| text.contains(phrase))
 }
 
 /// `STOP au 36111`, `STOP 36111`, `STOP SMS 36111`: the word, then the number to send it to (5 digits or more: four may be a year).
-pub(super) fn names_number(words: &[String]) -> bool {
-    let rest =
-        words.iter().skip(1).skip_while(|word| matches!(word.as_str(), "au" | "sms" | "al" | "an" | "to"));
-    words.first().is_some_and(|word| word == "stop")
-        && rest.take(1).any(|word| word.len() >= 5 && word.bytes().all(|b| b.is_ascii_digit()))
+pub(super) fn names_number(words: &Words, at: usize) -> bool {
+    let mut rest =
+        words.from(at + 1).skip_while(|word| matches!(word.text, "au" | "sms" | "al" | "an" | "to"));
+    words.get(at).is_some_and(|word| word.text == "stop")
+        && rest
+            .next()
+            .is_some_and(|word| word.text.len() >= 5 && word.text.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Where the text proper begins, in bytes: behind a label and the spaces after it.

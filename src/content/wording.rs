@@ -1,8 +1,10 @@
 //! What every marketing text carries: the brand's name and how to stop. Seen when there, added when missing.
 
-use super::fold::{Word, is_apostrophe, words};
+use std::borrow::Cow;
+
+use super::fold::{Words, is_apostrophe, words};
 use super::language::Language;
-use super::links::find_links;
+use super::links::{Link, find_links};
 use super::texts::texts;
 use super::ways_out::{self, FILLERS, KEYWORDS, PURPOSES, VERBS};
 
@@ -71,15 +73,21 @@ pub fn names_brand_first(text: &str, brand: &str) -> bool {
 /// Index of the word the brand's name begins with. Brands that are domains (`Booking.com`) are looked for in links
 /// too, those without letters (`♥`) by their signs.
 fn brand_position(text: &str, brand: &str) -> Option<usize> {
-    let name: String = words(brand).into_iter().map(|w| w.text).collect();
+    brand_beside(text, &find_links(text), brand)
+}
+
+/// The same where the text's links are known.
+pub(super) fn brand_beside(text: &str, links: &[Link], brand: &str) -> Option<usize> {
+    let named = words(brand);
+    let name: String = named.iter().map(|w| w.text).collect();
     if name.is_empty() {
         let at = text.find(brand.trim()).filter(|_| !brand.trim().is_empty())?;
         return Some(words(&text[..at]).len());
     }
-    let words = if find_links(brand).is_empty() { words_outside_links(text) } else { words(text) };
+    let words = if find_links(brand).is_empty() { words_outside(text, links) } else { words(text) };
     (0..words.len()).find(|&at| {
         let mut rest = name.as_str();
-        words[at..].iter().any(|word| match rest.strip_prefix(word.text.as_str()) {
+        words.from(at).any(|word| match rest.strip_prefix(word.text) {
             Some(next) => {
                 rest = next;
                 rest.is_empty()
@@ -92,15 +100,17 @@ fn brand_position(text: &str, brand: &str) -> Option<usize> {
     })
 }
 
-fn words_outside_links(text: &str) -> Vec<Word> {
-    let starts: Vec<usize> = find_links(text).iter().map(|link| link.position).collect();
-    let mut plain = String::with_capacity(text.len());
-    let mut inside = false;
-    for (at, c) in text.chars().enumerate() {
-        inside = (inside && !c.is_whitespace()) || starts.contains(&(at + 1));
-        plain.push(if inside { ' ' } else { c });
+/// The words of a text that stand in none of its links.
+fn words_outside(text: &str, links: &[Link]) -> Words {
+    if links.is_empty() {
+        return words(text);
     }
-    words(&plain)
+    let mut inside = false;
+    let plain = text.chars().enumerate().map(|(at, c)| {
+        inside = (inside && !c.is_whitespace()) || links.iter().any(|link| link.position == at + 1);
+        if inside { ' ' } else { c }
+    });
+    Words::of(plain, text.len())
 }
 
 /// Whether the text says how to stop: the opt-out page's address, or a keyword told as an instruction
@@ -109,42 +119,51 @@ pub fn says_how_to_stop(text: &str, how: HowToStop<'_>) -> bool {
     if let HowToStop::Link(url) = how {
         return !url.is_empty() && text.contains(url);
     }
-    let words = instruction_words(text);
-    (0..words.len()).any(|at| is_stop_instruction(&words, at)) || ways_out::says_phrase(text)
+    is_told(&instruction_words(text)) || ways_out::says_phrase(text)
+}
+
+/// Whether the words hold an instruction to stop.
+pub(super) fn is_told(words: &Words) -> bool {
+    (0..words.len()).any(|at| is_stop_instruction(words, at))
 }
 
 /// As `words`, but `STOP=end` and `STOP2END` fall apart into their instruction.
-fn instruction_words(text: &str) -> Vec<String> {
-    let text: String = text.chars().map(|c| if is_apostrophe(c) { ' ' } else { c }).collect();
-    let text = text.replace('=', " to ");
-    let mut apart = Vec::new();
-    for word in words(&text) {
-        match word.text.strip_prefix("stop2") {
-            Some(purpose) if !purpose.is_empty() => {
-                apart.extend(["stop".to_owned(), "to".to_owned(), purpose.to_owned()]);
-            }
-            _ => apart.push(word.text),
-        }
+pub(super) fn instruction_words(text: &str) -> Words {
+    let mut text = Cow::Borrowed(text);
+    if text.contains(is_apostrophe) {
+        text = text.replace(is_apostrophe, " ").into();
     }
-    apart
+    if text.contains('=') {
+        text = text.replace('=', " to ").into();
+    }
+    let whole = words(&text);
+    let glued = |text: &str| text.strip_prefix("stop2").is_some_and(|purpose| !purpose.is_empty());
+    if !whole.iter().any(|word| glued(word.text)) {
+        return whole;
+    }
+    let apart = |text: &str| if glued(text) { format!("stop to {}", &text[5..]) } else { text.to_owned() };
+    words(&whole.iter().map(|word| apart(word.text)).collect::<Vec<_>>().join(" "))
 }
 
-fn is_stop_instruction(words: &[String], at: usize) -> bool {
-    if !KEYWORDS.contains(&words[at].as_str()) {
+fn is_stop_instruction(words: &Words, at: usize) -> bool {
+    let Some(word) = words.get(at).map(|word| word.text).filter(|word| KEYWORDS.contains(word)) else {
         return false;
-    }
-    let before = words[..at].iter().rev().find(|w| !FILLERS.contains(&w.as_str()));
-    let told = before.is_some_and(|w| VERBS.contains(&w.as_str()));
-    let reads = |purpose: &&[&str]| {
-        words.len() > at + purpose.len() && purpose.iter().zip(&words[at + 1..]).all(|(p, w)| w == p)
     };
+    let before = (0..at).rev().filter_map(|at| words.get(at)).find(|w| !FILLERS.contains(&w.text));
+    let told = before.is_some_and(|w| VERBS.contains(&w.text));
     // English `end` and `cancel` are ordinary words: only a verb before them makes an instruction.
-    let plain = !matches!(words[at].as_str(), "end" | "cancel" | "quit" | "salir" | "cancelar" | "parar");
-    told || plain && PURPOSES.iter().any(reads) || ways_out::names_number(&words[at..])
+    let plain = !matches!(word, "end" | "cancel" | "quit" | "salir" | "cancelar" | "parar");
+    told || plain && PURPOSES.iter().any(|purpose| words.read(at + 1, purpose))
+        || ways_out::names_number(words, at)
 }
 
 /// Whether the text asks to buy, pay or approve by replying, which carriers forbid for cart reminders (CA6).
 pub fn asks_reply_to_buy(text: &str) -> bool {
+    asks_to_buy(&instruction_words(text))
+}
+
+/// The same of words that fell apart already.
+pub(super) fn asks_to_buy(words: &Words) -> bool {
     const BUY: [&str; 16] = [
         "buy",
         "order",
@@ -163,12 +182,11 @@ pub fn asks_reply_to_buy(text: &str) -> bool {
         "achat",
         "approuver",
     ];
-    let words = instruction_words(text);
-    let is_buy = |at: usize| words.get(at).is_some_and(|w| BUY.contains(&w.as_str()));
-    let joins =
-        |at: usize| words.get(at).is_some_and(|w| matches!(w.as_str(), "to" | "para" | "pour" | "and" | "2"));
-    (0..words.len()).filter(|&at| VERBS.contains(&words[at].as_str())).any(|verb| {
-        let at = verb + 1 + words[verb + 1..].iter().take_while(|w| FILLERS.contains(&w.as_str())).count();
+    let is_one = |at: usize, of: &[&str]| words.get(at).is_some_and(|word| of.contains(&word.text));
+    let is_buy = |at: usize| is_one(at, &BUY);
+    let joins = |at: usize| is_one(at, &["to", "para", "pour", "and", "2"]);
+    (0..words.len()).filter(|&at| is_one(at, &VERBS)).any(|verb| {
+        let at = verb + 1 + words.from(verb + 1).take_while(|w| FILLERS.contains(&w.text)).count();
         is_buy(at) || joins(at) && is_buy(at + 1) || joins(at + 1) && is_buy(at + 2)
     })
 }

@@ -208,8 +208,8 @@ fn witnessed(class: ReplyClass, flag: Option<&str>) -> (ReplyClass, bool) {
 
 /// The program whose keyword the whole text is.
 fn keyword_of(text: &str, programs: Vec<Program>) -> Option<(Program, Keyword)> {
-    let said: Vec<String> = words(text).into_iter().map(|w| w.text).collect();
-    let is_said = |k: &&Keyword| words(&k.word).into_iter().map(|w| w.text).eq(said.iter().cloned());
+    let said = words(text);
+    let is_said = |k: &&Keyword| words(&k.word).iter().map(|w| w.text).eq(said.iter().map(|w| w.text));
     programs.into_iter().find_map(|program| {
         let keyword = program.keywords.iter().find(is_said).cloned()?;
         Some((program, keyword))
