@@ -195,7 +195,7 @@ impl Engine {
     fn in_order(&self, question: &Question) -> Result<Facts, SituationError> {
         let (mut facts, _, _) = self.situation(question).build(self.zones())?;
         let number = &question.number;
-        facts.place = place::place_facts(Some(&number.phone), &question.hints, question.at);
+        facts.place = place::place_facts(Some(&number.phone), number.country, &question.hints, question.at);
         if question.channel == Channel::Sms {
             facts.number =
                 Some(NumberFacts { valid: number.valid, kind: number.kind, country: number.country });
@@ -274,7 +274,7 @@ fn sources(question: &Question) -> Vec<Source> {
         zones: names(&number.zones),
     }];
     all.extend(question.hints.iter().map(|hint| {
-        let alone = place::place_facts(None, std::slice::from_ref(hint), question.at);
+        let alone = place::place_facts(None, None, std::slice::from_ref(hint), question.at);
         Source {
             source: name(hint.source).to_owned(),
             places: alone.jurisdictions,

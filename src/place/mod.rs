@@ -10,7 +10,6 @@ pub use intersect::intersect;
 
 use crate::model::facts::PlaceFacts;
 use crate::model::location::LocationHint;
-use crate::model::phone::parse_for_sending;
 use crate::model::{Country, Instant, Jurisdiction, Phone, ZoneName};
 
 use tables::{AREA_CODES, Area, CANADA, COUNTRY_ZONES, REGION_ZONES, ZIP3};
@@ -98,13 +97,15 @@ fn of_postal_code(country: Country, code: &str) -> Area {
     }
 }
 
-/// Every candidate place of a person: by number, and by the hints kept about them.
-pub fn place_facts(phone: Option<&Phone>, hints: &[LocationHint], at: Instant) -> PlaceFacts {
-    let country = |phone: &Phone| parse_for_sending(phone.expose(), None).ok().and_then(|n| n.country);
-    let number = phone.map(|phone| match phone.area_code() {
-        Some(code) => of_area_code(code),
-        None => of_country(country(phone)),
-    });
+/// Every candidate place of a person: by number, whose `country` the numbering plan told, and by the hints kept about
+/// them.
+pub fn place_facts(
+    phone: Option<&Phone>,
+    country: Option<Country>,
+    hints: &[LocationHint],
+    at: Instant,
+) -> PlaceFacts {
+    let number = phone.map(|phone| candidates(phone, country));
     intersect(number.as_ref(), hints, at)
 }
 

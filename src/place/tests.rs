@@ -269,9 +269,10 @@ fn a_number_alone_names_its_places() {
         ("+12115550123", " |  unknown"),
     ] {
         let phone = Phone::from_e164(number).expect("E.164");
-        assert_eq!(told(&place_facts(Some(&phone), &[], NOW)), expected);
+        let country = crate::model::phone::parse_for_sending(number, None).ok().and_then(|n| n.country);
+        assert_eq!(told(&place_facts(Some(&phone), country, &[], NOW)), expected);
     }
-    assert_eq!(told(&place_facts(None, &[], NOW)), " |  unknown");
+    assert_eq!(told(&place_facts(None, None, &[], NOW)), " |  unknown");
 }
 
 #[test]

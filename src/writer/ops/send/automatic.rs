@@ -2,7 +2,7 @@
 //! as every other message, with limits of their own.
 
 use super::draft::{Draft, find_brand, find_program, program_sender, subject_at};
-use super::{Phase, json_sha256, judge, record, text};
+use super::{Phase, Whereabouts, json_sha256, judge, record, text};
 use crate::content::automatic::{AutomaticText as Wording, ProgramWording, automatic_text};
 use crate::content::language::Language;
 use crate::model::facts::{AutomaticKind, AutomaticText, OnHold};
@@ -48,9 +48,10 @@ fn draft(cx: &mut Cx<'_>, wish: &AutomaticSend, id: MessageId) -> Result<Draft, 
     let brand = find_brand(cx, program.brand.as_str())?;
     let to = cx.subject(&wish.subject)?.address.clone();
     let subject = subject_at(cx, &to)?;
+    let whereabouts = Whereabouts::of(&subject, &[], cx.now);
     let sender = match &wish.sender {
         Some(id) => cx.sender(id.as_str())?,
-        None => program_sender(cx, &program, &subject, &to, Channel::Sms)?,
+        None => program_sender(cx, &program, &subject, &whereabouts, Channel::Sms)?,
     };
     let language = text::language(&subject, &brand);
     let body = words(wish.kind, &program, &brand, language);
@@ -90,7 +91,7 @@ fn draft(cx: &mut Cx<'_>, wish: &AutomaticSend, id: MessageId) -> Result<Draft, 
         actor: "gateway".to_owned(),
         push: None,
     };
-    Ok(Draft { spec, subject, cart: None, hints: Vec::new(), drains_at: None })
+    Ok(Draft { spec, subject, cart: None, hints: Vec::new(), whereabouts, drains_at: None })
 }
 
 /// When such a text last left: for HELP any of them counts, for the others those called for by the same thing.

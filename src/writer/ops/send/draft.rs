@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::facts::Whereabouts;
 use super::push::{self, Makings, Way};
 use super::route::{is_usable, of_pool, serves};
 use super::{SendRequest, Words, has_room, text};
@@ -28,6 +29,8 @@ pub struct Draft {
     /// The cart as it will stand.
     pub cart: Option<CartChange>,
     pub hints: Vec<LocationHint>,
+    /// With those hints, at the batch's instant.
+    pub whereabouts: Whereabouts,
     /// When the sender's lane is free.
     pub drains_at: Option<Instant>,
 }
@@ -68,8 +71,9 @@ impl Draft {
         if !has_room(&subject) {
             return Err(OpError::SubjectBusy("16 messages wait for them already"));
         }
+        let whereabouts = Whereabouts::of(&subject, &request.hints, cx.now);
         let sender = match channel {
-            Channel::Sms => choose_sender(cx, request, &program, &subject, &to)?,
+            Channel::Sms => choose_sender(cx, request, &program, &subject, &whereabouts)?,
             Channel::Push => push::sender(cx, request, &program, &subject)?,
         };
         let language = text::language(&subject, &brand);
@@ -94,7 +98,7 @@ impl Draft {
         if link.is_none() && needs_way_out(&words, &program, sender.as_ref()) {
             link = opt_out_link(cx, request, &brand)?;
         }
-        let label = text::label(cx, &subject, &request.hints, &brand, &program, sender.as_ref(), channel);
+        let label = text::label(cx, &whereabouts.place, &brand, &program, sender.as_ref(), channel);
         let notification = match &request.words {
             Words::Push(words) if channel == Channel::Push => Some((
                 words,
@@ -128,7 +132,7 @@ impl Draft {
             )?,
         };
         let coupon_ends = coupon::expires_at(cx, &brand.id, coupon.as_ref(), cx.now)?;
-        let zone = text::zone_of(cx, &subject, &request.hints)?;
+        let zone = whereabouts.zone();
         let preview = text::fill(&rendered, coupon.as_ref(), coupon_ends, &zone, cx, language);
         let parts = crate::content::segments::segment(&preview);
         let counted =
@@ -176,7 +180,7 @@ impl Draft {
             actor: request.actor.clone(),
             push,
         };
-        Ok(Draft { spec, subject, cart, hints: request.hints.clone(), drains_at })
+        Ok(Draft { spec, subject, cart, hints: request.hints.clone(), whereabouts, drains_at })
     }
 }
 
@@ -202,7 +206,7 @@ fn choose_sender(
     request: &SendRequest,
     program: &Program,
     subject: &Subject,
-    to: &Address,
+    whereabouts: &Whereabouts,
 ) -> Result<Option<Sender>, OpError> {
     if let Some(id) = &request.sender {
         return match cx.sender(id.as_str())? {
@@ -210,7 +214,7 @@ fn choose_sender(
             None => Err(OpError::NotFound { what: "sender", id: id.to_string() }),
         };
     }
-    program_sender(cx, program, subject, to, Channel::Sms)
+    program_sender(cx, program, subject, whereabouts, Channel::Sms)
 }
 
 /// The sender a program uses for a person: the one they know, else the first of the program's that fits their country,
@@ -219,7 +223,7 @@ pub(super) fn program_sender(
     cx: &mut Cx<'_>,
     program: &Program,
     subject: &Subject,
-    to: &Address,
+    whereabouts: &Whereabouts,
     channel: Channel,
 ) -> Result<Option<Sender>, OpError> {
     let mut fitting = Vec::new();
@@ -227,8 +231,7 @@ pub(super) fn program_sender(
         fitting.extend(cx.sender(id.as_str())?.filter(|sender| serves(sender, &program.brand, channel)));
     }
     let last = subject.last_senders.iter().find(|(p, _)| *p == program.id).map(|(_, s)| s);
-    let number = to.phone().and_then(|p| crate::model::phone::parse_for_sending(p.expose(), None).ok());
-    let country = number.and_then(|n| n.country);
+    let country = whereabouts.number.as_ref().and_then(|number| number.country);
     let local = |s: &Sender| country.is_some() && country == s.country.parse().ok();
     if let Some(at) = fitting.iter().position(|s| Some(&s.id) == last && is_usable(s)) {
         return Ok(Some(fitting.swap_remove(at)));
@@ -244,7 +247,7 @@ pub(super) fn program_sender(
     }
     let alike = |s: &Sender| s.pool == first.pool && s.country == first.country && is_usable(s);
     let pool: Vec<Sender> = fitting.into_iter().filter(alike).collect();
-    Ok(of_pool(pool, &cx.env.fold.address_key(to)).or(Some(first)))
+    Ok(of_pool(pool, &cx.env.fold.address_key(&subject.address)).or(Some(first)))
 }
 
 /// Whether a text without any link still has to carry one: its sender hears no STOP, or its words ask for it.

@@ -17,11 +17,12 @@ use crate::model::facts::{
 use crate::model::location::LocationHint;
 use crate::model::notification::PushSpec;
 use crate::model::outgoing::MessageSpec;
-use crate::model::phone::parse_for_sending;
+use crate::model::phone::{ParsedNumber, parse_for_sending};
 use crate::model::registry::{Brand, Program, Sender};
 use crate::model::subject::{Address, Subject};
 use crate::model::{
     Category, Channel, Code, Instant, Medium, MessageId, OptOut, OptOutScope, OptOutSource, Span, Verdict,
+    ZoneName,
 };
 use crate::writer::ops::coupon;
 use crate::writer::{Cx, OpError};
@@ -34,6 +35,45 @@ pub fn facts_for(
     subject: &Subject,
     cart: Option<&Cart>,
     hints: &[LocationHint],
+    drains_at: Option<Instant>,
+    at: Instant,
+) -> Result<Facts, OpError> {
+    facts_there(cx, spec, subject, cart, Whereabouts::of(subject, hints, at), drains_at, at)
+}
+
+/// What the number says, and where the person may be at an instant: by number, by what is kept, by what the request
+/// says. Read once a decision, because reading a number is dear.
+#[derive(Debug, Clone)]
+pub struct Whereabouts {
+    pub number: Option<ParsedNumber>,
+    pub place: PlaceFacts,
+}
+
+impl Whereabouts {
+    pub fn of(subject: &Subject, hints: &[LocationHint], at: Instant) -> Whereabouts {
+        let phone = subject.address.phone();
+        let number = phone.as_ref().and_then(|phone| parse_for_sending(phone.expose(), None).ok());
+        let mut all = subject.hints.clone();
+        all.extend_from_slice(hints);
+        let country = number.as_ref().and_then(|number| number.country);
+        let place = crate::place::place_facts(phone.as_ref(), country, &all, at);
+        Whereabouts { number, place }
+    }
+
+    /// The zone whose clock the person most likely reads: their own word, else the first candidate.
+    pub fn zone(&self) -> ZoneName {
+        let utc = || "UTC".parse().expect("a zone name");
+        self.place.zones.first().cloned().unwrap_or_else(utc)
+    }
+}
+
+/// As [`facts_for`], of somebody whose whereabouts at `at` are known.
+pub(super) fn facts_there(
+    cx: &mut Cx<'_>,
+    spec: &MessageSpec,
+    subject: &Subject,
+    cart: Option<&Cart>,
+    whereabouts: Whereabouts,
     drains_at: Option<Instant>,
     at: Instant,
 ) -> Result<Facts, OpError> {
@@ -61,9 +101,9 @@ pub fn facts_for(
     Ok(Facts {
         content,
         sender: sender.as_ref().map(sender_facts),
-        number: number_facts(&spec.to),
+        number: number_facts(&spec.to, whereabouts.number.as_ref()),
         device,
-        place: place_of(subject, hints, at),
+        place: whereabouts.place,
         reach: reach_facts(cx, subject)?,
         cart: match cart {
             Some(cart) => Some(cart_facts(cx, cart, spec)?),
@@ -141,20 +181,12 @@ fn sender_facts(sender: &Sender) -> SenderFacts {
     }
 }
 
-fn number_facts(to: &Address) -> Option<NumberFacts> {
+fn number_facts(to: &Address, number: Option<&ParsedNumber>) -> Option<NumberFacts> {
     let Address::Phone(_) = to else { return None };
-    let parsed = to.phone().and_then(|phone| parse_for_sending(phone.expose(), None).ok());
-    Some(match parsed {
+    Some(match number {
         Some(number) => NumberFacts { valid: number.valid, kind: number.kind, country: number.country },
         None => NumberFacts { valid: false, kind: crate::model::phone::NumberKind::Unknown, country: None },
     })
-}
-
-/// Where a person may be: by number, by what is kept, by what this request says.
-pub fn place_of(subject: &Subject, hints: &[LocationHint], at: Instant) -> PlaceFacts {
-    let mut all = subject.hints.clone();
-    all.extend_from_slice(hints);
-    crate::place::place_facts(subject.address.phone().as_ref(), &all, at)
 }
 
 fn reach_facts(cx: &mut Cx<'_>, subject: &Subject) -> Result<Vec<PersonFacts>, OpError> {

@@ -14,8 +14,7 @@ use sha2::{Digest, Sha256};
 pub use super::link::short_url;
 pub use automatic::{AutomaticSend, send_automatic};
 pub use draft::Draft;
-pub use facts::facts_for;
-pub use facts::state_hash;
+pub use facts::{Whereabouts, facts_for, state_hash};
 pub(super) use facts::{jitter, state_hashes};
 pub(super) use push::{Way, filled, other_installation};
 pub(super) use text::{final_text, zone_of};
@@ -137,8 +136,13 @@ fn judge(
     phase: Phase,
     at: Instant,
 ) -> Result<(Verdict, Box<Inputs>), OpError> {
-    let facts = facts_for(cx, &draft.spec, &draft.subject, draft.cart(), &draft.hints, draft.drains_at, at)?;
-    let request = request_of(&draft.spec, phase, &draft.subject);
+    let whereabouts = match at == cx.now {
+        true => draft.whereabouts.clone(),
+        false => Whereabouts::of(&draft.subject, &draft.hints, at),
+    };
+    let (spec, subject) = (&draft.spec, &*draft.subject);
+    let facts = facts::facts_there(cx, spec, subject, draft.cart(), whereabouts, draft.drains_at, at)?;
+    let request = request_of(spec, phase, subject);
     let verdict = decide(&cx.policies.engine, &facts, &request, at);
     Ok((verdict, Box::new(Inputs { facts, request })))
 }
@@ -169,7 +173,7 @@ fn record(
     inputs: Box<Inputs>,
     request_sha256: [u8; 32],
 ) -> Result<Message, OpError> {
-    let Draft { mut spec, subject, cart, hints, drains_at } = draft;
+    let Draft { mut spec, subject, cart, hints, whereabouts: _, drains_at } = draft;
     let hashes = state_hashes(cx, &subject)?;
     if subject.chain_length == 0 {
         spec.subject = cx.subject_for(&spec.to)?;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::content::language::Language;
 use crate::content::render::Template;
 use crate::content::wording::{HowToStop, complete};
-use crate::model::location::LocationHint;
+use super::facts::Whereabouts;
+use crate::model::facts::PlaceFacts;
 use crate::model::outgoing::{MessageCoupon, MessageLink, MessageSpec};
 use crate::model::registry::{Brand, Program, Sender};
 use crate::model::subject::Subject;
@@ -36,15 +37,14 @@ pub fn how_to_stop<'a>(sender: Option<&Sender>, opt_out_url: &'a str) -> HowToSt
 /// The words some law of the places in question wants before everything else, as in `(광고)`; the first, if several.
 pub fn label(
     cx: &Cx<'_>,
-    subject: &Subject,
-    hints: &[LocationHint],
+    place: &PlaceFacts,
     brand: &Brand,
     program: &Program,
     sender: Option<&Sender>,
     channel: Channel,
 ) -> Option<String> {
     let policy = cx.policies.engine.policy();
-    let places = policy.expand(&super::facts::place_of(subject, hints, cx.now).jurisdictions).places;
+    let places = policy.expand(&place.jurisdictions).places;
     let query = Query {
         places: &places,
         channel,
@@ -145,13 +145,6 @@ fn local(at: Instant, zone: &ZoneName, cx: &Cx<'_>, language: Language) -> Strin
     jiff::fmt::strtime::format(format, &at.to_jiff().to_zoned(zone)).unwrap_or_default()
 }
 
-/// The zone whose clock a person most likely reads: their own word, else the first candidate.
-pub fn zone_of(cx: &mut Cx<'_>, subject: &Subject, hints: &[LocationHint]) -> Result<ZoneName, OpError> {
-    let place = super::facts::place_of(subject, hints, cx.now);
-    let utc = || "UTC".parse().expect("a zone name");
-    Ok(place.zones.first().cloned().unwrap_or_else(utc))
-}
-
 /// The text as it leaves, its coupon valid until `coupon_expires_at`.
 pub fn final_text(
     cx: &mut Cx<'_>,
@@ -159,7 +152,10 @@ pub fn final_text(
     subject: &Subject,
     coupon_expires_at: Option<Instant>,
 ) -> Result<String, OpError> {
-    let zone = zone_of(cx, subject, &[])?;
+    if spec.coupon.is_none() {
+        return Ok(spec.text.clone());
+    }
+    let zone = Whereabouts::of(subject, &[], cx.now).zone();
     let language = Language::from_tag(&spec.language).unwrap_or_default();
     Ok(fill(&spec.text, spec.coupon.as_ref(), coupon_expires_at, &zone, cx, language))
 }
