@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
-use rand::{RngCore, SeedableRng, TryRngCore};
+use rand::{RngCore, SeedableRng};
 
 /// A source of random bytes fit for keys (the seeded twin: for tests and simulation only).
 pub trait Entropy: Send + Sync + 'static {
@@ -28,15 +28,14 @@ impl dyn Entropy {
     }
 }
 
-/// The operating system's generator.
+/// `rand`'s generator of each thread: ChaCha with 12 rounds, seeded by the operating system and again every 64 KiB.
+/// A send takes several nonces and codes; asking the system for each was 4 % of the writer's time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn fill(&self, out: &mut [u8]) {
-        rand::rngs::OsRng
-            .try_fill_bytes(out)
-            .expect("the system's random source answers, or nothing is safe");
+        rand::rng().fill_bytes(out);
     }
 }
 

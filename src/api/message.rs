@@ -27,7 +27,7 @@ use crate::pb::consentry::v1::message_service_server::MessageService;
 use crate::pb::consentry::v1::send_messages_response::Result as Item;
 use crate::writer::ops::cancel::CancelMessage;
 use crate::writer::ops::send::{Send, SendAnswer, SendRequest, check};
-use crate::writer::{Cx, OpError};
+use crate::writer::{Cx, Op, OpError};
 
 /// Requests of one stream that may be unanswered.
 const UNANSWERED_MAX: usize = 256;
@@ -59,7 +59,11 @@ impl Messages {
             Err(error) => return self.repeat_after_its_time(caller, known, request, error),
         };
         caller.check_brand(&asked.brand)?;
-        match self.hands.write(Send(asked)).await {
+        let send = match self.hands.writer().has_room(Send::PRIORITY) {
+            true => Send::prepared(asked, self.hands.reader()),
+            false => Send::new(asked),
+        };
+        match self.hands.write(send).await {
             Ok(answer) => self.answer(&answer),
             Err(ApiError::SubjectBusy(what)) => Ok(self.busy(what)),
             Err(error) => Err(error),

@@ -4,7 +4,7 @@
 //! free to change shape between releases (the index's schema number then forces a rebuild).
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -41,7 +41,19 @@ struct Slot {
 /// The index as one batch sees it: a base that does not move, and the batch's own changes on top.
 pub struct State<'a> {
     base: &'a dyn KvRead,
-    slots: BTreeMap<Vec<u8>, Slot>,
+    slots: HashMap<Vec<u8>, Slot>,
+    /// A range was read: which rows it would have found cannot be told from the slots.
+    ranged: bool,
+}
+
+/// Every row somebody looked at while nothing changed, and how it stood.
+pub struct Reads(Vec<(Vec<u8>, Option<Shared>)>);
+
+impl Reads {
+    /// Keys of the rows, also of those that were not there.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|(key, _)| key.as_slice())
+    }
 }
 
 /// One change of the index: a key and its new bytes, or none to delete it.
@@ -78,7 +90,7 @@ pub fn sized(text: &str) -> Vec<u8> {
 impl<'a> State<'a> {
     /// State as `base` has it, unchanged so far.
     pub fn over(base: &'a dyn KvRead) -> Self {
-        Self { base, slots: BTreeMap::new() }
+        Self { base, slots: HashMap::new(), ranged: false }
     }
 
     /// The row under `key`, if there is one.
@@ -115,11 +127,12 @@ impl<'a> State<'a> {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Arc<R>)>, StateError> {
+        self.ranged = true;
+        let within = |key: &[u8]| key.starts_with(prefix) && after.is_none_or(|after| key > after);
         let changed: Vec<Vec<u8>> = self
             .slots
-            .range(prefix.to_vec()..)
-            .take_while(|(k, _)| k.starts_with(prefix))
-            .filter(|(k, s)| s.dirty && after.is_none_or(|a| k.as_slice() > a))
+            .iter()
+            .filter(|(key, slot)| slot.dirty && within(key))
             .map(|(k, _)| k.clone())
             .collect();
         let mut range = KeyRange::prefix(prefix);
@@ -147,11 +160,12 @@ impl<'a> State<'a> {
     /// Rows whose keys start with `prefix` against key order, at most `limit`, from `before` (exclusive) down. Reads the
     /// base alone: for those who look and never change.
     pub fn scan_back<R: Row>(
-        &self,
+        &mut self,
         prefix: &[u8],
         before: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Arc<R>)>, StateError> {
+        self.ranged = true;
         let mut range = KeyRange::prefix(prefix);
         if let Some(before) = before {
             range = range.before(before);
@@ -160,18 +174,38 @@ impl<'a> State<'a> {
         rows.into_iter().map(|(key, bytes)| Ok((key, Arc::new(decode_row::<R>(&bytes)?)))).collect()
     }
 
+    /// The rows looked at; none when rows were changed or ranges read: those cannot be checked row by row.
+    pub fn into_reads(self) -> Option<Reads> {
+        if self.ranged || self.slots.values().any(|slot| slot.dirty) {
+            return None;
+        }
+        Some(Reads(self.slots.into_iter().map(|(key, slot)| (key, slot.value)).collect()))
+    }
+
+    /// Whether this batch changed the row.
+    pub fn has_changed(&self, key: &[u8]) -> bool {
+        self.slots.get(key).is_some_and(|slot| slot.dirty)
+    }
+
+    /// Takes rows as read that are known to stand as they were.
+    pub fn take_reads(&mut self, reads: Reads) {
+        for (key, value) in reads.0 {
+            self.slots.entry(key).or_insert(Slot { value, encode: None, dirty: false });
+        }
+    }
+
     /// What this batch changed, in key order.
     pub fn into_changes(self) -> Vec<Change> {
-        self.slots
-            .into_iter()
-            .filter(|(_, slot)| slot.dirty)
-            .map(|(key, slot)| {
-                let bytes = match (slot.value, slot.encode) {
-                    (Some(value), Some(encode)) => Some(encode(&value)),
-                    _ => None,
-                };
-                (key, bytes)
-            })
-            .collect()
+        let mut changed: Vec<(Vec<u8>, Slot)> =
+            self.slots.into_iter().filter(|(_, slot)| slot.dirty).collect();
+        changed.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let encoded = changed.into_iter().map(|(key, slot)| {
+            let bytes = match (slot.value, slot.encode) {
+                (Some(value), Some(encode)) => Some(encode(&value)),
+                _ => None,
+            };
+            (key, bytes)
+        });
+        encoded.collect()
     }
 }

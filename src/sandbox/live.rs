@@ -255,7 +255,7 @@ impl Live {
             labels: Vec::new(),
             actor: ACTOR.to_owned(),
         };
-        let answer = self.run(Send(request)).await?;
+        let answer = self.run(Send::new(request)).await?;
         Ok(translate::acceptance(&self.reader, &answer.message.spec, answer.verdict))
     }
 

@@ -54,6 +54,12 @@ impl Batch {
     }
 }
 
+impl FromIterator<(Vec<u8>, Option<Vec<u8>>)> for Batch {
+    fn from_iter<I: IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>>(changes: I) -> Batch {
+        Batch { changes: changes.into_iter().collect() }
+    }
+}
+
 impl IntoIterator for Batch {
     type Item = (Vec<u8>, Option<Vec<u8>>);
     type IntoIter = std::collections::btree_map::IntoIter<Vec<u8>, Option<Vec<u8>>>;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cx::{Cx, EntrySource, Outcome, PendingEntry, Recorded};
 use super::env::Env;
 use super::op::{CallError, CommitProof, OpError, QueuedOp, Reply};
+use super::prepare::Recent;
 use super::queues::Room;
 use crate::ledger::body::Body;
 use crate::ledger::entry::{Entry, Public, SELLER_CHAIN};
@@ -94,6 +95,7 @@ pub struct Core {
     last: Instant,
     /// The policy set that was kept last.
     kept: Option<[u8; 32]>,
+    recent: Recent,
 }
 
 /// What the index remembers of its own making: entries applied, and its shape.
@@ -117,8 +119,11 @@ impl Core {
         keys: Arc<dyn KeySource + Send + Sync>,
     ) -> Result<Core, CoreError> {
         let last = log.last_instant().unwrap_or(Instant::EPOCH);
-        let mut core = Core { env, log, kv, source, keys, listeners: Vec::new(), last, kept: None };
+        // Whatever was thought out before this start is thought out again.
+        let recent = Recent::from(env.commits() + 1);
+        let mut core = Core { env, log, kv, source, keys, listeners: Vec::new(), last, kept: None, recent };
         core.catch_up()?;
+        core.env.set_commits(core.env.commits() + 1);
         Ok(core)
     }
 
@@ -224,8 +229,10 @@ impl Core {
         let kv = self.kv.clone();
         let (source, keys, env) = (self.source.clone(), self.keys.clone(), self.env.clone());
         let base = self.log.size();
-        let mut cx = Cx::new(&env, State::over(&*kv), &*source, &*keys, base, now);
-        self.keep_policy(cx.policies.engine.policy());
+        let policies = env.policies();
+        self.keep_policy(policies.engine.policy());
+        let mut cx = Cx::new(&env, State::over(&*kv), &*source, &*keys, base, now).after(&self.recent);
+        cx.policies = policies;
         let mut fatal = declare_engine(&mut cx).err().map(|e| e.to_string());
         for op in batch {
             let (reply, failed) = op.run(&mut cx);
@@ -256,7 +263,9 @@ impl Core {
     fn settle(&mut self, outcome: Outcome) -> Result<CommitProof, CoreError> {
         if !outcome.entries.is_empty() {
             self.log.append(&outcome.new_keys, &outcome.entries).map_err(CoreError::Log)?;
+            let newest = self.recent.committed(&outcome.changes);
             commit(&self.kv, outcome.changes, self.log.size())?;
+            self.env.set_commits(newest);
             let entries: Arc<[Entry]> = outcome.entries.into_iter().map(|pending| pending.entry).collect();
             for listener in &mut self.listeners {
                 listener(&entries);
@@ -295,13 +304,7 @@ fn answer(replies: Vec<Reply>, result: impl Fn() -> Result<CommitProof, CallErro
 }
 
 fn commit(kv: &SharedKv, changes: Vec<crate::ledger::state::Change>, through: u64) -> Result<(), KvError> {
-    let mut batch = Batch::new();
-    for (key, value) in changes {
-        match value {
-            Some(value) => batch.put(key, value),
-            None => batch.delete(key),
-        }
-    }
+    let mut batch = Batch::from_iter(changes);
     put_applied(&mut batch, through);
     kv.commit(batch)
 }

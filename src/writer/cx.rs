@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::env::{Env, Policies};
 use super::op::OpError;
+use super::prepare::{LIFE, Prepared, Recent};
 use crate::ledger::body::{Body, Object, SubjectBody};
 use crate::ledger::entry::{Entry, Kind, Leaf, Public, SELLER_CHAIN, leaf_hash};
 use crate::ledger::fold::raw_day_of;
 use crate::ledger::rows::{AddressRow, CustomerRow, RawDayRow, RegistryRow, SellerChain, keys};
-use crate::ledger::seal::{self, DataKey, KeySource};
-use crate::ledger::state::{Change, Row, State};
+use crate::ledger::seal::{self, DataKey, KeySource, Sealed};
+use crate::ledger::state::{Change, Reads, Row, State};
 use crate::model::subject::{Address, Subject, bounds};
 use crate::model::{BrandId, CustomerId, Instant, MessageId, SubjectId};
 
@@ -57,6 +58,17 @@ pub struct Cx<'a> {
     new_keys: Vec<(SubjectId, DataKey)>,
     entries: Vec<PendingEntry>,
     base: u64,
+    /// The writer's memory of what changed of late; readers have none.
+    recent: Option<&'a Recent>,
+}
+
+/// An entry that waits to be made.
+pub struct Planned {
+    subject: SubjectId,
+    brand: Option<BrandId>,
+    public: Public,
+    body: Body,
+    sealed: Option<Sealed>,
 }
 
 /// What a batch leaves behind.
@@ -77,7 +89,39 @@ impl<'a> Cx<'a> {
         now: Instant,
     ) -> Cx<'a> {
         let policies = env.policies();
-        Cx { state, now, env, policies, source, keys, new_keys: Vec::new(), entries: Vec::new(), base }
+        Cx {
+            state,
+            now,
+            env,
+            policies,
+            source,
+            keys,
+            new_keys: Vec::new(),
+            entries: Vec::new(),
+            base,
+            recent: None,
+        }
+    }
+
+    pub(super) fn after(self, recent: &'a Recent) -> Cx<'a> {
+        Cx { recent: Some(recent), ..self }
+    }
+
+    /// Every row looked at, for [`Prepared`]; none if anything was changed or cannot be checked row by row.
+    pub(super) fn into_reads(self) -> Option<Reads> {
+        self.state.into_reads()
+    }
+
+    /// The plan, if it would be thought out just so again: rows, policies and the second are still the same.
+    pub fn still_stands<P>(&mut self, prepared: Prepared<P>) -> Option<P> {
+        let Prepared { plan, reads, seen, at, policies } = prepared;
+        let fresh = at <= self.now && self.now.since(at) < LIFE && Arc::ptr_eq(&policies, &self.policies);
+        let untouched = !reads.keys().any(|key| self.state.has_changed(key));
+        if !fresh || !untouched || !self.recent?.unchanged_since(seen, &reads) {
+            return None;
+        }
+        self.state.take_reads(reads);
+        Some(plan)
     }
 
     /// Entries made so far in this batch.
@@ -115,10 +159,45 @@ impl<'a> Cx<'a> {
         public: Public,
         body: Body,
     ) -> Result<u64, OpError> {
+        let begun = self.chain_head(&subject, body.kind())?.0 > 0;
+        let key = self.data_key(&subject, begun)?;
+        let sealed = seal::seal(&*self.env.entropy, &key, &body.encode()?);
+        self.push(subject, brand, public, body, sealed)
+    }
+
+    /// An entry thought out, sealed where the chain has its key.
+    pub fn plan(
+        &self,
+        subject: SubjectId,
+        brand: Option<&BrandId>,
+        public: Public,
+        body: Body,
+    ) -> Result<Planned, OpError> {
+        let sealed = match self.keys.data_key(&subject).map_err(OpError::Fatal)? {
+            Some(key) => Some(seal::seal(&*self.env.entropy, &key, &body.encode()?)),
+            None => None,
+        };
+        Ok(Planned { subject, brand: brand.cloned(), public, body, sealed })
+    }
+
+    /// Makes a planned entry, as [`Cx::emit`].
+    pub fn emit_planned(&mut self, planned: Planned) -> Result<u64, OpError> {
+        let Planned { subject, brand, public, body, sealed } = planned;
+        match sealed {
+            Some(sealed) => self.push(subject, brand.as_ref(), public, body, sealed),
+            None => self.emit(subject, brand.as_ref(), public, body),
+        }
+    }
+
+    fn push(
+        &mut self,
+        subject: SubjectId,
+        brand: Option<&BrandId>,
+        public: Public,
+        body: Body,
+        sealed: Sealed,
+    ) -> Result<u64, OpError> {
         let (number, previous) = self.chain_head(&subject, body.kind())?;
-        let key = self.data_key(&subject, number > 0)?;
-        let plaintext = body.encode()?;
-        let sealed = seal::seal(&*self.env.entropy, &key, &plaintext);
         let leaf = Leaf {
             brand: brand.cloned(),
             subject,

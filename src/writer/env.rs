@@ -1,6 +1,7 @@
 //! What every operation may use besides state: policy, zones, secrets, randomness.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use secrecy::{ExposeSecret, SecretBox};
@@ -61,6 +62,7 @@ pub struct Env {
     policies: ArcSwap<Policies>,
     coupon_key: SecretBox<[u8; 32]>,
     lanes: ArcSwapOption<LaneTimes>,
+    commits: AtomicU64,
 }
 
 /// Tells when a throttle group's lane is free.
@@ -84,6 +86,7 @@ impl Env {
             policies: ArcSwap::from_pointee(policies),
             coupon_key: SecretBox::new(Box::new(coupon_key)),
             lanes: ArcSwapOption::empty(),
+            commits: AtomicU64::new(0),
         }
     }
 
@@ -95,6 +98,16 @@ impl Env {
     /// When a throttle group's lane is free; none: at once.
     pub fn lane_free_at(&self, group: &str, now: Instant) -> Option<Instant> {
         self.lanes.load().as_ref().and_then(|lanes| lanes(group, now))
+    }
+
+    /// Commits of the index that every later snapshot shows.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
+    }
+
+    /// The commit of that number is visible.
+    pub(super) fn set_commits(&self, newest: u64) {
+        self.commits.store(newest, Ordering::Release);
     }
 
     /// The policies in force now.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::core::Core;
-use super::op::{CallError, Durable, Op, QueuedOp};
+use super::op::{CallError, Durable, Op, Priority, QueuedOp};
 use super::queues::{PushError, QueueLimits, Queues, Room};
 use crate::model::Span;
 use crate::telemetry::metrics;
@@ -51,6 +51,11 @@ impl WriterHandle {
             Ok(answer) => answer,
             Err(_) => Err(CallError::Unavailable("its writer has stopped".to_owned())),
         }
+    }
+
+    /// Whether an operation of this priority would be taken in now.
+    pub fn has_room(&self, priority: Priority) -> bool {
+        self.queues.has_room(priority)
     }
 
     /// Whether operations are still taken in.

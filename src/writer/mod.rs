@@ -10,15 +10,17 @@ mod env;
 mod handle;
 mod op;
 pub mod ops;
+mod prepare;
 mod queues;
 mod reader;
 #[cfg(test)]
 pub mod testing;
 
 pub use self::core::{APPLIED_KEY, Core, CoreError, Listener, Log};
-pub use cx::{Cx, EntrySource, PendingEntry, Recorded, about_message};
+pub use cx::{Cx, EntrySource, PendingEntry, Planned, Recorded, about_message};
 pub use env::{Env, Policies};
 pub use handle::{WriterHandle, spawn};
 pub use op::{CallError, CommitProof, Durable, Op, OpError, Priority, Problem, QueuedOp};
+pub use prepare::Prepared;
 pub use queues::{QueueLimits, Queues, Room};
 pub use reader::Reader;

@@ -105,6 +105,15 @@ impl Queues {
         Ok(())
     }
 
+    /// Whether an operation of this priority would be queued now.
+    pub fn has_room(&self, priority: Priority) -> bool {
+        let inner = self.inner.lock();
+        let lane = priority as usize;
+        !inner.closed
+            && !self.room().refuses(priority)
+            && inner.queues[lane].len() < self.limits.waiting[lane]
+    }
+
     /// Waits for work and takes a batch of it; none once closed and empty.
     pub fn take(&self) -> Option<Vec<QueuedOp>> {
         let mut inner = self.inner.lock();

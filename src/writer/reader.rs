@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::cx::{Cx, EntrySource};
 use super::env::Env;
 use super::op::OpError;
+use super::prepare::Prepared;
 use crate::ledger::seal::KeySource;
 use crate::ledger::state::State;
 use crate::store::{KvError, KvRead, SharedKv};
@@ -37,6 +38,20 @@ impl Reader {
         let state = State::over(&*snapshot);
         let mut cx = Cx::new(&self.env, state, &*self.source, &*self.keys, self.source.size(), now);
         look(&mut cx)
+    }
+
+    /// Thinks an operation out on the newest durable state. None where that cannot be checked later, and where it failed:
+    /// then the writer does it, and says why.
+    pub fn prepare<P>(&self, think: impl FnOnce(&mut Cx<'_>) -> Result<P, OpError>) -> Option<Prepared<P>> {
+        // Before the snapshot: a commit between the two is then looked for twice, never missed.
+        let seen = self.env.commits();
+        let snapshot = self.kv.snapshot().ok()?;
+        let at = self.env.clock.now();
+        let state = State::over(&*snapshot);
+        let mut cx = Cx::new(&self.env, state, &*self.source, &*self.keys, self.source.size(), at);
+        let plan = think(&mut cx).ok()?;
+        let policies = cx.policies.clone();
+        Some(Prepared { plan, reads: cx.into_reads()?, seen, at, policies })
     }
 
     /// The rows of this moment, for walks over many that must not be remembered.

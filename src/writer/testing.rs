@@ -119,6 +119,11 @@ impl TestWriter {
         told.try_recv().expect("every operation is answered").map(|durable| durable.answer)
     }
 
+    /// Carries out a batch; whoever queued it has the answers.
+    pub fn run_batch(&mut self, batch: Vec<QueuedOp>) {
+        let _ = self.core.run(batch);
+    }
+
     /// Carries out operations in one batch, one after another, as callers that came at the same time.
     pub fn run_together<O: Op>(&mut self, ops: Vec<O>) -> Vec<Result<O::Answer, CallError>> {
         let (batch, told): (Vec<_>, Vec<_>) = ops.into_iter().map(QueuedOp::new).unzip();

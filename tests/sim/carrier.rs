@@ -94,6 +94,10 @@ impl Carrier {
         Carrier { clock, chance, habits, inner: Arc::default() }
     }
 
+    pub fn is_calm(&self) -> bool {
+        self.habits.calm
+    }
+
     fn below(&self, bound: u64) -> u64 {
         let chance: &dyn Entropy = &*self.chance;
         chance.below(bound)

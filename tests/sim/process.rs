@@ -27,7 +27,7 @@ use consentry::sandbox::carrier::webhooks::signature;
 use consentry::store::embedded::{Books, EmbeddedLog, EmbeddedOptions};
 use consentry::store::{KvOptions, SharedKv, kv};
 use consentry::writer::{
-    CallError, Core, CoreError, Durable, EntrySource, Env, Op, QueueLimits, Queues, WriterHandle,
+    CallError, Core, CoreError, Durable, EntrySource, Env, Op, QueueLimits, Queues, Reader, WriterHandle,
 };
 use parking_lot::Mutex;
 use tower::ServiceExt;
@@ -151,6 +151,30 @@ impl Process {
     ) {
         let writer = self.writer.clone();
         self.begin(async move { tell(writer.call(op).await) });
+    }
+
+    /// As [`Process::ask`], but the operation reaches the writer only after so many looks at what is under way.
+    pub fn ask_after<O: Op>(
+        &mut self,
+        mut looks: u64,
+        op: O,
+        tell: impl FnOnce(Result<Durable<O::Answer>, CallError>) -> Told + Send + 'static,
+    ) {
+        let writer = self.writer.clone();
+        self.begin(async move {
+            std::future::poll_fn(|_| {
+                looks = looks.saturating_sub(1);
+                if looks == 0 { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            tell(writer.call(op).await)
+        });
+    }
+
+    /// For those who think an operation out before its turn.
+    pub fn reader(&self) -> Reader {
+        let source = Arc::new(self.books.clone());
+        Reader::new(self.env.clone(), self.kv.clone(), source, self.books.keys().clone())
     }
 
     /// The carrier posts a webhook, signed.

@@ -111,8 +111,14 @@ impl World {
 
     pub fn submit(&mut self, wish: Wish) {
         let expected = MessageId::derive(&self.env.seller, &wish.key);
+        // As a gateway does it: thought out at once, carried out when its turn comes, now or much later.
+        let (prepared, looks) = (!self.one_in(4), if self.carrier.is_calm() { 0 } else { self.below(6) });
         let Some(process) = &mut self.process else { return };
-        process.ask(Send(request(&wish)), move |answer| match answer {
+        let send = match prepared {
+            true => Send::prepared(request(&wish), &process.reader()),
+            false => Send::new(request(&wish)),
+        };
+        process.ask_after(looks, send, move |answer| match answer {
             Ok(done) => {
                 assert_eq!(done.answer.message.spec.id, expected, "a key names one message");
                 Told::Accepted(expected)

@@ -10,7 +10,7 @@ use crate::ledger::rows::keys;
 use crate::model::cart::{Cart, CartState, Money};
 use crate::model::registry::Brand;
 use crate::model::{BrandId, CartId, Instant, MessageId, MessageState};
-use crate::writer::cx::Cx;
+use crate::writer::cx::{Cx, Planned};
 use crate::writer::op::{Op, OpError, Priority};
 
 /// No cart is older than this (2000-01-01): what is, is a wrong unit.
@@ -93,10 +93,18 @@ pub fn named_by_send(cx: &mut Cx<'_>, brand: &Brand, input: &CartInput) -> Resul
 
 /// Writes a change that was judged in this batch.
 pub fn write(cx: &mut Cx<'_>, change: CartChange, actor: &str) -> Result<Arc<Cart>, OpError> {
+    let cart = change.cart.clone();
+    let Some(entry) = planned(cx, change, actor)? else { return Ok(cart) };
+    cx.emit_planned(entry)?;
+    cart_of(cx, &cart.brand, &cart.id)?.ok_or_else(|| OpError::Fatal("a cart was not folded".to_owned()))
+}
+
+/// The entry of a change; none where nothing changed.
+pub fn planned(cx: &Cx<'_>, change: CartChange, actor: &str) -> Result<Option<Planned>, OpError> {
     if !change.changed {
-        return Ok(change.cart);
+        return Ok(None);
     }
-    let (brand, id) = (change.cart.brand.clone(), change.cart.id.clone());
+    let brand = change.cart.brand.clone();
     // The fold keeps the lists itself: an entry says what the shop said.
     let cart = Cart {
         subjects: Vec::new(),
@@ -106,8 +114,7 @@ pub fn write(cx: &mut Cx<'_>, change: CartChange, actor: &str) -> Result<Arc<Car
     };
     let public = Public { outcome: name(cart.state).to_owned(), ..Public::default() };
     let body = CartBody { cart, operation: None, actor: actor.to_owned() };
-    cx.emit(SELLER_CHAIN, Some(&brand), public, Body::Cart(body))?;
-    cart_of(cx, &brand, &id)?.ok_or_else(|| OpError::Fatal("a cart was not folded".to_owned()))
+    cx.plan(SELLER_CHAIN, Some(&brand), public, Body::Cart(body)).map(Some)
 }
 
 /// A cart's row.

@@ -2,7 +2,7 @@
 //! as every other message, with limits of their own.
 
 use super::draft::{Draft, find_brand, find_program, program_sender, subject_at};
-use super::{Phase, Whereabouts, json_sha256, judge, record, text};
+use super::{Phase, Whereabouts, json_sha256, judge, record, recording, text};
 use crate::content::automatic::{AutomaticText as Wording, ProgramWording, automatic_text};
 use crate::content::language::Language;
 use crate::model::facts::{AutomaticKind, AutomaticText, OnHold};
@@ -39,7 +39,8 @@ pub fn send_automatic(cx: &mut Cx<'_>, wish: AutomaticSend) -> Result<Option<Mes
     let draft = draft(cx, &wish, id)?;
     let (verdict, inputs) = judge(cx, &draft, Phase::Accept, cx.now)?;
     let sha256 = json_sha256(&draft.spec.text);
-    record(cx, draft, verdict, inputs, sha256)?;
+    let recording = recording(cx, draft, verdict, inputs, sha256)?;
+    record(cx, recording)?;
     Ok(Some(id))
 }
 

@@ -9,6 +9,8 @@ pub mod route;
 pub mod tests;
 mod text;
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 pub use super::link::short_url;
@@ -21,7 +23,8 @@ pub(super) use text::{final_text, zone_of};
 
 use super::{Target, cart, coupon};
 use crate::decide::decide;
-use crate::ledger::body::{Body, DecisionBody};
+use crate::ledger::body::{Body, DecisionBody, SubjectBody};
+use crate::ledger::entry::Public;
 use crate::ledger::rows::keys;
 use crate::model::cart::Money;
 use crate::model::facts::{AutomaticText, Inputs, OnHold, Phase, Request};
@@ -31,9 +34,9 @@ use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::subject::{Subject, bounds};
 use crate::model::{
     BrandId, CartId, Channel, Instant, MessageId, MessageState, Outcome, PoolId, ProgramId, SenderId, Span,
-    TemplateId, Verdict,
+    SubjectId, TemplateId, Verdict,
 };
-use crate::writer::{Cx, Op, OpError, Priority, about_message};
+use crate::writer::{Cx, Op, OpError, Planned, Prepared, Priority, Reader, about_message};
 
 /// A cart as a send names it.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,33 +91,78 @@ pub struct SendRequest {
 /// The message as it stands, and the verdict its attempt got first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SendAnswer {
-    pub message: Message,
+    pub message: Arc<Message>,
     pub verdict: Verdict,
     /// The key was used before for the same request.
     pub repeated: bool,
 }
 
 /// Accepts a message: one decision, recorded.
-pub struct Send(pub SendRequest);
+pub struct Send {
+    request: SendRequest,
+    plan: Option<Prepared<Plan>>,
+}
+
+impl Send {
+    /// To be thought out when its turn comes.
+    pub fn new(request: SendRequest) -> Send {
+        Send { request, plan: None }
+    }
+
+    /// Thought out now, on the caller's thread; again when its turn comes, if anything it rests on changed by then.
+    pub fn prepared(request: SendRequest, reader: &Reader) -> Send {
+        let plan = reader.prepare(|cx| plan(cx, &request));
+        Send { request, plan }
+    }
+}
 
 impl Op for Send {
     type Answer = SendAnswer;
     const PRIORITY: Priority = Priority::Api;
 
     fn run(self, cx: &mut Cx<'_>) -> Result<SendAnswer, OpError> {
-        let id = MessageId::derive(&cx.env.seller, &self.0.idempotency_key);
-        if let Some(known) = cx.get::<Message>(&keys::message(&id))? {
-            if known.request_sha256 != self.0.request_sha256 {
-                return Err(OpError::KeyReused);
+        let plan = match self.plan.and_then(|prepared| cx.still_stands(prepared)) {
+            Some(plan) => plan,
+            None => plan(cx, &self.request)?,
+        };
+        match plan {
+            Plan::Repeat(message) => {
+                Ok(SendAnswer { verdict: message.first.clone(), message, repeated: true })
             }
-            let (message, verdict) = ((*known).clone(), known.first.clone());
-            return Ok(SendAnswer { message, verdict, repeated: true });
+            Plan::Record(recording) => {
+                let message = record(cx, *recording)?;
+                Ok(SendAnswer { verdict: message.first.clone(), message, repeated: false })
+            }
         }
-        let draft = Draft::of_request(cx, &self.0, id)?;
-        let (verdict, inputs) = judge(cx, &draft, Phase::Accept, cx.now)?;
-        let message = record(cx, draft, verdict.clone(), inputs, self.0.request_sha256)?;
-        Ok(SendAnswer { message, verdict, repeated: false })
     }
+}
+
+/// What an attempt comes to.
+enum Plan {
+    /// The key named the same attempt before.
+    Repeat(Arc<Message>),
+    /// Judged; to be written down.
+    Record(Box<Recording>),
+}
+
+/// A judged message and the entries that say so: the subject and the cart if they are new, then the decision.
+struct Recording {
+    id: MessageId,
+    brand: BrandId,
+    entries: Vec<Planned>,
+}
+
+fn plan(cx: &mut Cx<'_>, request: &SendRequest) -> Result<Plan, OpError> {
+    let id = MessageId::derive(&cx.env.seller, &request.idempotency_key);
+    if let Some(known) = cx.get::<Message>(&keys::message(&id))? {
+        if known.request_sha256 != request.request_sha256 {
+            return Err(OpError::KeyReused);
+        }
+        return Ok(Plan::Repeat(known));
+    }
+    let draft = Draft::of_request(cx, request, id)?;
+    let (verdict, inputs) = judge(cx, &draft, Phase::Accept, cx.now)?;
+    Ok(Plan::Record(Box::new(recording(cx, draft, verdict, inputs, request.request_sha256)?)))
 }
 
 /// What `CheckMessage` asks: the verdict a send would get at an instant. Changes nothing; run it on a snapshot.
@@ -165,21 +213,24 @@ pub fn request_of(spec: &MessageSpec, phase: Phase, subject: &Subject) -> Reques
     }
 }
 
-/// Writes a judged draft down: subject and cart if they are new, then the decision.
-fn record(
+/// The entries of a judged draft.
+fn recording(
     cx: &mut Cx<'_>,
     draft: Draft,
     verdict: Verdict,
     inputs: Box<Inputs>,
     request_sha256: [u8; 32],
-) -> Result<Message, OpError> {
+) -> Result<Recording, OpError> {
     let Draft { mut spec, subject, cart, hints, whereabouts: _, drains_at } = draft;
+    let mut entries = Vec::with_capacity(3);
     let hashes = state_hashes(cx, &subject)?;
     if subject.chain_length == 0 {
-        spec.subject = cx.subject_for(&spec.to)?;
+        spec.subject = SubjectId(cx.env.entropy.bytes());
+        let body = Body::Subject(SubjectBody { address: spec.to.clone() });
+        entries.push(cx.plan(spec.subject, None, Public::default(), body)?);
     }
     if let Some(cart) = cart {
-        cart::write(cx, cart, &spec.actor)?;
+        entries.extend(cart::planned(cx, cart, &spec.actor)?);
     }
     let (state, due) = accepted_as(&verdict, &spec, cx.now);
     let mut public =
@@ -198,14 +249,23 @@ fn record(
         inputs: Some(inputs),
         moved: None,
     };
-    cx.emit(subject_id, Some(&brand), public, Body::Decision(Box::new(body)))?;
-    let message = cx.get::<Message>(&keys::message(&id))?;
-    if let Some(promise) =
-        message.as_ref().filter(|m| m.state.is_waiting()).and_then(|m| m.spec.coupon.as_ref())
-    {
+    entries.push(cx.plan(subject_id, Some(&brand), public, Body::Decision(Box::new(body)))?);
+    Ok(Recording { id, brand, entries })
+}
+
+/// Writes a judged draft down.
+fn record(cx: &mut Cx<'_>, recording: Recording) -> Result<Arc<Message>, OpError> {
+    let Recording { id, brand, entries } = recording;
+    for entry in entries {
+        cx.emit_planned(entry)?;
+    }
+    let message = cx
+        .get::<Message>(&keys::message(&id))?
+        .ok_or_else(|| OpError::Fatal("a decision left no message".to_owned()))?;
+    if let Some(promise) = message.spec.coupon.as_ref().filter(|_| message.state.is_waiting()) {
         coupon::report_level(cx, &brand, promise)?;
     }
-    message.map(|m| (*m).clone()).ok_or_else(|| OpError::Fatal("a decision left no message".to_owned()))
+    Ok(message)
 }
 
 /// The state a verdict puts an accepted message in, and when it wakes.

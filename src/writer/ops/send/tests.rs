@@ -1,5 +1,6 @@
 //! From a request to a receipt, over memory: what each step leaves in state.
 
+mod prepared;
 mod push;
 mod routes;
 
@@ -204,7 +205,7 @@ fn writer() -> TestWriter {
 fn send(writer: &mut TestWriter, key: &str, cart: &str) -> SendAnswer {
     use crate::clock::Clock;
     let now = writer.clock.now();
-    writer.run(Send(request(key, "+12125550123", cart, now))).expect("answered")
+    writer.run(Send::new(request(key, "+12125550123", cart, now))).expect("answered")
 }
 
 fn state_of(writer: &TestWriter, id: &MessageId) -> MessageState {
@@ -251,7 +252,7 @@ fn a_key_names_one_attempt() {
     use crate::clock::Clock;
     let other =
         SendRequest { request_sha256: [8; 32], ..request("k1", "+12125550123", "c1", writer.clock.now()) };
-    let refused = writer.run(Send(other)).expect_err("another request");
+    let refused = writer.run(Send::new(other)).expect_err("another request");
     assert!(refused.to_string().contains("idempotency_key"), "{refused}");
 }
 
@@ -336,7 +337,7 @@ fn what_was_certainly_not_taken_is_decided_afresh_and_what_is_unclear_is_not() {
 fn a_label_the_law_wants_first_is_put_there() {
     let mut writer = writer();
     let now = crate::clock::Clock::now(&writer.clock);
-    let asked = Send(request("k1", "+821023456789", "c1", now));
+    let asked = Send::new(request("k1", "+821023456789", "c1", now));
     let answer = writer.run(asked).expect("answered");
     let text = &answer.message.spec.preview;
     assert!(text.starts_with("(광고) Acme: "), "{text}");

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::facts::Whereabouts;
 use crate::content::language::Language;
 use crate::content::render::Template;
 use crate::content::wording::{HowToStop, complete};
-use super::facts::Whereabouts;
 use crate::model::facts::PlaceFacts;
 use crate::model::outgoing::{MessageCoupon, MessageLink, MessageSpec};
 use crate::model::registry::{Brand, Program, Sender};
