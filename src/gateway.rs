@@ -261,22 +261,17 @@ async fn wake_lanes(
     mut news: broadcast::Receiver<Arc<[Entry]>>,
     shutdown: CancellationToken,
 ) {
-    use crate::ledger::entry::Kind;
     loop {
         let heard = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
             heard = news.recv() => heard,
         };
-        let due = match heard {
-            Ok(entries) => entries.iter().any(|e| {
-                matches!(e.leaf.kind, Kind::Decision | Kind::Outcome | Kind::Redecision | Kind::Heard)
-            }),
-            Err(broadcast::error::RecvError::Lagged(_)) => true,
+        match heard {
+            Ok(entries) => dispatcher.tell(&entries),
+            // A sweep finds what was not told.
+            Err(broadcast::error::RecvError::Lagged(_)) => dispatcher.wake(),
             Err(broadcast::error::RecvError::Closed) => return,
-        };
-        if due {
-            dispatcher.wake();
         }
     }
 }

@@ -37,6 +37,8 @@ use crate::shop::{PEOPLE, SECRET, Shop, number};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Before each first row, uncounted.
+const WARM_UP: Duration = Duration::from_secs(3);
 /// Calls under way at once, over so many connections.
 const IN_FLIGHT: usize = 512;
 const CONNECTIONS: usize = 4;
@@ -123,6 +125,7 @@ async fn echo(seconds: Duration) {
         tokio::spawn(serving.serve_with_incoming_shutdown(wires, async move { stopped.cancelled().await }));
     let clients = clients(address).await;
     let next = Arc::new(AtomicU64::new(0));
+    unary(&clients, &next, WARM_UP).await;
     row("echo, unary", &unary(&clients, &next, seconds).await);
     row("echo, stream", &streamed(&clients, &next, seconds).await);
     drop(clients);
@@ -134,6 +137,8 @@ async fn sends(name: &str, index: IndexEngine, seconds: Duration) {
     let shop = Shop::open(index, PEOPLE).await;
     let clients = clients(shop.address).await;
     let next = Arc::new(AtomicU64::new(0));
+    // What recording the people left to flush and compact is theirs, not the sends'.
+    unary(&clients, &next, WARM_UP).await;
     let full = unary(&clients, &next, seconds).await;
     row(&format!("{name}: send, unary"), &full);
     row(&format!("{name}: send, stream"), &streamed(&clients, &next, seconds).await);

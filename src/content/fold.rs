@@ -151,21 +151,26 @@ pub(crate) fn stands_at(phrase: &[String], words: &Words, at: usize) -> bool {
 /// A list of phrases, found by the first character they begin with: a text is compared with few of them at each word.
 pub(crate) struct Phrases<T> {
     all: Vec<(T, Vec<String>)>,
-    by_first: HashMap<char, Vec<usize>>,
+    /// By first character, for those below 128, which most are; and for the others.
+    by_ascii: Box<[Vec<usize>; 128]>,
+    by_other: HashMap<char, Vec<usize>>,
 }
 
 impl<T> Phrases<T> {
     /// Takes folded phrases, see [`pattern`].
     pub(crate) fn new(all: impl IntoIterator<Item = (T, Vec<String>)>) -> Phrases<T> {
         let all: Vec<(T, Vec<String>)> = all.into_iter().collect();
-        let mut by_first: HashMap<char, Vec<usize>> = HashMap::new();
+        let mut by_ascii = Box::new([const { Vec::new() }; 128]);
+        let mut by_other: HashMap<char, Vec<usize>> = HashMap::new();
         for (index, (_, phrase)) in all.iter().enumerate() {
-            // A phrase without a beginning stands nowhere.
-            if let Some(first) = phrase.first().and_then(|word| word.chars().next()) {
-                by_first.entry(first).or_default().push(index);
+            match phrase.first().and_then(|word| word.chars().next()) {
+                Some(first) if first.is_ascii() => by_ascii[first as usize].push(index),
+                Some(first) => by_other.entry(first).or_default().push(index),
+                // A phrase without a beginning stands nowhere.
+                None => {}
             }
         }
-        Phrases { all, by_first }
+        Phrases { all, by_ascii, by_other }
     }
 
     /// Every phrase that stands at a word, in the order of the list.
@@ -175,7 +180,11 @@ impl<T> Phrases<T> {
         at: usize,
     ) -> impl Iterator<Item = &'a (T, Vec<String>)> {
         let first = words.get(at).and_then(|word| word.text.chars().next());
-        let indexes = first.and_then(|first| self.by_first.get(&first)).map_or(&[][..], Vec::as_slice);
+        let indexes = match first {
+            Some(first) if first.is_ascii() => &self.by_ascii[first as usize][..],
+            Some(first) => self.by_other.get(&first).map_or(&[][..], Vec::as_slice),
+            None => &[],
+        };
         indexes.iter().map(|&index| &self.all[index]).filter(move |(_, phrase)| stands_at(phrase, words, at))
     }
 

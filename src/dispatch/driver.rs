@@ -15,6 +15,8 @@ use tokio_util::task::TaskTracker;
 
 use super::route::{Health, way_of};
 use super::schedule::{Next, Schedule, Waiting};
+use crate::ledger::body::Body;
+use crate::ledger::entry::{Entry, Kind};
 use crate::ledger::rows::{DueRow, ThrottleDay, keys};
 use crate::ledger::state::{State, StateError};
 use crate::model::outgoing::{ErrorClass, Message};
@@ -32,6 +34,8 @@ const SCAN: usize = 1_000;
 const PAGES: usize = 5;
 const SWEEP: usize = 5_000;
 /// Shortest pause between two looks: wishes to look come with every commit.
+/// Most messages told to be due that wait to be taken up; what is told beyond is found by a sweep.
+const TOLD_MAX: usize = 1 << 16;
 const BREATH: Duration = Duration::from_millis(2);
 /// Longest sleep: how soon a due message is found without being told.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -113,6 +117,8 @@ struct Shared {
     providers: Arc<Providers>,
     schedule: Mutex<Schedule>,
     wake: Notify,
+    /// Messages told to be due, and since when, that wait to be taken up.
+    told: Mutex<Vec<(Instant, MessageId)>>,
 }
 
 /// The dispatcher of one process.
@@ -123,12 +129,31 @@ impl Dispatcher {
     /// A dispatcher that does nothing until [`Dispatcher::run`].
     pub fn new(env: Arc<Env>, kv: SharedKv, writer: WriterHandle, providers: Arc<Providers>) -> Dispatcher {
         let schedule = Mutex::new(Schedule::default());
-        Dispatcher(Arc::new(Shared { env, kv, writer, providers, schedule, wake: Notify::new() }))
+        let (wake, told) = (Notify::new(), Mutex::default());
+        Dispatcher(Arc::new(Shared { env, kv, writer, providers, schedule, wake, told }))
     }
 
     /// Tells it that something may be due: called when messages were committed.
     pub fn wake(&self) {
         self.0.wake.notify_one();
+    }
+
+    /// Tells it of durable entries, in their order. What they made due at once may lie behind where it looks.
+    pub fn tell(&self, entries: &[Entry]) {
+        let now = self.0.env.clock.now();
+        let mut told = self.0.told.lock();
+        let mut news = false;
+        for entry in entries {
+            news |= entry.leaf.kind == Kind::Heard;
+            let Some((due, message)) = made_due(&entry.body) else { continue };
+            news = true;
+            if due <= now && told.len() < TOLD_MAX {
+                told.push((due, message));
+            }
+        }
+        if news {
+            self.wake();
+        }
     }
 
     /// When a throttle group's lane is free.
@@ -190,6 +215,8 @@ impl Dispatcher {
     /// [`Dispatcher::attempt`] and then [`Dispatcher::done`].
     pub fn turn(&self) -> Result<Turn, StateError> {
         let now = self.0.env.clock.now();
+        // Before the snapshot, which then shows all that was told.
+        let told = std::mem::take(&mut *self.0.told.lock());
         let snapshot = self.0.kv.snapshot()?;
         let mut state = State::over(&*snapshot);
         let mut schedule = self.0.schedule.lock();
@@ -204,6 +231,7 @@ impl Dispatcher {
         }
         schedule.set_connection(&no_connection(), 4, false);
         let health = |id: &ConnectionId| providers.get(id).map_or(Health::Rests, |c| c.health(now));
+        take_told(&mut state, &mut schedule, told, now, &health)?;
         let overdue = take_up(&mut state, &mut schedule, now, &health)?;
         self.new_days(&mut state, &mut schedule, now)?;
         let mut go = Vec::new();
@@ -321,6 +349,36 @@ fn no_provider() -> Handover {
     Handover::NotTaken { failure, after_seconds: Some(NO_PROVIDER_SECONDS) }
 }
 
+/// The message an entry made due, and when.
+fn made_due(body: &Body) -> Option<(Instant, MessageId)> {
+    let (state, due, message) = match body {
+        Body::Decision(body) => (body.state, body.due, body.message.id),
+        Body::Redecision(body) => (body.state, body.due, body.message),
+        Body::Outcome(body) => (body.state, body.due, body.message),
+        _ => return None,
+    };
+    due.filter(|_| state.is_waiting()).map(|due| (due, message))
+}
+
+/// Takes what was told into the schedule, where it still waits.
+fn take_told(
+    state: &mut State<'_>,
+    schedule: &mut Schedule,
+    told: Vec<(Instant, MessageId)>,
+    now: Instant,
+    health: &dyn Fn(&ConnectionId) -> Health,
+) -> Result<(), StateError> {
+    for (at, message) in told {
+        let row = state.get::<Message>(&keys::message(&message))?;
+        let waits = row.is_some_and(|row| row.state.is_waiting() && row.due.is_some_and(|due| due <= now));
+        if waits {
+            let due = Due { key: Vec::new(), at, message, row: DueRow::Wake };
+            take(state, schedule, vec![due], now, health, &mut Vec::new())?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes due messages into the schedule; answers those whose hand-over is overdue.
 pub fn take_up(
     state: &mut State<'_>,
@@ -329,7 +387,7 @@ pub fn take_up(
     health: &dyn Fn(&ConnectionId) -> Health,
 ) -> Result<Vec<MessageId>, StateError> {
     let mut overdue = Vec::new();
-    let mut from = schedule.look_from(now);
+    let mut from = schedule.look_from();
     for _ in 0..PAGES {
         let new = due(state, from.as_deref(), now, SCAN)?;
         let more = new.len() == SCAN;

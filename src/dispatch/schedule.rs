@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::lane::{Lane, Wait};
-use crate::ledger::rows::keys;
 use crate::model::registry::{TaxIdCap, ThrottleGroup};
 use crate::model::{ConnectionId, Instant, MessageId, ProgramId, SenderId, Span};
 
@@ -12,8 +11,6 @@ use crate::model::{ConnectionId, Instant, MessageId, ProgramId, SenderId, Span};
 const READY_SECONDS: u64 = 120;
 const READY_MIN: u64 = 2_000;
 const READY_MAX: u64 = 50_000;
-/// Instants of commits lie this far behind the present at most: so far back new dues are looked for again.
-const SLACK: Span = Span::millis(250);
 /// How often a part of everything due is looked through, for what found no room or came back.
 const SWEEP_EVERY: Span = Span::seconds(1);
 
@@ -37,8 +34,8 @@ pub struct Waiting {
 
 #[derive(Default)]
 struct Queue {
-    /// By program, then deadline: each program's own earliest first.
-    programs: BTreeMap<ProgramId, BTreeMap<(Instant, MessageId), Waiting>>,
+    /// By program and connection, then deadline: of each the earliest first, whatever waits for one that rests.
+    programs: BTreeMap<(ProgramId, ConnectionId), BTreeMap<(Instant, MessageId), Waiting>>,
     /// Messages each program has sent: the one with fewest goes first among equal deadlines.
     served: HashMap<ProgramId, u64>,
     parts: u64,
@@ -124,10 +121,9 @@ impl Schedule {
         self.known.contains(message)
     }
 
-    /// After which due message to look for new ones: those that came since the last look, and a little before.
-    pub fn look_from(&self, now: Instant) -> Option<Vec<u8>> {
-        let recent = keys::due_from(now - SLACK);
-        self.looked.as_ref().map(|last| last.clone().min(recent))
+    /// After which due message to look for new ones. What became due behind it was told, or is found by a sweep.
+    pub fn look_from(&self) -> Option<Vec<u8>> {
+        self.looked.clone()
     }
 
     /// Everything up to this due message was looked at.
@@ -167,7 +163,8 @@ impl Schedule {
         }
         queue.parts += u64::from(waiting.parts);
         queue.messages += 1;
-        let program = queue.programs.entry(waiting.program.clone()).or_default();
+        let program =
+            queue.programs.entry((waiting.program.clone(), waiting.connection.clone())).or_default();
         program.insert((waiting.deadline, waiting.message), waiting);
     }
 
@@ -249,9 +246,10 @@ impl Schedule {
 impl Queue {
     /// The message to go first: the earliest deadline to the minute; among those, the program served least.
     fn first(&self, slots: &HashMap<ConnectionId, Slots>) -> Option<Waiting> {
-        let open = |w: &Waiting| slots.get(&w.connection).is_some_and(|s| !s.paused && s.used < s.most);
-        let candidates = self.programs.iter().filter_map(|(program, waiting)| {
-            let first = waiting.values().find(|w| open(w))?;
+        let open = |id: &ConnectionId| slots.get(id).is_some_and(|s| !s.paused && s.used < s.most);
+        let ready = self.programs.iter().filter(|((_, connection), _)| open(connection));
+        let candidates = ready.filter_map(|((program, _), waiting)| {
+            let first = waiting.values().next()?;
             let minute = first.deadline.as_seconds().div_euclid(60);
             Some(((minute, self.served.get(program).copied().unwrap_or(0)), first))
         });
@@ -281,13 +279,14 @@ impl Queue {
         self.messages -= 1;
         let key = (first.deadline, first.message);
         let mut empty = false;
-        let taken = self.programs.get_mut(&first.program).and_then(|waiting| {
+        let way = (first.program.clone(), first.connection.clone());
+        let taken = self.programs.get_mut(&way).and_then(|waiting| {
             let taken = waiting.remove(&key);
             empty = waiting.is_empty();
             taken
         });
         if empty {
-            self.programs.remove(&first.program);
+            self.programs.remove(&way);
         }
         taken.unwrap_or_else(|| first.clone())
     }
@@ -296,6 +295,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::rows::keys;
 
     fn waiting(n: u8, program: &str, deadline: i64) -> Waiting {
         Waiting {
@@ -389,16 +389,10 @@ mod tests {
     fn looks_go_on_where_the_last_ended_and_sweeps_begin_anew() {
         let at = Instant::from_seconds;
         let mut schedule = Schedule::default();
-        assert_eq!((schedule.look_from(at(10)), schedule.sweep_from(at(10))), (None, Some(None)));
+        assert_eq!((schedule.look_from(), schedule.sweep_from(at(10))), (None, Some(None)));
         let last = keys::due(at(5), &MessageId([7; 16]));
         schedule.looked(Some(last.clone()));
-        assert_eq!(schedule.look_from(at(10)), Some(last.clone()));
-        schedule.looked(Some(keys::due(at(10), &MessageId([7; 16]))));
-        assert_eq!(
-            schedule.look_from(at(10)),
-            Some(keys::due_from(at(10) - SLACK)),
-            "a commit may be that late"
-        );
+        assert_eq!(schedule.look_from(), Some(last.clone()));
         schedule.swept(Some(last.clone()), at(10));
         assert_eq!((schedule.sweep_from(at(10)), schedule.sweep_from(at(11))), (None, Some(Some(last))));
     }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use parking_lot::RwLock;
+
 use crate::store::{KeyRange, KvError, KvRead, Order};
 
 /// Why state could not be read.
@@ -38,12 +40,61 @@ struct Slot {
     dirty: bool,
 }
 
+/// Rows of one table kept decoded from snapshot to snapshot: for those that everybody reads and hardly anybody changes.
+pub struct KeptRows {
+    table: u8,
+    kept: RwLock<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// The last commit that changed the table. Who reads an earlier state gets nothing here, and leaves nothing.
+    since: u64,
+    rows: HashMap<Vec<u8>, Option<Shared>>,
+}
+
+impl KeptRows {
+    /// Most rows kept.
+    const ROWS_MAX: usize = 4_096;
+
+    /// Keeps rows of this type.
+    pub fn of<R: Row>() -> KeptRows {
+        KeptRows { table: R::TABLE, kept: RwLock::default() }
+    }
+
+    /// Called before the commit of that number: forgets all if it changes the table.
+    pub fn before_commit(&self, number: u64, changes: &[Change]) {
+        if changes.iter().any(|(key, _)| key.first() == Some(&self.table)) {
+            self.forget(number);
+        }
+    }
+
+    /// Nothing from before the commit of that number counts any more.
+    pub fn forget(&self, number: u64) {
+        *self.kept.write() = Kept { since: number, rows: HashMap::new() };
+    }
+
+    fn get(&self, key: &[u8], seen: u64) -> Option<Option<Shared>> {
+        let kept = self.kept.read();
+        if seen < kept.since { None } else { kept.rows.get(key).cloned() }
+    }
+
+    fn put(&self, key: &[u8], seen: u64, row: &Option<Shared>) {
+        let mut kept = self.kept.write();
+        if seen >= kept.since && kept.rows.len() < Self::ROWS_MAX {
+            kept.rows.insert(key.to_vec(), row.clone());
+        }
+    }
+}
+
 /// The index as one batch sees it: a base that does not move, and the batch's own changes on top.
 pub struct State<'a> {
     base: &'a dyn KvRead,
     slots: HashMap<Vec<u8>, Slot>,
     /// A range was read: which rows it would have found cannot be told from the slots.
     ranged: bool,
+    /// Rows kept from earlier, and the last commit that the base is known to show.
+    kept: Option<(&'a KeptRows, u64)>,
 }
 
 /// Every row somebody looked at while nothing changed, and how it stood.
@@ -90,7 +141,12 @@ pub fn sized(text: &str) -> Vec<u8> {
 impl<'a> State<'a> {
     /// State as `base` has it, unchanged so far.
     pub fn over(base: &'a dyn KvRead) -> Self {
-        Self { base, slots: HashMap::new(), ranged: false }
+        Self { base, slots: HashMap::new(), ranged: false, kept: None }
+    }
+
+    /// The same, with rows kept from earlier. The base shows the commit `seen`, and perhaps later ones.
+    pub fn keeping(self, rows: &'a KeptRows, seen: u64) -> Self {
+        Self { kept: Some((rows, seen)), ..self }
     }
 
     /// The row under `key`, if there is one.
@@ -99,11 +155,19 @@ impl<'a> State<'a> {
         if let Some(slot) = self.slots.get(key) {
             return Ok(slot.value.clone().map(|v| v.downcast::<R>().expect("one row type a table")));
         }
+        let kept = self.kept.filter(|(rows, _)| rows.table == R::TABLE);
+        if let Some(known) = kept.and_then(|(rows, seen)| rows.get(key, seen)) {
+            self.slots.insert(key.to_vec(), Slot { value: known.clone(), encode: None, dirty: false });
+            return Ok(known.map(|v| v.downcast::<R>().expect("one row type a table")));
+        }
         let value = match self.base.get(key)? {
             Some(bytes) => Some(Arc::new(decode_row::<R>(&bytes)?)),
             None => None,
         };
         let shared = value.clone().map(|v| v as Shared);
+        if let Some((rows, seen)) = kept {
+            rows.put(key, seen, &shared);
+        }
         self.slots.insert(key.to_vec(), Slot { value: shared, encode: None, dirty: false });
         Ok(value)
     }

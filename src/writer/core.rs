@@ -123,6 +123,7 @@ impl Core {
         let recent = Recent::from(env.commits() + 1);
         let mut core = Core { env, log, kv, source, keys, listeners: Vec::new(), last, kept: None, recent };
         core.catch_up()?;
+        core.env.objects.forget(core.env.commits() + 1);
         core.env.set_commits(core.env.commits() + 1);
         Ok(core)
     }
@@ -231,7 +232,8 @@ impl Core {
         let base = self.log.size();
         let policies = env.policies();
         self.keep_policy(policies.engine.policy());
-        let mut cx = Cx::new(&env, State::over(&*kv), &*source, &*keys, base, now).after(&self.recent);
+        let state = State::over(&*kv).keeping(&env.objects, env.commits());
+        let mut cx = Cx::new(&env, state, &*source, &*keys, base, now).after(&self.recent);
         cx.policies = policies;
         let mut fatal = declare_engine(&mut cx).err().map(|e| e.to_string());
         for op in batch {
@@ -264,6 +266,7 @@ impl Core {
         if !outcome.entries.is_empty() {
             self.log.append(&outcome.new_keys, &outcome.entries).map_err(CoreError::Log)?;
             let newest = self.recent.committed(&outcome.changes);
+            self.env.objects.before_commit(newest, &outcome.changes);
             commit(&self.kv, outcome.changes, self.log.size())?;
             self.env.set_commits(newest);
             let entries: Arc<[Entry]> = outcome.entries.into_iter().map(|pending| pending.entry).collect();

@@ -13,6 +13,8 @@ use crate::entropy::SharedEntropy;
 use crate::inbound::reply;
 use crate::ledger::body::EngineBody;
 use crate::ledger::fold::Fold;
+use crate::ledger::rows::RegistryRow;
+use crate::ledger::state::KeptRows;
 use crate::model::phone::PHONE_DATA;
 use crate::model::{Instant, MessageId, PoolId, SellerId, Zones};
 
@@ -63,6 +65,7 @@ pub struct Env {
     coupon_key: SecretBox<[u8; 32]>,
     lanes: ArcSwapOption<LaneTimes>,
     commits: AtomicU64,
+    pub(super) objects: KeptRows,
 }
 
 /// Tells when a throttle group's lane is free.
@@ -87,6 +90,7 @@ impl Env {
             coupon_key: SecretBox::new(Box::new(coupon_key)),
             lanes: ArcSwapOption::empty(),
             commits: AtomicU64::new(0),
+            objects: KeptRows::of::<RegistryRow>(),
         }
     }
 

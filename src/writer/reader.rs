@@ -47,7 +47,7 @@ impl Reader {
         let seen = self.env.commits();
         let snapshot = self.kv.snapshot().ok()?;
         let at = self.env.clock.now();
-        let state = State::over(&*snapshot);
+        let state = State::over(&*snapshot).keeping(&self.env.objects, seen);
         let mut cx = Cx::new(&self.env, state, &*self.source, &*self.keys, self.source.size(), at);
         let plan = think(&mut cx).ok()?;
         let policies = cx.policies.clone();

@@ -92,6 +92,8 @@ impl Process {
         let writer = WriterHandle::over(queues.clone());
         let providers = Arc::new(Providers::default());
         let lanes = Dispatcher::new(env.clone(), kv.clone(), writer.clone(), providers.clone());
+        let told = lanes.clone();
+        core.listen(Box::new(move |entries| told.tell(entries)));
         let times = lanes.clone();
         env.set_lanes(Box::new(move |group, now| times.free_at(group, now)));
         let hearing = Hearing::new(env.clock.clone());

@@ -26,7 +26,7 @@ fn nothing_changed_so_the_plan_is_taken_as_it_is() {
     let answer = writer.run(early).expect("answered");
     assert_eq!((answer.verdict.outcome, answer.repeated), (Outcome::Admit, false));
     assert_eq!(answer.verdict.evaluated_at, thought_at, "it was not thought out again");
-    assert!(matches!(writer.run(Intent { message: answer.message.spec.id }), Ok(IntentAnswer::Go(_))));
+    assert!(matches!(writer.run(Intent::of(answer.message.spec.id)), Ok(IntentAnswer::Go(_))));
     writer.check_fold();
     writer.check_replay();
 }

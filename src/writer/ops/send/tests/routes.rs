@@ -111,8 +111,8 @@ fn what_was_certainly_not_taken_goes_by_the_standby_decided_again() {
 
     // The person stays with the number they know.
     writer.advance(Span::days(2));
-    let next = send(&mut writer, "k2", "c2").message.spec;
-    assert_eq!(next.sender, Some(slug("main")));
+    let next = send(&mut writer, "k2", "c2").message;
+    assert_eq!(next.spec.sender, Some(slug("main")));
 }
 
 #[test]
@@ -221,9 +221,9 @@ fn a_person_keeps_their_number_of_a_pool() {
     for n in 0..24 {
         let number = format!("+121255501{n:02}");
         let now = crate::clock::Clock::now(&writer.clock);
-        let ask = |key: &str| Send(request(&format!("{key}{n}"), &number, &format!("c{key}{n}"), now));
-        let first = writer.run(ask("a")).expect("answered").message.spec.sender;
-        let second = writer.run(ask("b")).expect("answered").message.spec.sender;
+        let ask = |key: &str| Send::new(request(&format!("{key}{n}"), &number, &format!("c{key}{n}"), now));
+        let first = writer.run(ask("a")).expect("answered").message.spec.sender.clone();
+        let second = writer.run(ask("b")).expect("answered").message.spec.sender.clone();
         assert_eq!(first, second, "{number}");
         given.extend(first);
     }
@@ -260,10 +260,10 @@ fn a_one_way_sender_without_a_link_gets_the_opt_out_link() {
     let now = crate::clock::Clock::now(&writer.clock);
     let asked = |key: &str, words: &str| {
         let asked = request(key, "+447700900123", "c1", now);
-        Send(SendRequest { cart: None, words: Words::Body(words.to_owned()), ..asked })
+        Send::new(SendRequest { cart: None, words: Words::Body(words.to_owned()), ..asked })
     };
     let plain = writer.run(asked("k1", "New shoes are in.")).expect("answered");
-    let spec = plain.message.spec;
+    let spec = &plain.message.spec;
     let link = spec.link.as_ref().expect("a way out");
     let url = format!("https://go.acme.example/opt-out/{}", link.code);
     assert!(link.opt_out && spec.preview.ends_with(&format!("Opt out: {url}")), "{}", spec.preview);
