@@ -59,11 +59,12 @@ impl Messages {
             Err(error) => return self.repeat_after_its_time(caller, known, request, error),
         };
         caller.check_brand(&asked.brand)?;
+        let coming = self.hands.writer().announce();
         let send = match self.hands.writer().has_room(Send::PRIORITY) {
             true => Send::prepared(asked, self.hands.reader()),
             false => Send::new(asked),
         };
-        match self.hands.write(send).await {
+        match self.hands.write_announced(coming, send).await {
             Ok(answer) => self.answer(&answer),
             Err(ApiError::SubjectBusy(what)) => Ok(self.busy(what)),
             Err(error) => Err(error),

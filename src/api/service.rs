@@ -20,7 +20,7 @@ use crate::ledger::entry::Entry;
 use crate::model::Instant;
 use crate::store::embedded::Books;
 use crate::writer::ops::Idempotency;
-use crate::writer::{CallError, Cx, Op, OpError, Reader, WriterHandle};
+use crate::writer::{CallError, Coming, Cx, Durable, Op, OpError, Reader, WriterHandle};
 
 /// What a caller is told to wait when a queue is full.
 const RETRY: Duration = Duration::from_millis(250);
@@ -39,6 +39,16 @@ pub struct Hands {
     stop: CancellationToken,
     providers: Arc<Providers>,
     feeds: Feeds,
+}
+
+fn answer<T>(carried_out: Result<Durable<T>, CallError>) -> Result<T, ApiError> {
+    match carried_out {
+        Ok(durable) => Ok(durable.answer),
+        Err(CallError::Refused(e)) => Err(e.into()),
+        Err(CallError::Overloaded) => Err(ApiError::Overloaded { retry: RETRY }),
+        Err(CallError::NoRoom) => Err(ApiError::NoRoom { retry: RETRY_ROOM }),
+        Err(CallError::Unavailable(why)) => Err(ApiError::Unavailable { message: why, retry: RETRY_STORE }),
+    }
 }
 
 impl Hands {
@@ -122,15 +132,12 @@ impl Hands {
 
     /// Has a change made; answers when it is durable.
     pub async fn write<O: Op>(&self, op: O) -> Result<O::Answer, ApiError> {
-        match self.writer.call(op).await {
-            Ok(durable) => Ok(durable.answer),
-            Err(CallError::Refused(e)) => Err(e.into()),
-            Err(CallError::Overloaded) => Err(ApiError::Overloaded { retry: RETRY }),
-            Err(CallError::NoRoom) => Err(ApiError::NoRoom { retry: RETRY_ROOM }),
-            Err(CallError::Unavailable(why)) => {
-                Err(ApiError::Unavailable { message: why, retry: RETRY_STORE })
-            }
-        }
+        answer(self.writer.call(op).await)
+    }
+
+    /// As [`Hands::write`], of an operation that was announced.
+    pub async fn write_announced<O: Op>(&self, coming: Coming, op: O) -> Result<O::Answer, ApiError> {
+        answer(self.writer.call_announced(coming, op).await)
     }
 
     /// Looks at a few rows of the newest durable state.

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::core::Core;
 use super::op::{CallError, Durable, Op, Priority, QueuedOp};
-use super::queues::{PushError, QueueLimits, Queues, Room};
+use super::queues::{Coming, PushError, QueueLimits, Queues, Room};
 use crate::model::Span;
 use crate::telemetry::metrics;
 
@@ -40,6 +40,25 @@ impl WriterHandle {
     /// Carries out an operation; answers when it is durable.
     pub async fn call<O: Op>(&self, op: O) -> Result<Durable<O::Answer>, CallError> {
         match self.push(op)?.await {
+            Ok(answer) => answer,
+            Err(_) => Err(CallError::Unavailable("its writer has stopped".to_owned())),
+        }
+    }
+
+    /// Says that an operation is being thought out: a batch may wait a moment for it.
+    pub fn announce(&self) -> Coming {
+        self.queues.announce()
+    }
+
+    /// As [`WriterHandle::call`], of an operation that was announced.
+    pub async fn call_announced<O: Op>(
+        &self,
+        coming: Coming,
+        op: O,
+    ) -> Result<Durable<O::Answer>, CallError> {
+        let queued = self.push(op);
+        drop(coming);
+        match queued?.await {
             Ok(answer) => answer,
             Err(_) => Err(CallError::Unavailable("its writer has stopped".to_owned())),
         }

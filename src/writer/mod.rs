@@ -22,5 +22,5 @@ pub use env::{Env, Policies};
 pub use handle::{WriterHandle, spawn};
 pub use op::{CallError, CommitProof, Durable, Op, OpError, Priority, Problem, QueuedOp};
 pub use prepare::Prepared;
-pub use queues::{QueueLimits, Queues, Room};
+pub use queues::{Coming, QueueLimits, Queues, Room};
 pub use reader::Reader;

@@ -33,9 +33,10 @@ impl Reader {
     /// Looks at one moment. What `look` emits is judged and folded for its own eyes and then forgotten: that is how a
     /// dry run decides.
     pub fn look<T>(&self, look: impl FnOnce(&mut Cx<'_>) -> Result<T, OpError>) -> Result<T, OpError> {
+        let seen = self.env.commits();
         let snapshot = self.kv.snapshot().map_err(|e| OpError::Fatal(e.to_string()))?;
         let now = self.env.clock.now();
-        let state = State::over(&*snapshot);
+        let state = State::over(&*snapshot).keeping(&self.env.objects, seen);
         let mut cx = Cx::new(&self.env, state, &*self.source, &*self.keys, self.source.size(), now);
         look(&mut cx)
     }
