@@ -209,7 +209,10 @@ pub struct Coming(Arc<Queues>);
 
 impl Drop for Coming {
     fn drop(&mut self) {
-        self.0.coming.fetch_sub(1, Ordering::Relaxed);
+        let last = self.0.coming.fetch_sub(1, Ordering::Relaxed) == 1;
+        if last && self.0.inner.lock().wanted > 1 {
+            self.0.filled.notify_one();
+        }
     }
 }
 
@@ -234,5 +237,67 @@ impl Inner {
             room[lane] = 0;
         }
         batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::writer::cx::Cx;
+    use crate::writer::op::{Op, OpError};
+
+    struct Nothing;
+
+    impl Op for Nothing {
+        type Answer = ();
+        const PRIORITY: Priority = Priority::Api;
+        fn run(self, _: &mut Cx<'_>) -> Result<(), OpError> {
+            Ok(())
+        }
+    }
+
+    struct Heard;
+
+    impl Op for Heard {
+        type Answer = ();
+        const PRIORITY: Priority = Priority::Inbound;
+        fn run(self, _: &mut Cx<'_>) -> Result<(), OpError> {
+            Ok(())
+        }
+    }
+
+    fn push<O: Op>(queues: &Queues, op: O) {
+        queues.push(QueuedOp::new(op).0).expect("there is room");
+    }
+
+    #[test]
+    fn a_batch_holds_what_was_announced_before_it() {
+        let queues = Arc::new(Queues::new(QueueLimits { batch: 3, ..QueueLimits::default() }));
+        // Three are on their way; the third fills the batch, so nobody waits for the clock.
+        let coming: Vec<Coming> = (0..3).map(|_| queues.announce()).collect();
+        let taker = queues.clone();
+        let taken = std::thread::spawn(move || taker.take().map(|batch| batch.len()));
+        for one in coming {
+            push(&queues, Nothing);
+            drop(one);
+        }
+        let first = taken.join().expect("no panic").expect("open");
+        let rest = queues.try_take().len();
+        assert_eq!(first + rest, 3, "nothing is lost however the threads run");
+    }
+
+    #[test]
+    fn neither_the_last_one_nor_a_stop_waits_for_anybody() {
+        let queues = Arc::new(Queues::new(QueueLimits::default()));
+        push(&queues, Nothing);
+        assert_eq!(queues.take().map(|batch| batch.len()), Some(1), "nobody else was announced");
+        let slow = queues.announce();
+        push(&queues, Heard);
+        assert_eq!(queues.take().map(|batch| batch.len()), Some(1), "what people say goes at once");
+        push(&queues, Nothing);
+        assert_eq!(queues.take().map(|batch| batch.len()), Some(1), "at most two milliseconds");
+        drop(slow);
+        queues.close();
+        assert!(queues.take().is_none());
     }
 }

@@ -22,12 +22,12 @@ fn world() -> World {
         world.emit(SELLER_CHAIN, None, Public::default(), Body::Registry(body));
     }
     world.run(Grant(NUMBER, ConsentState::Granted));
-    let sent = world.run(Send::new(reminder("first", NUMBER, "c-1", world.clock.now()))));
+    let sent = world.run(Send::new(reminder("first", NUMBER, "c-1", world.clock.now())));
     world.run(Intent { message: sent.message.spec.id, stands_in: None });
     world.env.set_policies(next_policies(&world));
     world.clock.advance(Span::hours(1));
     world.run(Stop(NUMBER));
-    let refused = world.run(Send::new(reminder("second", NUMBER, "c-2", world.clock.now()))));
+    let refused = world.run(Send::new(reminder("second", NUMBER, "c-2", world.clock.now())));
     assert!(refused.verdict.has(&crate::model::Code::OptedOut));
     world.record_heads();
     world.sign();
