@@ -34,6 +34,7 @@ impl dyn Entropy {
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
+    #[allow(clippy::disallowed_methods, reason = "the one door to it")]
     fn fill(&self, out: &mut [u8]) {
         rand::rng().fill_bytes(out);
     }

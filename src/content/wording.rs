@@ -185,7 +185,7 @@ pub(super) fn asks_to_buy(words: &Words) -> bool {
     let is_one = |at: usize, of: &[&str]| words.get(at).is_some_and(|word| of.contains(&word.text));
     let is_buy = |at: usize| is_one(at, &BUY);
     let joins = |at: usize| is_one(at, &["to", "para", "pour", "and", "2"]);
-    (0..words.len()).filter(|&at| is_one(at, &VERBS)).any(|verb| {
+    (0..words.len()).filter(|&at| is_one(at, VERBS)).any(|verb| {
         let at = verb + 1 + words.from(verb + 1).take_while(|w| FILLERS.contains(&w.text)).count();
         is_buy(at) || joins(at) && is_buy(at + 1) || joins(at + 1) && is_buy(at + 2)
     })

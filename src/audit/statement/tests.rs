@@ -19,7 +19,7 @@ fn story() -> (Entry, Entry) {
     writer.set_up(shop());
     writer.run(Grant(NUMBER, ConsentState::Granted)).expect("granted");
     let now = writer.clock.now();
-    let sent = writer.run(Send(request("first", NUMBER, "c-1", now))).expect("answered");
+    let sent = writer.run(Send::new(request("first", NUMBER, "c-1", now))).expect("answered");
     writer.run(Intent { message: sent.message.spec.id, stands_in: None }).expect("answered");
     writer.advance(Span::minutes(10));
     writer.run(Stop(NUMBER)).expect("taken");

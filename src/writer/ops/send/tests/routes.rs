@@ -309,7 +309,7 @@ fn a_stop_to_a_shared_number_stops_every_brand_it_may_mean() {
     let now = crate::clock::Clock::now(&writer.clock);
     let ask = |key: &str, brand: &str, program: &str| {
         let asked = request(key, "+12125550123", &format!("cart {key}"), now);
-        Send(SendRequest {
+        Send::new(SendRequest {
             brand: brand.parse().expect("a slug"),
             program: program.parse().expect("a slug"),
             ..asked
@@ -377,7 +377,8 @@ fn a_receipt_waits_for_its_message_and_ranks_decide() {
 
     writer.run(Grant("+13055550124", ConsentState::Granted)).expect("granted");
     let now = crate::clock::Clock::now(&writer.clock);
-    let next = writer.run(Send(request("k2", "+13055550124", "c2", now))).expect("answered").message.spec.id;
+    let next =
+        writer.run(Send::new(request("k2", "+13055550124", "c2", now))).expect("answered").message.spec.id;
     assert!(matches!(writer.run(Intent::of(next)).expect("asked"), IntentAnswer::Go(_)));
     say(&mut writer, next, Handover::Accepted { ids: vec!["p2".to_owned()] });
     for (told, then) in [
