@@ -1,8 +1,8 @@
 //! The second decision: made in the same commit as the intent, so that nothing can come between them.
 
 use super::send::{
-    channel_name, codes, facts_for, filled, final_text, outcome_name, request_of, route, state_hashes,
-    wake_at, zone_of,
+    Whereabouts, channel_name, codes, facts_for, filled, final_text, outcome_name, request_of, route,
+    state_hashes, wake_at,
 };
 use crate::content::language::Language;
 use crate::decide::decide;
@@ -253,7 +253,7 @@ fn handover(
 ) -> Result<Option<Box<PushHandover>>, OpError> {
     let (Some(push), Some(row)) = (&spec.push, cx.device(&spec.subject)?) else { return Ok(None) };
     let Some(destination) = row.device.live().cloned() else { return Ok(None) };
-    let zone = zone_of(cx, subject, &[])?;
+    let zone = Whereabouts::of(subject, &[], cx.now).zone();
     let language = Language::from_tag(&spec.language).unwrap_or_default();
     let content = filled(cx, &push.content, spec.coupon.as_ref(), coupon_expires_at, &zone, language);
     Ok(Some(Box::new(PushHandover {

@@ -19,7 +19,7 @@ pub use draft::Draft;
 pub use facts::{Whereabouts, facts_for, state_hash};
 pub(super) use facts::{jitter, state_hashes};
 pub(super) use push::{Way, filled, other_installation};
-pub(super) use text::{final_text, zone_of};
+pub(super) use text::final_text;
 
 use super::{Target, cart, coupon};
 use crate::decide::decide;

@@ -209,7 +209,7 @@ fn outcome(writer: &mut TestWriter, id: MessageId, handover: Handover) -> Messag
 fn a_notification_leaves_whole_and_says_how_to_stop() {
     let mut writer = with_app();
     person(&mut writer);
-    let answer = writer.run(Send(push(&writer, "k1"))).expect("decided");
+    let answer = writer.run(Send::new(push(&writer, "k1"))).expect("decided");
     assert_eq!(answer.verdict.outcome, Outcome::Admit, "{:?}", answer.verdict.reasons);
     let id = answer.message.spec.id;
     let draft = leaves(&mut writer, id);
@@ -267,7 +267,7 @@ fn nothing_leaves_that_nobody_would_see_or_that_nobody_agreed_to() {
         if agreed {
             writer.run(Agreed(app("i1"), Channel::Push, Basis::Express)).expect("granted");
         }
-        let answer = writer.run(Send(push(&writer, "k1"))).expect("decided");
+        let answer = writer.run(Send::new(push(&writer, "k1"))).expect("decided");
         let mut codes = codes_of(&answer);
         codes.dedup();
         assert_eq!(codes, expected, "{name}");
@@ -289,10 +289,11 @@ fn korea_wants_its_label_first_and_its_nights_free() {
             Words::Push(PushWords { title: "남은 상품".to_owned(), body: words.to_owned(), ..push });
         SendRequest { words, hints: vec![at_home("KR", "", now)], ..asked }
     };
-    let without = writer.run(Send(korean("장바구니 {{link}}", &writer, "k1"))).expect("decided");
+    let without = writer.run(Send::new(korean("장바구니 {{link}}", &writer, "k1"))).expect("decided");
     assert!(codes_of(&without).contains(&"OPT_OUT_WORDING_MISSING"), "{:?}", codes_of(&without));
     // It is noon in New York and one in the night in Seoul.
-    let night = writer.run(Send(korean("장바구니 {{link}} 수신거부: 설정", &writer, "k2"))).expect("decided");
+    let night =
+        writer.run(Send::new(korean("장바구니 {{link}} 수신거부: 설정", &writer, "k2"))).expect("decided");
     let spec = &night.message.spec;
     assert!(spec.push.as_ref().expect("push").content.title.starts_with("(광고) 남은"), "{:?}", spec.push);
     assert_eq!(night.verdict.outcome, Outcome::Hold, "{:?}", codes_of(&night));
@@ -308,11 +309,11 @@ fn a_button_may_not_lead_elsewhere_and_a_notification_has_a_size() {
     let Words::Push(words) = asked.words.clone() else { panic!("push words") };
     let away = PushWords { deep_link: "https://evil.example/x".to_owned(), ..words.clone() };
     let answer =
-        writer.run(Send(SendRequest { words: Words::Push(away), ..asked.clone() })).expect("decided");
+        writer.run(Send::new(SendRequest { words: Words::Push(away), ..asked.clone() })).expect("decided");
     assert!(codes_of(&answer).contains(&"LINK_DOMAIN"), "{:?}", codes_of(&answer));
     let huge = PushWords { image_url: format!("https://acme.example/{}", "x".repeat(3_500)), ..words };
     let asked = SendRequest { words: Words::Push(huge), idempotency_key: "k2".to_owned(), ..asked };
-    let error = writer.run(Send(asked)).expect_err("too large").to_string();
+    let error = writer.run(Send::new(asked)).expect_err("too large").to_string();
     assert!(error.starts_with("push: is 3") && error.contains("push services carry"), "{error}");
 }
 
@@ -320,9 +321,9 @@ fn a_button_may_not_lead_elsewhere_and_a_notification_has_a_size() {
 fn without_an_installation_the_text_is_decided_at_once_where_it_is_wanted() {
     let mut writer = with_app();
     writer.run(Agreed(phone(), Channel::Sms, Basis::ExpressWritten)).expect("granted");
-    let none = writer.run(Send(push(&writer, "k1"))).expect_err("no installation").to_string();
+    let none = writer.run(Send::new(push(&writer, "k1"))).expect_err("no installation").to_string();
     assert!(none.contains("installation"), "{none}");
-    let answer = writer.run(Send(with_fallback(&writer, "k2"))).expect("decided");
+    let answer = writer.run(Send::new(with_fallback(&writer, "k2"))).expect("decided");
     let spec = &answer.message.spec;
     assert_eq!((spec.channel, spec.push.is_none()), (Channel::Sms, true));
     assert!(
@@ -342,7 +343,7 @@ fn what_cannot_be_shown_at_dispatch_becomes_a_text_once_and_counts_once() {
     let mut writer = with_app();
     let (device, phone) = person(&mut writer);
     let asked = with_fallback(&writer, "k1");
-    let first = writer.run(Send(asked.clone())).expect("decided");
+    let first = writer.run(Send::new(asked.clone())).expect("decided");
     let id = first.message.spec.id;
     assert_eq!(first.message.spec.channel, Channel::Push);
     writer.advance(Span::minutes(1));
@@ -353,7 +354,7 @@ fn what_cannot_be_shown_at_dispatch_becomes_a_text_once_and_counts_once() {
     assert_eq!((now.spec.channel, now.spec.subject, now.state), (Channel::Sms, phone, MessageState::Queued));
     assert_eq!(now.first, first.verdict, "a repeat of the key hears what it heard first");
     assert!(subject(&writer, &device).open.is_empty() && subject(&writer, &phone).open.len() == 1);
-    let again = writer.run(Send(asked)).expect("a repeat");
+    let again = writer.run(Send::new(asked)).expect("a repeat");
     assert!(again.repeated && again.message.spec.channel == Channel::Sms);
 
     let draft = leaves(&mut writer, id);
@@ -369,7 +370,7 @@ fn what_cannot_be_shown_at_dispatch_becomes_a_text_once_and_counts_once() {
 fn a_dead_token_ends_itself_and_nothing_else_and_the_message_goes_on() {
     let mut writer = with_app();
     let (device, phone) = person(&mut writer);
-    let id = writer.run(Send(with_fallback(&writer, "k1"))).expect("decided").message.spec.id;
+    let id = writer.run(Send::new(with_fallback(&writer, "k1"))).expect("decided").message.spec.id;
     leaves(&mut writer, id);
     assert_eq!(outcome(&mut writer, id, dead()), MessageState::Queued, "certainly not shown");
     let row = writer.look(|state| state.get::<DeviceRow>(&keys::device(&device)).expect("readable"));
@@ -388,7 +389,7 @@ fn a_dead_token_ends_itself_and_nothing_else_and_the_message_goes_on() {
     person(&mut writer);
     let target = Target::Device { app: "com.acme.shop".to_owned(), installation: "i1".to_owned() };
     let alone = SendRequest { target, ..push(&writer, "k1") };
-    let id = writer.run(Send(alone)).expect("decided").message.spec.id;
+    let id = writer.run(Send::new(alone)).expect("decided").message.spec.id;
     leaves(&mut writer, id);
     assert_eq!(outcome(&mut writer, id, dead()), MessageState::Rejected);
     writer.check_fold();
@@ -398,7 +399,7 @@ fn a_dead_token_ends_itself_and_nothing_else_and_the_message_goes_on() {
 fn a_token_reported_while_its_predecessor_died_lives_on() {
     let mut writer = with_app();
     let (device, _) = person(&mut writer);
-    let id = writer.run(Send(push(&writer, "k1"))).expect("decided").message.spec.id;
+    let id = writer.run(Send::new(push(&writer, "k1"))).expect("decided").message.spec.id;
     leaves(&mut writer, id);
     writer.advance(Span::seconds(1));
     let fresh = Some(Destination::Token("another".to_owned()));
@@ -412,7 +413,7 @@ fn a_token_reported_while_its_predecessor_died_lives_on() {
 fn another_installation_of_the_person_goes_before_a_text() {
     let mut writer = with_app();
     person(&mut writer);
-    let id = writer.run(Send(with_fallback(&writer, "k1"))).expect("decided").message.spec.id;
+    let id = writer.run(Send::new(with_fallback(&writer, "k1"))).expect("decided").message.spec.id;
     writer.run(installed(&writer, "i2")).expect("taken");
     let second = writer.run(Agreed(app("i2"), Channel::Push, Basis::Express)).expect("granted");
     writer.advance(Span::minutes(1));
@@ -430,7 +431,7 @@ fn another_installation_of_the_person_goes_before_a_text() {
 fn a_stop_ends_the_message_instead_of_moving_it() {
     let mut writer = with_app();
     person(&mut writer);
-    let id = writer.run(Send(with_fallback(&writer, "k1"))).expect("decided").message.spec.id;
+    let id = writer.run(Send::new(with_fallback(&writer, "k1"))).expect("decided").message.spec.id;
     writer.run(Stop(PHONE)).expect("stopped");
     writer.advance(Span::minutes(1));
     writer.run(UpsertDevice { permission: OsPermission::Denied, ..installed(&writer, "i1") }).expect("taken");
@@ -448,7 +449,7 @@ fn erasing_either_address_leaves_what_a_rebuild_would() {
     for phone_first in [false, true] {
         let mut writer = with_app();
         let (device, phone) = person(&mut writer);
-        let id = writer.run(Send(with_fallback(&writer, "k1"))).expect("decided").message.spec.id;
+        let id = writer.run(Send::new(with_fallback(&writer, "k1"))).expect("decided").message.spec.id;
         writer.advance(Span::minutes(1));
         writer
             .run(UpsertDevice { permission: OsPermission::Denied, ..installed(&writer, "i1") })
