@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """Checks a Consentry bundle with nothing but Python's standard library.
 
-    python3 check_bundle.py BUNDLE.tar KEY [CHECKPOINT]
+    python3 check_bundle.py BUNDLE.tar KEY [CHECKPOINT] [--witness WITNESS_KEY]...
 
 KEY is the log's public key, `<origin>+<id>+<base64>`, from a source you trust. CHECKPOINT is an older checkpoint you kept.
+WITNESS_KEY is the Ed25519 key of a witness you believe.
 Written from docs/bundle.md and docs/ledger.md, apart from the product: it shares no code with `consentry verify` and is short
 enough to be read before it is believed. Exit code 0: valid, 1: invalid, 2: not a bundle it can read.
 
 Checked: the container's form, every hash in the manifest, the checkpoint's signature, each entry's form, place in the log, opening,
-chain and engine, completeness, wordings and policies by hash, growth from CHECKPOINT. Not checked: that tables (rows/) and page say
-what the entries say; their hashes only. Read the entries, not the page.
+chain and engine, completeness, wordings and policies by hash, growth from CHECKPOINT; of anchors, that their checkpoints are of this
+log, and cosignatures by a WITNESS_KEY. Not checked: that tables (rows/) and page say what the entries say; their hashes only. Read the
+entries, not the page. Time stamps (RFC 3161) need X.509, which the standard library has not: unpack the bundle and let OpenSSL check each,
+    openssl ts -verify -token_in -in anchors/N.tst -data anchors/N.checkpoint -CAfile ROOTS.pem
 """
-import base64, binascii, hashlib, json, re, sys
+import base64, binascii, datetime, hashlib, json, re, sys
 
 
 class Invalid(Exception):
@@ -177,6 +180,39 @@ def checkpoint(note, key):
     root = b64(lines[2])
     need(len(root) == 32, "the root is not 32 bytes long")
     return name, int(lines[1]), root
+
+
+def stated(note):
+    """Origin, size and root of a checkpoint, whoever signed it, its text, and its signatures as (name, id, bytes)."""
+    text, _, signatures = note.rpartition("\n\n")
+    text += "\n"
+    lines = text.split("\n")
+    need(len(lines) == 4 and lines[3] == "" and signatures.endswith("\n"), "a checkpoint has another form")
+    need(re.fullmatch("0|[1-9][0-9]{0,18}", lines[1]) and len(b64(lines[2])) == 32, "a checkpoint has another form")
+    signed = []
+    for line in signatures[:-1].split("\n"):
+        match = re.fullmatch("— ([^ +]+) (.+)", line)
+        need(match and len(b64(match[2])) > 4, "a signature line has another form")
+        data = b64(match[2])
+        signed.append((match[1], data[:4], data[4:]))
+    return lines[0], int(lines[1]), b64(lines[2]), text, signed
+
+
+def cosigned(note, key):
+    """Seconds since 1970 at which the witness with `key` cosigned (C2SP tlog-cosignature, Ed25519); None: it did not."""
+    name, key_id, encoded = key.strip().split("+", 2)
+    data = b64(encoded)
+    need(data[:1] == b"\4" and len(data) == 33, "the witness's key is no Ed25519 cosignature key")
+    need(sha(name.encode(), b"\n", data)[:4].hex() == key_id, "the id of the witness's key does not fit its bytes")
+    newest = None
+    *_, text, signed = stated(note)
+    for signer, signer_id, blob in signed:
+        if signer == name and signer_id.hex() == key_id:
+            seconds = int.from_bytes(blob[:8], "big")
+            message = b"cosignature/v1\ntime %d\n" % seconds + text.encode()
+            need(seconds > 0 and ed25519(data[1:], message, blob[8:]), "the cosignature by %s is wrong" % name)
+            newest = max(newest or 0, seconds)
+    return newest
 
 
 # --- The container ----------------------------------------------------------------------------------------------------------------
@@ -431,11 +467,57 @@ class Entries:
         need(included(h["position"], subjects, head_leaf(h), path, root), "the head of %s is not under the recorded root" % h["subject"])
 
 
+# --- Anchors ------------------------------------------------------------------------------------------------------------------------
+class Anchors:
+    """anchors.json and its files: each checkpoint must be one that this log extends."""
+
+    FILES = {"witness": ["checkpoint"], "timestamp": ["checkpoint", "tst"], "file": ["checkpoint", "txt"], "command": ["checkpoint", "txt"]}
+
+    def __init__(self, content):
+        a = strict("anchors.json", content)
+        need(list(a) == ["as_of", "said", "receipts"], "anchors.json has other keys")
+        self.receipts, self.files, self.kept = a["receipts"], [], {}
+        for n, one in enumerate(self.receipts):
+            need(list(one) == ["anchor", "kind", "size", "recorded_at", "consistency"] and one["kind"] in self.FILES, "a receipt has another form")
+            self.files += ["anchors/%05d.%s" % (n, ending) for ending in self.FILES[one["kind"]]]
+
+    def wants(self, name):
+        return len(self.kept) < len(self.files) and self.files[len(self.kept)] == name
+
+    def whole(self):
+        return len(self.kept) == len(self.files)
+
+    def check(self, origin, size, root, key, witnesses):
+        """What the witnesses prove, and how many time stamps are left to OpenSSL."""
+        said, stamps = [], 0
+        name, key_id, encoded = key.strip().split("+", 2)
+        for n, one in enumerate(self.receipts):
+            note = self.kept["anchors/%05d.checkpoint" % n].decode()
+            found = stated(note)
+            need(found[:2] == (origin, one["size"]), "receipt %d is not of this log, or of another size than anchors.json says" % n)
+            for signer, signer_id, blob in found[4]:
+                if signer == name and signer_id.hex() == key_id:
+                    need(ed25519(b64(encoded)[1:], found[3].encode(), blob), "receipt %d: the log's signature is wrong" % n)
+            proof = [b64(h) for h in one["consistency"]]
+            need(found[1] <= size and extends(found[1], size, found[2], root, proof), "this log does not extend the checkpoint of receipt %d" % n)
+            stamps += one["kind"] == "timestamp"
+            times = [t for t in (cosigned(note, w) for w in witnesses) if t] if one["kind"] == "witness" else []
+            if times:
+                at = datetime.datetime.fromtimestamp(min(times), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+                said.append((found[1], "the first %d entries of the log were recorded no later than %s, by the word of a witness" % (found[1], at)))
+        out = [text for _, text in sorted(said)]
+        if not said:
+            out.append("when entries were recorded rests on the operator's word: no cosignature by a witness you named is in it")
+        if stamps:
+            out.append("%d time stamps were NOT checked here; `openssl ts -verify` does (see the head of this file)" % stamps)
+        return out
+
+
 # --- The whole ----------------------------------------------------------------------------------------------------------------------
 ABOUT = ["format", "release", "rows_format", "origin", "tree_size", "asked"]
 
 
-def check(stream, key, kept=None):
+def check(stream, key, kept=None, witnesses=()):
     reading = parts(stream)
     seen, stage = [], 0
 
@@ -450,12 +532,14 @@ def check(stream, key, kept=None):
         seen.append({"name": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()})
 
     about = strict("bundle.json", begin("bundle.json"))
-    if about.get("format") not in (1, 2, 3):
+    if about.get("format") not in (1, 2, 3, 4):
         raise Unreadable("format %r" % about.get("format"))
     need(list(about) == ABOUT and list(about["asked"]) == ["brand", "people", "from", "to", "since"], "bundle.json has other keys")
     note, given = begin("checkpoint"), begin("log.vkey")
     origin, size, root = checkpoint(note.decode("utf-8", "replace"), key)
-    need(given == key.strip().encode() + b"\n", "log.vkey is not the key you gave")
+    lines = given.decode("utf-8", "replace").split("\n")
+    need(lines[-1] == "" and key.strip() in lines[:-1] and (about["format"] >= 4 or len(lines) == 2), "log.vkey is not the key you gave")
+    anchors = None
     need((about["origin"], about["tree_size"]) == (origin, size), "bundle.json speaks of another log")
     entries, grown, number, policies = Entries(about, size, root), None, 0, []
     for name, content in reading:
@@ -466,6 +550,12 @@ def check(stream, key, kept=None):
         elif name == "heads.json" and about["format"] >= 2 and (len(seen) == 3 or len(seen) == 4 and grown):
             need(entries.people, "heads.json in a bundle about nobody")
             entries.claim(strict(name, content))
+        elif name == "anchors.json" and about["format"] >= 4 and not anchors and all(p["name"] in ("consistency.json", "heads.json") for p in seen[3:]):
+            anchors = Anchors(content)
+        elif anchors and anchors.wants(name):
+            anchors.kept[name] = content
+        elif about["format"] >= 4 and not (anchors and anchors.whole()):
+            raise Invalid("%s does not belong here" % name)
         elif folder == "disclosures" and stage == 0:
             need(name == "disclosures/%s.txt" % digest, "%s is not the wording its name stands for" % name)
             content.decode()
@@ -498,6 +588,10 @@ def check(stream, key, kept=None):
     said = ["the key of %s signed a log of %d entries" % (origin, size), "%(total)d entries are in it unchanged, %(opened)d of them open" % entries.counts]
     if entries.heads:
         said.append("nothing is missing of the people asked for among the first %d entries" % entries.heads["covered_size"])
+    if anchors:
+        said += anchors.check(origin, size, root, key, witnesses)
+    else:
+        said.append("when entries were recorded rests on the operator's word: bundles of this format hold no anchors")
     if kept is not None:
         old_origin, old_size, old_root = checkpoint(kept, key)
         proof = [b64(h) for h in grown["proof"]] if grown else []
@@ -526,13 +620,18 @@ def manifest(content, about, entries, seen):
 
 
 def main(arguments):
+    arguments, witnesses = list(arguments), []
+    while "--witness" in arguments[:-1]:
+        at = arguments.index("--witness")
+        witnesses.append(arguments[at + 1])
+        del arguments[at : at + 2]
     if len(arguments) not in (2, 3):
         print(__doc__)
         return 2
     try:
         kept = open(arguments[2], encoding="utf-8").read() if len(arguments) == 3 else None
         with open(arguments[0], "rb") as stream:
-            said = check(stream, arguments[1], kept)
+            said = check(stream, arguments[1], kept, witnesses)
     except (Unreadable, OSError) as why:
         print("UNREADABLE: %s" % why)
         return 2

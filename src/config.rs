@@ -1,5 +1,6 @@
 //! The gateway's one configuration file: typed, with every problem reported together.
 
+mod anchor;
 mod check;
 mod connection;
 mod problem;
@@ -19,6 +20,7 @@ use crate::store::Engine;
 use crate::telemetry::LogSettings;
 use crate::tls::TlsFiles;
 
+pub use anchor::{AnchorConfig, AnchorTarget};
 pub use connection::{ConnectionConfig, ProviderShape, shape_of};
 pub use problem::{ConfigError, Problem, Severity};
 pub use secret::{SecretError, SecretRef, process_env};
@@ -51,6 +53,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long raw material is kept.
     pub retention: Retention,
+    /// Where checkpoints are made known; none: a folder beside the data.
+    pub anchors: Vec<AnchorConfig>,
     /// Provider accounts known from the first start on.
     pub connections: Vec<ConnectionConfig>,
     /// The shop's own servers that are told what happens.

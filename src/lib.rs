@@ -9,10 +9,11 @@
 //! | 1 pure | [`policy`], [`decide`], [`consent`], [`content`], [`place`], the pure files of [`ledger`] | arguments in, values out |
 //! | 2 ports | [`clock`], [`entropy`], [`disk`], the traits of [`store`] and [`provider`] | the only doors out |
 //! | 3 adapters | `store::kv::*`, `provider::*` | one file an engine or vendor |
-//! | 4 edges | [`writer`], [`dispatch`], [`inbound`], [`redirect`], [`api`], [`export`], [`erasure`], [`feed`], [`tiles`], [`sandbox`] | runtime, sockets |
+//! | 4 edges | [`writer`], [`dispatch`], [`inbound`], [`redirect`], [`api`], [`export`], [`erasure`], [`feed`], [`tiles`], [`anchor`], [`sandbox`] | runtime, sockets |
 //! | 5 wiring | [`cli`], [`config`], [`gateway`] | one process from one file |
 #![forbid(unsafe_code)]
 
+pub mod anchor;
 pub mod api;
 pub mod audit;
 pub mod cli;

@@ -5,11 +5,15 @@
 //! | `checkpoint` | the newest signed head | no |
 //! | `tile/<L>/<N>` | 256 hashes of level 8·L | for ever |
 //! | `tile/<L>/<N>.p/<W>` | the first W of them, at the edge of the tree | for ever |
+//! | `anchors` | the newest receipt of each anchor, in JSON | no |
+//! | `anchors/<n>.checkpoint`, `.tst` | a cosigned or stamped checkpoint, and the RFC 3161 token | for ever |
+//! | `anchors/<n>.txt` | what a command printed, or a file's name | for ever, privately; `AUDITOR` keys only |
 //! | `tile/entries/<N>[.p/<W>]` | leaves, each after its length in two bytes | for ever, privately; `AUDITOR` keys only |
 //!
 //! Hashes and heads tell strangers how much is written and when, and nothing else (`docs/ledger.md`); they are public only
 //! where the operator says so. Leaves never are. Only what the newest checkpoint covers is shown.
 
+mod anchors;
 mod path;
 #[cfg(test)]
 mod tests;
@@ -30,12 +34,14 @@ use crate::clock::SharedClock;
 use crate::ledger::LedgerError;
 use crate::store::embedded::Books;
 
-pub use path::{Resource, TILE_WIDTH, Tile, TileKind};
+pub use path::{ReceiptFile, Resource, TILE_WIDTH, Tile, TileKind};
 
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const FOR_EVER_PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
 const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-cache");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TOKEN: HeaderValue = HeaderValue::from_static("application/timestamp-token");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// The log of one seller and epoch, for auditors and monitors.
@@ -77,20 +83,33 @@ impl LogServer {
         let origin = self.books.origin();
         let ours = origin.as_str().ends_with(&format!("/log/{seller}/{epoch}"));
         let resource = Resource::parse(rest).filter(|_| ours).ok_or(StatusCode::NOT_FOUND)?;
-        let secret = matches!(&resource, Resource::Tile(tile) if tile.kind == TileKind::Entries);
+        let secret = match &resource {
+            Resource::Tile(tile) => tile.kind == TileKind::Entries,
+            Resource::Receipt(_, file) => *file == ReceiptFile::Text,
+            Resource::Checkpoint | Resource::Anchors => false,
+        };
         if secret || !self.public {
             self.may_audit(headers)?;
         }
-        let tile = match resource {
-            Resource::Checkpoint => {
-                let bytes = self.books.checkpoint().note().as_bytes().to_vec();
-                return Ok(Answer { bytes, kind: TEXT, cache: NOT_KEPT });
-            }
-            Resource::Tile(tile) => tile,
-        };
-        let bytes = self.tile(&tile)?.ok_or(StatusCode::NOT_FOUND)?;
         let cache = if secret || !self.public { FOR_EVER_PRIVATE } else { FOR_EVER };
-        Ok(Answer { bytes, kind: BYTES, cache })
+        match resource {
+            Resource::Checkpoint => {
+                let bytes = anchors::cosigned(&self.books).into_bytes();
+                Ok(Answer { bytes, kind: TEXT, cache: NOT_KEPT })
+            }
+            Resource::Anchors => {
+                Ok(Answer { bytes: anchors::newest(&self.books), kind: JSON, cache: NOT_KEPT })
+            }
+            Resource::Receipt(number, file) => {
+                let bytes = anchors::file(&self.books, number, file).ok_or(StatusCode::NOT_FOUND)?;
+                let kind = if file == ReceiptFile::Token { TOKEN } else { TEXT };
+                Ok(Answer { bytes, kind, cache })
+            }
+            Resource::Tile(tile) => {
+                let bytes = self.tile(&tile)?.ok_or(StatusCode::NOT_FOUND)?;
+                Ok(Answer { bytes, kind: BYTES, cache })
+            }
+        }
     }
 
     /// A tile's bytes; none when the newest checkpoint does not cover all of it.

@@ -17,10 +17,12 @@ use super::convert::{audit, subject};
 use super::field::{Fields, Lines, TimeRule};
 use super::service::{Hands, caller};
 use super::status::ApiError;
+use crate::anchor;
 use crate::audit::heads;
 use crate::export::{self, Export, ExportError, Person};
 use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::ledger::entry::leaf_hash;
+use crate::ledger::tlog_proof::TlogProof;
 use crate::model::{BrandId, SubjectId};
 use crate::pb::consentry::v1 as wire;
 use crate::pb::consentry::v1::audit_service_server::AuditService;
@@ -116,13 +118,18 @@ impl Audits {
     fn proof(&self, index: u64, size: u64) -> Result<wire::InclusionProof, ApiError> {
         let newest = self.hands.checkpoint();
         self.check_range(index, size, &newest)?;
-        let size = if size == 0 { newest.size() } else { size };
         let books = self.hands.books();
+        // What a witness stands behind, for whom asks for nothing else.
+        let cosigned = (size == 0).then(|| anchor::cosigned(books, index)).flatten();
+        let size = if size == 0 { newest.size() } else { size };
         let stored = books.stored().get(index).map_err(failed)?;
         let stored = stored.ok_or(ApiError::NotFound { kind: "entry", name: index.to_string() })?;
         let proof = books.tree().inclusion(index, size).map_err(failed)?;
         let root = books.tree().root_at(size).map_err(failed)?;
-        Ok(audit::proof(&proof, leaf_hash(&stored.leaf), root, &newest))
+        let (covers, note) = cosigned.unwrap_or_else(|| (newest.size(), newest.note().to_owned()));
+        let up = books.tree().inclusion(index, covers).map_err(failed)?;
+        let file = TlogProof { extra: Some(stored.leaf.clone()), proof: up, note };
+        Ok(audit::proof(&proof, leaf_hash(&stored.leaf), root, &newest, &file))
     }
 
     fn check_range(&self, index: u64, size: u64, newest: &SignedCheckpoint) -> Result<(), ApiError> {

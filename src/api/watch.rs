@@ -100,6 +100,9 @@ type Out = mpsc::Sender<Result<wire::Event, Status>>;
 async fn tell(hands: Hands, mut at: Position, wanted: Wanted, out: Out) {
     let mut news = hands.news();
     let stop = hands.stop().clone();
+    // Not since the last event: a caller that is kept busy shall have checkpoints, too.
+    let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+    beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         match tell_known(&hands, &mut at, &wanted, &out).await {
             Ok(true) => {}
@@ -110,13 +113,15 @@ async fn tell(hands: Hands, mut at: Position, wanted: Wanted, out: Out) {
                 return;
             }
         }
-        let quiet = tokio::select! {
+        let beat = tokio::select! {
+            // A beat that is due goes before news, of which there may be no end.
+            biased;
             () = stop.cancelled() => return,
             () = out.closed() => return,
+            _ = beats.tick() => true,
             heard = heard(&mut news) => if heard { false } else { return },
-            () = tokio::time::sleep(HEARTBEAT) => true,
         };
-        if quiet && out.send(Ok(heartbeat(&hands, at))).await.is_err() {
+        if beat && out.send(Ok(heartbeat(&hands, at))).await.is_err() {
             return;
         }
     }

@@ -67,7 +67,7 @@ pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
     let from = DataDir(absolute(&args.folder.dir()?.0)?);
     let to = DataDir(absolute(&args.to)?);
     let secrets = match args.with_secrets {
-        true => vec![from.log_key(), from.0.join(SANDBOX_SECRETS)],
+        true => vec![from.log_key(), from.log_key_before(), from.0.join(SANDBOX_SECRETS)],
         false => Vec::new(),
     };
     let made = backup(&disk, &from, &to, &secrets).map_err(|error| {

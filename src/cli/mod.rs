@@ -30,11 +30,13 @@ mod opt_out;
 mod output;
 mod parts;
 mod policy;
+mod prove;
 mod provider;
 mod rebuild;
 mod recover;
 mod replay;
 mod replies;
+mod rotate_log_key;
 mod sandbox;
 mod send;
 mod serve;
@@ -81,7 +83,9 @@ enum Verb {
     Import(import::Args),
     /// Export what happened for a brand, a person, a period: as a bundle that proves itself, or as a table.
     Export(export::Args),
-    /// Check a bundle or a data folder from a public key alone; says what was proved and what was not.
+    /// Make a C2SP tlog-proof file: that one entry is in the log.
+    Prove(prove::Args),
+    /// Check a bundle, a data folder or a tlog-proof from a public key alone; says what was proved and what was not.
     Verify(verify::Args),
     /// Take every recorded decision again and compare; no gateway may run on the folder.
     Replay(replay::Args),
@@ -89,6 +93,8 @@ enum Verb {
     Rebuild(rebuild::Args),
     /// Say what is wrong with a data folder and what can be done; with an option, do it.
     Recover(recover::Args),
+    /// Give the log a new key for its checkpoints; the former one signs beside it for 90 days. No gateway may run.
+    RotateLogKey(rotate_log_key::Args),
     /// Copy a data folder, beside a running gateway or not; the copy is checked.
     Backup(backup::Args),
     /// Make, list, rotate and revoke API keys.
@@ -133,10 +139,12 @@ fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
         Verb::OptOut(args) => opt_out::run(args, output),
         Verb::Import(args) => import::run(args, output),
         Verb::Export(args) => export::run(args, output),
+        Verb::Prove(args) => prove::run(args, output),
         Verb::Verify(args) => verify::run(&args, output),
         Verb::Replay(args) => replay::run(&args, output),
         Verb::Rebuild(args) => rebuild::run(&args, output),
         Verb::Recover(args) => recover::run(&args, output),
+        Verb::RotateLogKey(args) => rotate_log_key::run(&args, output),
         Verb::Backup(args) => backup::run(&args, output),
         Verb::Key(args) => key::run(args, output),
         Verb::Explain(args) => explain::run(args, output),

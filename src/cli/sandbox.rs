@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use super::failure::Failure;
 use super::output::Output;
 use super::stop::stop_signal;
+use crate::anchor::{self, keeper};
 use crate::clock::{Clock, OffsetClock};
 use crate::decide::Engine;
 use crate::disk::{RealDisk, SharedDisk};
@@ -135,6 +136,8 @@ async fn serve(args: Args, output: &Output) -> Result<ExitCode, Failure> {
     let clock = OffsetClock::default();
     let gateway = open(&dir, &clock, &entropy, temporary)?;
     catch_up_clock(&gateway, &clock)?;
+    let disk: SharedDisk = Arc::new(RealDisk);
+    keeper::start(&gateway, vec![anchor::default_file(&dir.join("checkpoints"), &disk)]);
     if !args.real_time {
         clock.jump_to(next_lawful(clock.now()));
     }

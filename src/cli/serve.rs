@@ -11,8 +11,9 @@ use super::failure::Failure;
 use super::output::Output;
 use super::parts::parts;
 use super::stop::stop_signal;
+use crate::anchor::{self, Configured, keeper};
 use crate::config::{Config, SecretRef, base_of, process_env};
-use crate::disk::RealDisk;
+use crate::disk::{RealDisk, SharedDisk};
 use crate::feed::{Courier, Doors, Subscription, Wanted};
 use crate::gateway::Gateway;
 use crate::ledger::body::Object;
@@ -116,6 +117,13 @@ async fn serve(config: &Config, file: &Path, output: &Output) -> Result<ExitCode
         let _ = gateway.stop().await;
         return Err(failure);
     }
+    match anchors(config, &gateway) {
+        Ok(anchors) => keeper::start(&gateway, anchors),
+        Err(failure) => {
+            let _ = gateway.stop().await;
+            return Err(failure);
+        }
+    }
     if !config.policy.dirs.is_empty() {
         let watch = Watch::new(config.policy.dirs.clone());
         gateway.run(packs::follow(gateway.env.clone(), watch, packs::EVERY, gateway.stopping()));
@@ -132,6 +140,16 @@ async fn serve(config: &Config, file: &Path, output: &Output) -> Result<ExitCode
         false => Err(Failure::unusable("the writer ended: nothing can be made durable any more")
             .hint("the log says why; the next start recovers what was acknowledged")),
     }
+}
+
+/// The configured anchors; without any, a folder beside the data, so that something is kept from the first day on.
+fn anchors(config: &Config, gateway: &Gateway) -> Result<Vec<Configured>, Failure> {
+    let disk: SharedDisk = Arc::new(RealDisk);
+    if config.anchors.is_empty() {
+        return Ok(vec![anchor::default_file(&config.data_dir.join("checkpoints"), &disk)]);
+    }
+    let around = anchor::Surroundings { disk, entropy: gateway.env.entropy.clone() };
+    anchor::build(&config.anchors, &around).map_err(Failure::unusable)
 }
 
 /// What the configuration says about seller and connections becomes part of the ledger, where it differs.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
-use super::{Config, ConnectionConfig, Problem, SecretRef, Severity};
+use super::{AnchorConfig, AnchorTarget, Config, ConnectionConfig, Problem, SecretRef, Severity};
+use crate::anchor::load_roots;
 use crate::clock::SystemClock;
 use crate::feed::signature::Key;
 use crate::inbound::endpoint::{Endpoint, EndpointError};
@@ -27,6 +28,9 @@ pub fn surroundings(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Ve
         certificates(files, &mut found);
     }
     keys(config, env, &mut found);
+    for (n, anchor) in config.anchors.iter().enumerate() {
+        anchored(anchor, config, &|name| format!("anchors[{n}].{name}"), &mut found);
+    }
     for (n, connection) in config.connections.iter().enumerate() {
         let key = |name: &str| format!("connections[{n}].{name}");
         let token = connection.path_token.as_ref().map(|token| token.resolve(env));
@@ -91,6 +95,51 @@ fn adapter(
             }
         }
     }
+}
+
+/// Whether what the anchor needs is there. Nobody is asked anything.
+fn anchored(anchor: &AnchorConfig, config: &Config, key: &dyn Fn(&str) -> String, found: &mut Found) {
+    match &anchor.target {
+        AnchorTarget::Witness { .. } => {}
+        AnchorTarget::Timestamp { roots, .. } => {
+            if let Err(error) = load_roots(roots) {
+                found.error(&key("roots"), error.to_string());
+            }
+        }
+        AnchorTarget::File { dir } => {
+            found.folder(&key("path"), dir, true);
+            if same_volume(dir, &config.data_dir) {
+                let what = "lies on the volume of the data: it shows nothing to who distrusts its keeper (docs/anchors.md)";
+                found.warning(&key("path"), what.to_owned());
+            }
+        }
+        AnchorTarget::Command { program, .. } => {
+            if !is_program(program) {
+                found.error(&key("command"), format!("{program} is no program that can be started"));
+            }
+        }
+    }
+}
+
+/// Looks a program up as starting it would.
+fn is_program(program: &str) -> bool {
+    let found = |path: &Path| path.metadata().is_ok_and(|m| m.is_file() && is_executable(&m));
+    if program.contains(std::path::MAIN_SEPARATOR) {
+        return found(Path::new(program));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| found(&dir.join(program)))
+}
+
+#[cfg(unix)]
+fn is_executable(file: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.permissions().mode() & 0o111 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &std::fs::Metadata) -> bool {
+    true
 }
 
 /// Each file on its own first: rustls would stop at the first that is missing.

@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::connection;
 use super::read::{Document, Findings, Reader};
 use super::webhook;
 use super::*;
+use super::{anchor, connection};
 use crate::telemetry::log;
 
 const MIB: u64 = 1 << 20;
@@ -25,6 +25,7 @@ pub(super) fn root(mut root: Reader<'_, '_>, base: &Path) -> Option<Config> {
     let tls = tls(root.section("tls"), base);
     let seller = seller(root.section("seller"));
     let keys = keys(root.section("keys"), base);
+    let anchors = anchor::read_all(root.list("anchors"), base);
     let connections = connection::read_all(root.list("connections"), base);
     let webhooks = webhook::read_all(root.list("webhooks"), base);
     let listen = listen(root.section("listen"), tls.is_some());
@@ -49,6 +50,7 @@ pub(super) fn root(mut root: Reader<'_, '_>, base: &Path) -> Option<Config> {
         log,
         limits,
         retention,
+        anchors,
         connections,
         webhooks,
     })

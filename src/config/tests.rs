@@ -38,6 +38,7 @@ fn whole_sample() -> String {
         Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| !key.contains([' ', '`'])) => {
             rest.to_owned()
         }
+        Some("[[anchors]]") => "[[anchors]]".to_owned(),
         _ => line.to_owned(),
     };
     SAMPLE.lines().map(uncomment).collect::<Vec<_>>().join("\n")
@@ -58,7 +59,7 @@ fn the_sample_shows_every_key_and_each_default_as_it_is() {
     let known = document.keys();
     let findings = document.into_findings();
     assert_eq!(findings.problems, [], "{whole}");
-    let generic = |k: &String| k.replace("[0]", "[]");
+    let generic = |k: &String| (0..9).fold(k.clone(), |k, n| k.replace(&format!("[{n}]"), "[]"));
     let shown: BTreeSet<String> = findings.lines.keys().map(generic).collect();
     assert_eq!(known.difference(&shown).collect::<Vec<_>>(), Vec::<&String>::new(), "the sample lacks keys");
 
@@ -151,6 +152,57 @@ fn what_the_file_names_must_exist() {
     ] {
         assert!(told.iter().any(|p| p.contains(start)), "`{start}` is missing from\n{}", told.join("\n"));
     }
+}
+
+/// A configuration with these anchors.
+fn with_anchors(anchors: &str) -> String {
+    SAMPLE.replace("# Provider accounts. More", &format!("{anchors}\n# Provider accounts. More"))
+}
+
+#[test]
+fn what_anchors_need_is_told_by_kind_with_line_and_key() {
+    let text = "[[anchors]]\nname = \"a\"\nkind = \"witness\"\nroots = \"x.pem\"\nkey = \"w+00000000+BAAA\"\n\
+                [[anchors]]\nname = \"a\"\nkind = \"timestamp\"\nurl = \"tsa.example\"\n\
+                [[anchors]]\nname = \"Capital\"\nkind = \"notary\"\n\
+                [[anchors]]\nname = \"f\"\nkind = \"file\"\nevery_minutes = 0\n\
+                [[anchors]]\nname = \"c\"\nkind = \"command\"\ncommand = []\nadress = \"x\"\n";
+    let told = problems(&with_anchors(text), &keys);
+    for part in [
+        "anchors[0].roots: does not belong to an anchor of kind witness",
+        "anchors[0].url: is required",
+        "anchors[0].key: this is no witness key",
+        "anchors[1].name: `a` is already another anchor's",
+        "anchors[1].url: must be an address",
+        "anchors[1].roots: is required",
+        "anchors[2].name: must have 1 to 32 small letters",
+        "anchors[2].kind: must be witness, timestamp, file or command",
+        "anchors[3].path: is required",
+        "anchors[3].every_minutes: must be 1 to 1440",
+        "anchors[4].command: must be a list that begins with a program",
+        "anchors[4].adress: is not a known key",
+    ] {
+        assert!(told.iter().any(|p| p.contains(part)), "`{part}` is missing from\n{}", told.join("\n"));
+    }
+}
+
+#[test]
+fn what_anchors_name_must_exist() {
+    let anchor = |lines: &str| with_anchors(&format!("[[anchors]]\nname = \"a\"\n{lines}\n"));
+    let missing = anchor("kind = \"timestamp\"\nurl = \"https://tsa.example\"\nroots = \"gone.pem\"");
+    assert!(problems(&missing, &keys)[0].contains("anchors[0].roots: "));
+    let missing = anchor("kind = \"command\"\ncommand = [\"no-such-program-here\"]");
+    assert!(problems(&missing, &keys)[0].contains("no-such-program-here is no program"));
+    let beside = load(&anchor("kind = \"file\"\npath = \"checkpoints\""), &keys).expect("good");
+    assert!(
+        beside.warnings[0].to_string().contains("lies on the volume of the data"),
+        "{:?}",
+        beside.warnings
+    );
+    let key = "witness.example/w1+0e5f8f3e+BCD+LeQdUG8CrpP8Ihun+ojbbTdrIfdPhY+YAzlzLqKn";
+    let witness = anchor(&format!("kind = \"witness\"\nurl = \"https://w.example\"\nkey = \"{key}\""));
+    let config = load(&witness, &keys).expect("good").config;
+    assert!(matches!(&config.anchors[0].target, AnchorTarget::Witness { private: false, .. }));
+    assert_eq!(config.anchors[0].every.as_secs(), 3_600);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! checkpoint  log.vkey   the signed head everything is proved against, and its public key
 //! consistency.json       with --since: the log extends an older checkpoint
 //! heads.json             of people: nothing is missing among the first entries of the log
+//! anchors.json  anchors/…  what witnesses and time-stamping authorities said about checkpoints
 //! disclosures/<sha256>.txt  policy/<sha256>.json
 //! entries/00000.jsonl  rows/00000.csv   and so on: at most 256 entries each
 //! statement.json         what followed each STOP, computed from the entries
@@ -29,11 +30,13 @@ use crate::model::BrandId;
 use crate::store::embedded::Books;
 use crate::writer::Reader;
 
+pub mod anchors;
 pub mod archive;
 pub mod format;
 pub mod heads;
 mod proofs;
 
+use anchors::Anchors;
 use archive::Archive;
 use format::{About, Asked, Consistency, Line, Manifest, names};
 use proofs::Proofs;
@@ -83,7 +86,9 @@ pub fn write(
     let about = about(export, books);
     archive.add(names::ABOUT, &format::json(&about))?;
     archive.add(names::CHECKPOINT, export.checkpoint().note().as_bytes())?;
-    archive.add(names::KEY, format!("{}\n", books.verifier()).as_bytes())?;
+    let keys = books.verifiers(export.cut().as_of);
+    let keys: String = keys.iter().map(|key| format!("{key}\n")).collect();
+    archive.add(names::KEY, keys.as_bytes())?;
     let size = export.checkpoint().size();
     if let Some(since) = export.request().since {
         let proof = books.tree().consistency(since, size)?;
@@ -92,6 +97,7 @@ pub fn write(
     if let Some((recorded, found)) = export.completeness() {
         archive.add(names::HEADS, &format::json(&heads::Heads::new(recorded, found)))?;
     }
+    let anchors = add_anchors(export, books, &mut archive)?;
     let wordings = Wordings::registered(reader, export.request().brand.as_ref())?;
     for (hash, text) in &wordings.0 {
         archive.add(&names::disclosure(hash), text.as_bytes())?;
@@ -108,6 +114,7 @@ pub fn write(
         manifest: Manifest::new(),
         story: Story::new(),
         statement: StatementMaker::new(&export.selection().people),
+        anchors,
         lines: Vec::new(),
         rows: Vec::new(),
         pending: 0,
@@ -123,6 +130,27 @@ fn policy_of(reader: &Reader, books: &Books, hash: &[u8; 32]) -> Result<Option<V
         return Ok(Some(now.engine.policy().canonical().to_vec()));
     }
     books.policies().get(hash).map_err(|e| ExportError::Entry(format!("a policy set cannot be read: {e}")))
+}
+
+/// Adds what outside anchors gave.
+fn add_anchors(
+    export: &Export,
+    books: &Books,
+    archive: &mut Archive<&mut impl Write>,
+) -> Result<Anchors, ExportError> {
+    let (cut, size) = (export.cut(), export.checkpoint().size());
+    let chosen = anchors::choose(&books.anchors().list(), cut.receipts, size, &export.selection().spans());
+    let files = anchors::collect(books, &chosen, size)?;
+    let receipts: Vec<_> = files.iter().map(|one| one.about.clone()).collect();
+    let anchors = Anchors { as_of: cut.as_of, said: anchors::said(cut.as_of, &receipts), receipts };
+    archive.add(names::ANCHORS, &format::json(&anchors))?;
+    for (n, one) in files.iter().enumerate() {
+        archive.add(&anchors::checkpoint_name(n), one.checkpoint.as_bytes())?;
+        if let (Some(name), Some(proof)) = (anchors::proof_name(n, one.about.kind), &one.proof) {
+            archive.add(&name, proof)?;
+        }
+    }
+    Ok(anchors)
 }
 
 fn about(export: &Export, books: &Books) -> About {
@@ -155,6 +183,7 @@ struct Parts<'a, W: Write> {
     manifest: Manifest,
     story: Story,
     statement: StatementMaker,
+    anchors: Anchors,
     lines: Vec<u8>,
     rows: Vec<super::rows::Row>,
     pending: u32,
@@ -190,7 +219,7 @@ impl<W: Write> Parts<'_, W> {
         self.flush()?;
         let statement = self.statement.finish();
         self.archive.add(names::STATEMENT, &format::json(&statement))?;
-        let page = page::render(about, &self.manifest, &self.story, Some(&statement));
+        let page = page::render(about, &self.manifest, &self.story, Some(&statement), &self.anchors.said);
         self.archive.add(names::PAGE, page.as_bytes())?;
         let entries = self.manifest.entries.total;
         self.archive.finish(self.manifest)?;

@@ -90,6 +90,8 @@ struct Page<'a> {
     manifest: &'a Manifest,
     story: &'a Story,
     statement: Option<Told<'a>>,
+    /// How it stands with outside anchors.
+    anchored: &'a str,
     steps: Vec<Step<'a>>,
     codes: Vec<(&'a str, u64, String)>,
     hidden: u64,
@@ -118,8 +120,19 @@ struct Said<'a> {
     citation: &'a str,
 }
 
-/// The page; bundles of formats before the third have no statement.
-pub fn render(about: &About, manifest: &Manifest, story: &Story, statement: Option<&Statement>) -> String {
+/// What the page said before bundles held anchors (format 1 and 2).
+pub const NOT_ANCHORED: &str =
+    "Without an outside witness of the log the time of recording rests on the operator's word.";
+
+/// The page; bundles of formats before the third have no statement. `anchored` says how it stands with outside anchors, in
+/// words of ours: it is not escaped.
+pub fn render(
+    about: &About,
+    manifest: &Manifest,
+    story: &Story,
+    statement: Option<&Statement>,
+    anchored: &str,
+) -> String {
     let codes = story.codes.iter().map(|(code, n)| {
         let meaning = Code::from(code.as_str()).meaning();
         (code.as_str(), *n, meaning.to_owned())
@@ -134,6 +147,7 @@ pub fn render(about: &About, manifest: &Manifest, story: &Story, statement: Opti
             listed: &said.listed,
             limits: Statement::LIMITS,
         }),
+        anchored,
         steps: story.told.iter().map(step).collect(),
         codes: codes.collect(),
         hidden: story.rows - story.told.len() as u64,

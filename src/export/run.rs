@@ -17,8 +17,8 @@ use super::{ExportError, jsonl, select};
 use crate::audit::heads::{self, Recorded, Standing};
 use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::ledger::rows::keys;
-use crate::model::SubjectId;
 use crate::model::subject::Subject;
+use crate::model::{Instant, SubjectId};
 use crate::store::embedded::Books;
 use crate::writer::Reader;
 
@@ -32,6 +32,16 @@ pub struct Export {
     selection: Selection,
     completeness: Option<(Recorded, Vec<(SubjectId, Standing)>)>,
     policies: Vec<[u8; 32]>,
+    cut: Cut,
+}
+
+/// Where an export stands in what goes on growing beside the log: made again, it takes no more than the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// When it was asked for.
+    pub as_of: Instant,
+    /// Receipts of anchors that were there, by number.
+    pub receipts: u64,
 }
 
 /// What an export came to.
@@ -48,7 +58,8 @@ pub struct Summary {
 impl Export {
     /// Plans an export under the newest checkpoint: entries after it are not part of it.
     pub fn plan(reader: &Reader, books: &Books, request: Request) -> Result<Export, ExportError> {
-        Self::under(reader, books, request, books.checkpoint())
+        let cut = Cut { as_of: reader.env().clock.now(), receipts: books.anchors().next_number() };
+        Self::under(reader, books, request, books.checkpoint(), cut)
     }
 
     /// Plans the same export again: under the checkpoint its id names.
@@ -56,7 +67,9 @@ impl Export {
         let unknown = || ExportError::Resume("is not the id of an export of this log");
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(id).map_err(|_| unknown())?;
         let (size, rest) = bytes.split_first_chunk::<8>().ok_or_else(unknown)?;
-        let (digest, signatures) = rest.split_first_chunk::<16>().ok_or_else(unknown)?;
+        let (digest, rest) = rest.split_first_chunk::<16>().ok_or_else(unknown)?;
+        let (as_of, rest) = rest.split_first_chunk::<8>().ok_or_else(unknown)?;
+        let (receipts, signatures) = rest.split_first_chunk::<8>().ok_or_else(unknown)?;
         if *digest != request.digest() {
             return Err(ExportError::Resume("belongs to another request; everything else must be the same"));
         }
@@ -67,7 +80,9 @@ impl Export {
         let keys = std::slice::from_ref(books.verifier());
         let checkpoint =
             SignedCheckpoint::verify(&format!("{text}\n{signatures}"), keys).map_err(|_| unknown())?;
-        Self::under(reader, books, request, Arc::new(checkpoint))
+        let as_of = Instant::from_micros(i64::from_be_bytes(*as_of));
+        let cut = Cut { as_of, receipts: u64::from_be_bytes(*receipts) };
+        Self::under(reader, books, request, Arc::new(checkpoint), cut)
     }
 
     fn under(
@@ -75,6 +90,7 @@ impl Export {
         books: &Books,
         request: Request,
         checkpoint: Arc<SignedCheckpoint>,
+        cut: Cut,
     ) -> Result<Export, ExportError> {
         let size = checkpoint.size();
         if let Some(since) = request.since.filter(|since| *since > size) {
@@ -99,7 +115,7 @@ impl Export {
             Format::Bundle => selection.policies(reader, size)?,
             _ => Vec::new(),
         };
-        Ok(Export { request, checkpoint, selection, completeness, policies })
+        Ok(Export { request, checkpoint, selection, completeness, policies, cut })
     }
 
     /// What shows that nothing of the people asked for is missing, where a root was recorded.
@@ -127,7 +143,9 @@ impl Export {
         let text = self.checkpoint.checkpoint().text();
         let signatures = self.checkpoint.note().get(text.len() + 1..).unwrap_or_default();
         let size = self.checkpoint.size().to_be_bytes();
-        let bytes = [size.as_slice(), &self.request.digest(), signatures.as_bytes()].concat();
+        let (as_of, receipts) = (self.cut.as_of.as_micros().to_be_bytes(), self.cut.receipts.to_be_bytes());
+        let bytes =
+            [size.as_slice(), &self.request.digest(), &as_of, &receipts, signatures.as_bytes()].concat();
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -138,6 +156,10 @@ impl Export {
     /// The checkpoint it is made under.
     pub fn checkpoint(&self) -> &SignedCheckpoint {
         &self.checkpoint
+    }
+    /// Where it stands in what grows beside the log.
+    pub fn cut(&self) -> Cut {
+        self.cut
     }
     /// Which entries.
     pub fn selection(&self) -> &Selection {

@@ -112,6 +112,17 @@ impl Selection {
         Ok(policies.into_iter().collect())
     }
 
+    /// Where the entries lie that may be shown.
+    pub fn spans(&self) -> Vec<std::ops::Range<u64>> {
+        let one = |index: &u64| *index..*index + 1;
+        match &self.picked {
+            Picked::Listed(indices) => indices.iter().map(one).collect(),
+            Picked::Range { engines, range, .. } => {
+                engines.iter().map(one).chain([range.clone()].into_iter().filter(|r| !r.is_empty())).collect()
+            }
+        }
+    }
+
     /// Shows each entry to `see`, in the order of the log but for engines that were declared before the period.
     pub fn each(
         &self,

@@ -110,6 +110,16 @@ impl World {
         World { sim, disk, dir: dir.to_owned(), clock, env, books, reader, kv, core }
     }
 
+    /// The world of a folder that was stopped, a day after its newest entry.
+    pub fn again(sim: &SimDisk, dir: &Path) -> World {
+        let world = World::at(sim.clone(), sim.shared(), dir);
+        let last = world.books.stored().len().checked_sub(1).expect("entries");
+        let newest = world.books.stored().get(last).expect("reads").expect("there");
+        let newest = crate::ledger::entry::Leaf::decode(&newest.leaf).expect("a leaf");
+        world.clock.set(newest.instant + Span::days(1));
+        world
+    }
+
     /// A world in which the story below has happened.
     pub fn with_story() -> World {
         let mut world = World::new();

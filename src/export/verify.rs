@@ -10,17 +10,24 @@ use crate::audit::statement::Statement;
 use crate::ledger::checkpoint::SignedCheckpoint;
 
 mod ahead;
+mod anchored;
 mod bundle;
 mod directory;
 mod entries;
 mod heads;
 mod lines;
+mod receipts;
 mod replays;
 #[cfg(test)]
 mod tests;
+mod tlog_proof;
+mod trust;
 
-pub use bundle::{bundle, key_within};
-pub use directory::directory;
+pub use anchored::AnchorReport;
+pub use bundle::{bundle, bundle_trusting, key_within};
+pub use directory::{directory, directory_trusting};
+pub use tlog_proof::tlog_proof;
+pub use trust::Trust;
 
 /// Failures told; after so many the check stops.
 const FAILURES_MAX: usize = 20;
@@ -57,7 +64,7 @@ pub struct Failure {
     /// Which part, file or field, as in `leaf.seal`.
     pub field: String,
     /// Which check failed: `form`, `signature`, `inclusion`, `opening`, `chain`, `order`, `hash`, `count`, `consistency`,
-    /// `engine`, `people`, `completeness`, `table`, `page`, `public`, `replay`, `statement`.
+    /// `engine`, `people`, `completeness`, `table`, `page`, `public`, `replay`, `statement`, `anchor`.
     pub check: &'static str,
     /// What was found.
     pub why: String,
@@ -77,7 +84,7 @@ impl fmt::Display for Failure {
 pub struct Report {
     /// How it ended.
     pub outcome: Outcome,
-    /// `bundle` or `data directory`.
+    /// `bundle`, `data directory` or `tlog-proof`.
     pub what: &'static str,
     /// The log, as far as a signature vouches for it.
     pub origin: String,
@@ -94,6 +101,8 @@ pub struct Report {
     /// Bundles: what followed each STOP among the entries shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statement: Option<Statement>,
+    /// What outside anchors said.
+    pub anchors: Vec<AnchorReport>,
     /// What is wrong.
     pub failures: Vec<Failure>,
 }
@@ -110,6 +119,7 @@ impl Report {
             proved: Vec::new(),
             not_proved: Vec::new(),
             statement: None,
+            anchors: Vec::new(),
             failures: Vec::new(),
         }
     }
@@ -156,6 +166,7 @@ impl Report {
             self.proved.clear();
             self.not_proved.clear();
             self.statement = None;
+            self.anchors.clear();
         }
         self
     }
@@ -188,7 +199,3 @@ impl fmt::Display for Report {
         Ok(())
     }
 }
-
-/// What both kinds of check cannot show.
-const NO_WITNESS: &str = "When entries were recorded: no outside witness of the log was consulted, so the instants, and that no other history was signed, \
-     rest on the operator's word.";

@@ -131,6 +131,14 @@ impl Checkpoint {
         format!("{}\n{}\n{}\n", self.origin, self.size, self.root)
     }
 
+    /// What a signed note states, whoever signed it.
+    pub fn of_note(note: &str) -> Result<Self, CheckpointError> {
+        let parsed = Note::from_bytes(note.as_bytes());
+        let parsed =
+            parsed.map_err(|_| CheckpointError::Text("it needs a text, an empty line and signatures"))?;
+        Self::parse(parsed.text())
+    }
+
     fn parse(text: &[u8]) -> Result<Self, CheckpointError> {
         let malformed = CheckpointError::Text("it needs three lines: origin, size, root");
         let parsed = tlog_tiles::Checkpoint::from_bytes(text).map_err(|_| malformed)?;
@@ -138,6 +146,18 @@ impl Checkpoint {
             return Err(CheckpointError::Text("extension lines are not part of our logs"));
         }
         Ok(Self { origin: parsed.origin().to_owned(), size: parsed.size(), root: Root(parsed.hash().0) })
+    }
+}
+
+impl AsRef<Checkpoint> for Checkpoint {
+    fn as_ref(&self) -> &Checkpoint {
+        self
+    }
+}
+
+impl AsRef<Checkpoint> for SignedCheckpoint {
+    fn as_ref(&self) -> &Checkpoint {
+        &self.checkpoint
     }
 }
 
@@ -238,6 +258,8 @@ pub struct LogKey {
     text: Zeroizing<String>,
     signer: StandardSigner,
     verifier: VerifierKey,
+    /// The key it follows, which signs beside it for a while.
+    before: Option<Box<LogKey>>,
 }
 
 impl LogKey {
@@ -262,12 +284,30 @@ impl LogKey {
         &self.verifier
     }
 
+    /// Lets the key before it sign, too.
+    pub fn beside(self, before: LogKey) -> LogKey {
+        LogKey { before: Some(Box::new(before)), ..self }
+    }
+
+    /// Signs alone from now on.
+    pub fn alone(&mut self) {
+        self.before = None;
+    }
+
+    /// The public halves of all that sign.
+    pub fn verifiers(&self) -> Vec<VerifierKey> {
+        let before = self.before.iter().map(|key| key.verifier.clone());
+        [self.verifier.clone()].into_iter().chain(before).collect()
+    }
+
     /// Signs a statement about the key's own log. It must extend everything signed before: [`super::head`] sees to it.
     pub fn sign(&self, size: u64, root: Root) -> SignedCheckpoint {
         let checkpoint = Checkpoint { origin: self.verifier.name().to_owned(), size, root };
         let mut note =
             Note::new(checkpoint.text().as_bytes(), &[]).expect("a checkpoint is a well-formed note");
-        note.add_sigs(&[&self.signer]).expect("Ed25519 signs everything");
+        let mut signers: Vec<&dyn signed_note::Signer> = vec![&self.signer];
+        signers.extend(self.before.iter().map(|key| &key.signer as &dyn signed_note::Signer));
+        note.add_sigs(&signers).expect("Ed25519 signs everything");
         let note = String::from_utf8(note.to_bytes()).expect("notes are UTF-8");
         SignedCheckpoint { checkpoint, note }
     }
@@ -288,7 +328,7 @@ impl FromStr for LogKey {
         let seed = secret.get(1..).and_then(|seed| seed.first_chunk::<32>()).ok_or(refused)?;
         let public = SigningKey::from_bytes(seed).verifying_key();
         let verifier = signed_note::new_ed25519_verifier_key(name, &public).parse()?;
-        Ok(Self { text, signer, verifier })
+        Ok(Self { text, signer, verifier, before: None })
     }
 }
 

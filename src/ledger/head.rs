@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+pub mod rotation;
+
 use super::LedgerError;
 use super::checkpoint::{CheckpointError, LogKey, Origin, SignedCheckpoint};
 use super::tree::{Root, TreeReader};
@@ -102,7 +104,7 @@ impl Head {
         };
         let newest = std::str::from_utf8(&bytes)
             .map_err(|_| CheckpointError::Text("it is not UTF-8"))
-            .and_then(|note| SignedCheckpoint::verify(note, std::slice::from_ref(key.verifier())))
+            .and_then(|note| SignedCheckpoint::verify(note, &key.verifiers()))
             .map_err(|source| HeadError::Unreadable { path: path.to_owned(), source })?;
         let head = Self { disk: disk.clone(), path: path.to_owned(), newest };
         head.check(tree)?;

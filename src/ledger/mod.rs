@@ -8,6 +8,8 @@
 //! | [`segment`] | leaves and sealed blobs on disk: the one fsync of a commit, and recovery |
 //! | [`tree`] | RFC 6962 hashing, roots, inclusion and consistency proofs |
 //! | [`checkpoint`], [`head`] | signed tree heads, and the one that was signed last |
+//! | [`cosignature`], [`timestamp`], [`anchor`] | what others say about a checkpoint, and where it is kept |
+//! | [`tlog_policy`], [`tlog_proof`] | whose word a verifier takes; one entry in one file |
 //! | [`heads`] | the sorted tree of chain heads: that nothing of a person is missing |
 //! | [`verify`] | the check of a whole ledger from its bytes |
 
@@ -15,8 +17,10 @@ mod error;
 mod frame;
 mod walk;
 
+pub mod anchor;
 pub mod body;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod entry;
 pub mod fold;
 pub mod head;
@@ -26,6 +30,9 @@ pub mod rows;
 pub mod seal;
 pub mod segment;
 pub mod state;
+pub mod timestamp;
+pub mod tlog_policy;
+pub mod tlog_proof;
 pub mod tree;
 #[cfg(test)]
 mod vectors;

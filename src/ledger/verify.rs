@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::checkpoint::SignedCheckpoint;
+use super::checkpoint::Checkpoint;
 use super::entry::leaf_hash;
 use super::segment::Stored;
 use super::tree::{Edge, Root};
@@ -92,19 +92,19 @@ pub enum VerifyError {
     },
 }
 
-/// Checks `entries`, which are all of a log from index 0 on, against `checkpoints` of that log whose signatures were
-/// verified: the newest one, and any older ones the verifier has kept. `link` decodes a leaf, refusing what is not
+/// Checks `entries`, which are all of a log from index 0 on, against `checkpoints` of that log that are to be
+/// believed: the newest one, and any older ones the verifier has kept. `link` decodes a leaf, refusing what is not
 /// canonical. Stops at the first thing that is wrong.
-pub fn verify(
+pub fn verify<C: AsRef<Checkpoint>>(
     entries: impl Iterator<Item = LedgerResult<Stored>>,
-    checkpoints: &[SignedCheckpoint],
+    checkpoints: &[C],
     mut link: impl FnMut(u64, &[u8]) -> Result<ChainLink, String>,
 ) -> Result<Verified, VerifyError> {
     let mut chains = Chains::default();
     let mut edge = Edge::new();
-    let mut due: Vec<&SignedCheckpoint> = checkpoints.iter().collect();
-    due.sort_by_key(|c| std::cmp::Reverse(c.size()));
-    let signed = due.first().map_or(0, |c| c.size());
+    let mut due: Vec<&Checkpoint> = checkpoints.iter().map(AsRef::as_ref).collect();
+    due.sort_by_key(|c| std::cmp::Reverse(c.size));
+    let signed = due.first().map_or(0, |c| c.size);
     meet(&mut due, &edge)?;
     for stored in entries {
         let stored = stored?;
@@ -119,7 +119,7 @@ pub fn verify(
         meet(&mut due, &edge)?;
     }
     match due.last() {
-        Some(missed) => Err(VerifyError::Missing { entries: edge.size(), signed: missed.size() }),
+        Some(missed) => Err(VerifyError::Missing { entries: edge.size(), signed: missed.size }),
         None => {
             let subjects = chains.0.len() as u64;
             Ok(Verified { entries: edge.size(), subjects, root: edge.root(), signed })
@@ -128,9 +128,9 @@ pub fn verify(
 }
 
 /// Compares the root with every checkpoint of this size; the smallest ones are last.
-fn meet(due: &mut Vec<&SignedCheckpoint>, edge: &Edge) -> Result<(), VerifyError> {
-    while let Some(checkpoint) = due.pop_if(|c| c.size() == edge.size()) {
-        let (size, found, signed) = (edge.size(), edge.root(), checkpoint.root());
+fn meet(due: &mut Vec<&Checkpoint>, edge: &Edge) -> Result<(), VerifyError> {
+    while let Some(checkpoint) = due.pop_if(|c| c.size == edge.size()) {
+        let (size, found, signed) = (edge.size(), edge.root(), checkpoint.root);
         if found != signed {
             return Err(VerifyError::OtherRoot { size, found, signed });
         }

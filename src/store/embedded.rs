@@ -6,10 +6,11 @@
 //! | `keys/` | one data key a subject | truth; short-lived backups |
 //! | `policies/` | every policy set that judged, by its hash | decisions it judged are made again with it |
 //! | `HEAD` | last signed checkpoint | guards against rollback |
-//! | `log.key` | signs checkpoints | secret; see the key table in `docs/` |
+//! | `log.key`, `log.key.before` | sign checkpoints | secret; see the key table in `docs/` |
 //! | `tree/` | Merkle hashes | disposable |
 //! | `index/` | rows folded from the ledger | disposable |
 //! | `heads` | the upper part of the newest tree of chain heads | disposable |
+//! | `anchors/` | what outside anchors gave for checkpoints | evidence; backed up |
 //!
 //! Opening is recovery: whatever a crash left is cut, hashed and folded by the code every commit uses.
 
@@ -21,9 +22,11 @@ use arc_swap::ArcSwap;
 use crate::audit::heads::HeadsShelf;
 use crate::disk::{DirLock, DiskError, SharedDisk};
 use crate::entropy::SharedEntropy;
+use crate::ledger::anchor::Shelf;
 use crate::ledger::body::Body;
 use crate::ledger::checkpoint::{LogKey, Origin, SignedCheckpoint, VerifierKey};
 use crate::ledger::entry::{Entry, Leaf, leaf_hash};
+use crate::ledger::head::rotation::{Former, load_before};
 use crate::ledger::head::{Head, HeadError, create_key, load_key};
 use crate::ledger::keys::{Keys, MasterKey};
 use crate::ledger::seal::{self, DataKey, KeySource};
@@ -125,6 +128,10 @@ impl DataDir {
     pub fn heads(&self) -> PathBuf {
         self.0.join("heads")
     }
+    /// Receipts of outside anchors for the log of one epoch.
+    pub fn anchors(&self, epoch: u32) -> PathBuf {
+        self.0.join("anchors").join(format!("e{epoch}"))
+    }
     /// The last signed checkpoint.
     pub fn head(&self) -> PathBuf {
         self.0.join("HEAD")
@@ -132,6 +139,10 @@ impl DataDir {
     /// The key that signs checkpoints.
     pub fn log_key(&self) -> PathBuf {
         self.0.join("log.key")
+    }
+    /// The key before it, for 90 days after a rotation.
+    pub fn log_key_before(&self) -> PathBuf {
+        self.0.join("log.key.before")
     }
     /// Space held back.
     pub fn reserve(&self) -> PathBuf {
@@ -145,6 +156,9 @@ pub struct EmbeddedLog {
     tree: Tree,
     head: Head,
     key: LogKey,
+    /// The end of the time in which the key before this one signs, too, and where that key lies.
+    former: Option<(Instant, PathBuf)>,
+    disk: SharedDisk,
     keys: Arc<Keys>,
     newest: Arc<ArcSwap<SignedCheckpoint>>,
     last_instant: Option<Instant>,
@@ -162,9 +176,11 @@ pub struct Books {
     keys: Arc<Keys>,
     newest: Arc<ArcSwap<SignedCheckpoint>>,
     verifier: VerifierKey,
+    former: Option<Former>,
     origin: Origin,
     heads: Arc<HeadsShelf>,
     policies: PolicyShelf,
+    anchors: Arc<Shelf>,
     public_tiles: bool,
 }
 
@@ -212,6 +228,13 @@ impl EmbeddedLog {
             }
             None => create_key(disk, &dir.log_key(), origin, &**entropy)?,
         };
+        let before = load_before(disk, &dir.log_key_before(), &key)?;
+        let former =
+            before.as_ref().map(|(key, until)| Former { key: key.verifier().clone(), until: *until });
+        let key = match before {
+            Some((before, _)) => key.beside(before),
+            None => key,
+        };
         let head = Head::open(disk, &dir.head(), &key, &tree.reader())?;
         let keys = Arc::new(Keys::open(disk, &dir.keys(), origin.seller(), master, entropy.clone())?);
         let last_instant = match reader.len().checked_sub(1) {
@@ -229,9 +252,11 @@ impl EmbeddedLog {
             keys: keys.clone(),
             newest: newest.clone(),
             verifier: key.verifier().clone(),
+            former: former.clone(),
             origin: origin.clone(),
             heads: Arc::new(HeadsShelf::new(disk, &dir.heads())),
             policies: policies.clone(),
+            anchors: Arc::new(Shelf::open(disk, &dir.anchors(origin.epoch()))?),
             public_tiles: options.public_tiles,
         };
         let log = EmbeddedLog {
@@ -239,6 +264,8 @@ impl EmbeddedLog {
             tree,
             head,
             key,
+            former: former.map(|former| (former.until, dir.log_key_before())),
+            disk: disk.clone(),
             keys,
             newest,
             last_instant,
@@ -297,6 +324,14 @@ impl EmbeddedLog {
         }
     }
 
+    /// Ends the time in which two keys sign. What was signed so far verifies with either.
+    fn retire_former(&mut self, now: Instant) -> Result<(), String> {
+        let Some((_, path)) = self.former.take_if(|(until, _)| *until <= now) else { return Ok(()) };
+        self.key.alone();
+        tracing::info!("the log's former key signs no longer");
+        self.disk.remove_if_there(&path).map_err(|e| e.to_string())
+    }
+
     /// Signs a checkpoint over the tree. On a full volume the older one stands until there is room.
     fn sign(&mut self) -> Result<(), HeadError> {
         let (size, root) = (self.tree.size(), self.tree.root());
@@ -346,6 +381,7 @@ impl Log for EmbeddedLog {
 
     fn tick(&mut self, now: Instant) -> Result<(), String> {
         self.volume.look(now);
+        self.retire_former(now)?;
         if self.tree.size() < self.segments.len() {
             self.grow_tree(&[]).map_err(|e| e.to_string())?;
         }
@@ -389,6 +425,11 @@ impl Books {
     pub fn verifier(&self) -> &VerifierKey {
         &self.verifier
     }
+    /// The public keys that checkpoints signed at `now` verify with, each alone: after a rotation two.
+    pub fn verifiers(&self, now: Instant) -> Vec<VerifierKey> {
+        let former = self.former.iter().filter(|former| now < former.until).map(|former| former.key.clone());
+        [self.verifier.clone()].into_iter().chain(former).collect()
+    }
     /// Whether heads and hash tiles may be read by everybody.
     pub fn public_tiles(&self) -> bool {
         self.public_tiles
@@ -400,6 +441,10 @@ impl Books {
     /// Policy sets that judged.
     pub fn policies(&self) -> &PolicyShelf {
         &self.policies
+    }
+    /// What outside anchors gave for checkpoints.
+    pub fn anchors(&self) -> &Arc<Shelf> {
+        &self.anchors
     }
     /// The log's name.
     pub fn origin(&self) -> &Origin {

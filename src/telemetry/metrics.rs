@@ -72,6 +72,15 @@ pub fn disk(free_bytes: u64, reserve_whole: bool) {
 pub fn policy_age(age: Span) {
     gauge!(names::POLICY_AGE_SECONDS).set(seconds(age));
 }
+/// How long ago an outside anchor took a checkpoint, and how many entries are newer than that checkpoint.
+pub fn anchor(name: &str, age: Span, newer: u64) {
+    gauge!(names::ANCHOR_AGE_SECONDS, "anchor" => name.to_owned()).set(seconds(age));
+    gauge!(names::ANCHOR_NEWER_ENTRIES, "anchor" => name.to_owned()).set(newer as f64);
+}
+/// An outside anchor did not take a checkpoint.
+pub fn anchor_failure(name: &str) {
+    counter!(names::ANCHOR_FAILURES_TOTAL, "anchor" => name.to_owned()).increment(1);
+}
 /// Codes left in a coupon pool.
 pub fn coupon_pool_remaining(pool: &PoolId, codes: u64) {
     gauge!(names::COUPON_POOL_REMAINING, "pool" => pool.to_string()).set(codes as f64);
@@ -252,6 +261,8 @@ mod tests {
         shed("api");
         disk(1 << 30, true);
         policy_age(Span::days(3));
+        anchor("notary", span, 5);
+        anchor_failure("notary");
         coupon_pool_remaining(&pool, 9);
         decision("dispatch", &verdict(&[Code::OptedOut, Code::from("MOON_PHASE")]));
         message(MessageState::NotSent);

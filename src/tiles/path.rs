@@ -1,4 +1,4 @@
-//! Paths of C2SP `tlog-tiles`: `tile/<L>/<N>[.p/<W>]`, numbers in groups of three digits, all but the last after an `x`.
+//! Paths below a log: those of C2SP `tlog-tiles`, and what anchors gave. Of the former: `tile/<L>/<N>[.p/<W>]`, numbers in groups of three digits, all but the last after an `x`.
 
 use std::fmt;
 use std::ops::Range;
@@ -30,6 +30,21 @@ pub struct Tile {
 pub enum Resource {
     Checkpoint,
     Tile(Tile),
+    /// The newest receipt of each anchor.
+    Anchors,
+    /// A file of one receipt.
+    Receipt(u64, ReceiptFile),
+}
+
+/// A file of a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptFile {
+    /// The checkpoint as it was shown; of a witness, with its cosignature.
+    Checkpoint,
+    /// An RFC 3161 token.
+    Token,
+    /// What a command printed, or a file's name.
+    Text,
 }
 
 impl Resource {
@@ -37,6 +52,19 @@ impl Resource {
     pub fn parse(path: &str) -> Option<Resource> {
         if path == "checkpoint" {
             return Some(Resource::Checkpoint);
+        }
+        if path == "anchors" {
+            return Some(Resource::Anchors);
+        }
+        if let Some((number, ending)) = path.strip_prefix("anchors/").and_then(|file| file.split_once('.')) {
+            let file = match ending {
+                "checkpoint" => ReceiptFile::Checkpoint,
+                "tst" => ReceiptFile::Token,
+                "txt" => ReceiptFile::Text,
+                _ => return None,
+            };
+            let read: u64 = number.parse().ok()?;
+            return (format!("{read:08}") == number).then_some(Resource::Receipt(read, file));
         }
         let (kind, rest) = path.strip_prefix("tile/")?.split_once('/')?;
         let kind = match kind {
@@ -122,6 +150,18 @@ mod tests {
             "tile/-1/000",
             "tile/0/x999/x999/x999/x999/x999/x999/x999/999",
         ] {
+            assert_eq!(Resource::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn receipts_have_one_spelling_each() {
+        assert_eq!(Resource::parse("anchors"), Some(Resource::Anchors));
+        let token = Resource::Receipt(12, ReceiptFile::Token);
+        assert_eq!(Resource::parse("anchors/00000012.tst"), Some(token));
+        for wrong in
+            ["anchors/", "anchors/12.tst", "anchors/00000012", "anchors/00000012.exe", "anchors/+0000012.txt"]
+        {
             assert_eq!(Resource::parse(wrong), None, "{wrong}");
         }
     }

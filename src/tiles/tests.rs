@@ -128,3 +128,44 @@ async fn what_is_known_is_not_sent_again() {
     }
     shop.close().await;
 }
+
+#[tokio::test]
+async fn what_anchors_gave_is_served_beside_the_checkpoint() {
+    use crate::ledger::anchor::{Kind, Receipt};
+    use crate::ledger::cosignature::testing::Hand;
+
+    let (shop, server) = server(true, 2).await;
+    let books = &shop.gateway.books;
+    let head = books.checkpoint();
+    let witness = Hand::new("witness.example/w1", 1);
+    let line = witness.line(&head.checkpoint().text(), 1_790_000_000);
+    let keep = |anchor: &str, kind, checkpoint: String, proof: &[u8]| {
+        let recorded_at = crate::model::Instant::from_seconds(1_790_000_000);
+        let receipt =
+            Receipt { anchor: anchor.to_owned(), kind, recorded_at, checkpoint, proof: proof.to_vec() };
+        books.anchors().add(&receipt, head.size()).expect("kept");
+    };
+    assert_eq!(ask(&server, None, "anchors").await.2, b"[]\n");
+    keep("w1", Kind::Witness, format!("{}{line}", head.note()), b"");
+    keep("tsa", Kind::Timestamp, head.note().to_owned(), b"token");
+    keep("counsel", Kind::Command, head.note().to_owned(), b"printed");
+    let (_, _, note) = ask(&server, None, "checkpoint").await;
+    let note = String::from_utf8(note).expect("text");
+    assert!(witness.key().cosigned(&note).expect("sound").is_some(), "{note}");
+    let (status, _, listed) = ask(&server, None, "anchors").await;
+    let listed: serde_json::Value = serde_json::from_slice(&listed).expect("JSON");
+    assert_eq!((status, listed.as_array().map(Vec::len)), (StatusCode::OK, Some(3)));
+    assert_eq!(listed[1]["proof"], "anchors/00000001.tst");
+    let (_, headers, token) = ask(&server, None, "anchors/00000001.tst").await;
+    assert_eq!((token.as_slice(), &headers[header::CONTENT_TYPE]), (b"token".as_slice(), &TOKEN));
+    assert_eq!(ask(&server, None, "anchors/00000000.checkpoint").await.2, note.into_bytes());
+    for (path, key, status) in [
+        ("anchors/00000002.txt", None, StatusCode::UNAUTHORIZED),
+        ("anchors/00000002.txt", Some("auditor"), StatusCode::OK),
+        ("anchors/00000000.tst", None, StatusCode::NOT_FOUND),
+        ("anchors/00000009.checkpoint", None, StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(ask(&server, key, path).await.0, status, "{path}");
+    }
+    shop.close().await;
+}

@@ -2,6 +2,7 @@
 
 use crate::export::{Export, Format, Summary};
 use crate::ledger::checkpoint::SignedCheckpoint;
+use crate::ledger::tlog_proof::TlogProof;
 use crate::ledger::tree::{InclusionProof, Root};
 use crate::model::EntryHash;
 use crate::pb::consentry::v1 as wire;
@@ -22,6 +23,7 @@ pub fn proof(
     leaf: EntryHash,
     root: Root,
     newest: &SignedCheckpoint,
+    file: &TlogProof,
 ) -> wire::InclusionProof {
     wire::InclusionProof {
         index: proof.index,
@@ -30,6 +32,7 @@ pub fn proof(
         tree_size: proof.size,
         root_hash: root.0.to_vec(),
         checkpoint: Some(checkpoint(newest)),
+        tlog_proof: file.encode(),
     }
 }
 

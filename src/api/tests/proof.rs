@@ -145,3 +145,17 @@ async fn a_bundle_asked_for_records_what_shows_it_complete() {
     assert!(report.to_string().contains("Nothing is missing of 1 people"), "{report}");
     shop.close().await;
 }
+
+#[tokio::test]
+async fn one_entry_is_proved_in_one_file() {
+    let (shop, _, _) = refused().await;
+    shop.clock.advance(crate::model::Span::seconds(5));
+    let mut client = AuditServiceClient::new(shop.channel.clone());
+    let request = wire::GetInclusionProofRequest { index: 0, tree_size: 0 };
+    let answer = client.get_inclusion_proof(by("auditor", request)).await.expect("proved").into_inner();
+    let keys = [shop.gateway.books.verifier().clone()];
+    let report = verify::tlog_proof(&answer.tlog_proof, &keys, &verify::Trust::default());
+    assert_eq!(report.outcome, Outcome::Valid, "{report}");
+    assert_eq!(report.tree_size, answer.tree_size);
+    shop.close().await;
+}

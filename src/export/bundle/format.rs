@@ -13,8 +13,8 @@ use crate::ledger::tree::{ConsistencyProof, InclusionProof};
 use crate::model::Instant;
 
 /// Version of the bundle written by this release, and the newest it reads. 1: without `heads.json`; 2: with the policy set of
-/// the day it was made, not with those that judged, and without `statement.json`.
-pub const BUNDLE_FORMAT: u32 = 3;
+/// the day it was made, not with those that judged, and without `statement.json`; 3: without anchors.
+pub const BUNDLE_FORMAT: u32 = 4;
 
 /// Names of the parts.
 pub mod names {
@@ -24,6 +24,7 @@ pub mod names {
     pub const CONSISTENCY: &str = "consistency.json";
     pub const HEADS: &str = "heads.json";
     pub const STATEMENT: &str = "statement.json";
+    pub const ANCHORS: &str = "anchors.json";
     pub const PAGE: &str = "index.html";
     pub const MANIFEST: &str = "manifest.json";
 

@@ -8,12 +8,15 @@ use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 
 use super::ahead;
+use super::anchored::Anchored;
 use super::entries::Entries;
 use super::heads::Completeness;
 use super::lines::{Examined, Seen, examine};
-use super::{NO_WITNESS, Outcome, Report};
+use super::receipts::Receipts;
+use super::{Outcome, Report, Trust};
 use crate::audit::again::Engines;
 use crate::audit::statement::Statement;
+use crate::export::bundle::anchors::Anchors;
 use crate::export::bundle::archive::{ArchiveError, Parts};
 use crate::export::bundle::format::{About, BUNDLE_FORMAT, Consistency, Manifest, Part, json, names};
 use crate::export::bundle::heads::Heads;
@@ -31,13 +34,18 @@ const PART_MAX: u64 = 64 << 20;
 /// Checks a bundle. `keys` are public keys of the log from a source the verifier trusts; `since` is a checkpoint the
 /// verifier has kept, as text.
 pub fn bundle(from: impl Read, keys: &[VerifierKey], since: Option<&str>) -> Report {
+    bundle_trusting(from, keys, since, &Trust::default())
+}
+
+/// Checks a bundle; what outside anchors said counts as far as `trust` goes.
+pub fn bundle_trusting(from: impl Read, keys: &[VerifierKey], since: Option<&str>, trust: &Trust) -> Report {
     let mut parts = Parts::new(from, PART_MAX);
     let mut report = Report::new("bundle");
     let since = match since.map(|note| SignedCheckpoint::verify(note, keys)).transpose() {
         Ok(since) => since,
         Err(e) => return report.unreadable("the checkpoint to start from", e.to_string()),
     };
-    let mut checker = match begin(&mut parts, keys, since, &mut report) {
+    let mut checker = match begin(&mut parts, (keys, trust), since, &mut report) {
         Ok(checker) => checker,
         Err(Begin::NoBundle(why)) => return report.unreadable("bundle", why),
         Err(Begin::Wrong) => return report.conclude(),
@@ -67,7 +75,9 @@ pub fn key_within(from: impl Read) -> Result<VerifierKey, String> {
     while let Some((name, content)) = parts.next_part().map_err(|e| e.to_string())? {
         if name == names::KEY {
             let text = String::from_utf8(content).map_err(|_| "the key in it is not UTF-8")?;
-            return text.trim_end().parse().map_err(|e| format!("the key in it: {e}"));
+            // The first is the newest; while a key is rotated, the one before it follows.
+            let newest = text.lines().next().unwrap_or_default();
+            return newest.parse().map_err(|e| format!("the key in it: {e}"));
         }
     }
     Err("it holds no key".to_owned())
@@ -85,12 +95,12 @@ enum Begin {
 }
 
 /// Reads what everything else rests on: what it is, the signed head, the key.
-fn begin(
+fn begin<'t>(
     parts: &mut Parts<impl Read>,
-    keys: &[VerifierKey],
+    (keys, trust): (&'t [VerifierKey], &'t Trust),
     since: Option<SignedCheckpoint>,
     report: &mut Report,
-) -> Result<Checker, Begin> {
+) -> Result<Checker<'t>, Begin> {
     let no_bundle = |why: &str| Begin::NoBundle(why.to_owned());
     let mut seen = Vec::new();
     let mut take = |name: &str| match parts.next_part() {
@@ -122,7 +132,7 @@ fn begin(
         Begin::Wrong
     })?;
     report.signed(&head);
-    if !keys.iter().any(|k| format!("{k}\n").as_bytes() == key) {
+    if !names_one_of(keys, &key, about.format) {
         report.fail(None, names::KEY, "signature", "it is not a key you gave");
     }
     if (about.origin.as_str(), about.tree_size) != (head.checkpoint().origin.as_str(), head.size()) {
@@ -147,7 +157,19 @@ fn begin(
         manifest,
         story: Story::new(),
         statement: None,
+        keys,
+        trust,
+        receipts: None,
+        anchored: Anchored::default(),
     })
+}
+
+/// Whether `log.vkey` holds a key that was given: one a line, two while a key is rotated; one only before format 4.
+fn names_one_of(keys: &[VerifierKey], file: &[u8], format: u32) -> bool {
+    let lines = std::str::from_utf8(file).ok().and_then(|text| text.strip_suffix('\n'));
+    let lines: Vec<&str> = lines.map(|text| text.split('\n').collect()).unwrap_or_default();
+    let formed = lines.iter().all(|line| line.parse::<VerifierKey>().is_ok_and(|key| key.as_str() == *line));
+    formed && (format >= 4 || lines.len() == 1) && keys.iter().any(|key| lines.contains(&key.as_str()))
 }
 
 /// How far the reading has come: parts have one order.
@@ -162,7 +184,12 @@ enum Stage {
     Manifest,
 }
 
-struct Checker {
+struct Checker<'t> {
+    keys: &'t [VerifierKey],
+    trust: &'t Trust,
+    /// Receipts of anchors, with their files as they come.
+    receipts: Option<Receipts>,
+    anchored: Anchored,
     about: About,
     head: SignedCheckpoint,
     since: Option<SignedCheckpoint>,
@@ -185,7 +212,7 @@ struct Checker {
     statement: Option<Statement>,
 }
 
-impl Checker {
+impl Checker<'_> {
     /// Which stage a part belongs to, if it may come now.
     fn stage_of(&self, name: &str) -> Option<Stage> {
         let folder = name.split_once('/').map_or(name, |(folder, _)| folder);
@@ -193,6 +220,12 @@ impl Checker {
         let stage = match folder {
             names::CONSISTENCY if self.seen.len() == 3 => Stage::Texts,
             names::HEADS if self.heads_may_come() => Stage::Texts,
+            names::ANCHORS if self.anchors_may_come() => Stage::Texts,
+            "anchors" if self.receipts.as_ref().is_some_and(|receipts| receipts.wants(name)) => Stage::Texts,
+            // From format 4 on what anchors said stands before everything else, whole.
+            _ if self.about.format >= 4 && !self.receipts.as_ref().is_some_and(Receipts::is_whole) => {
+                return None;
+            }
             "disclosures" => Stage::Texts,
             "policy" => Stage::Policies,
             "entries" if name == names::entries(self.next_part) && !in_table => Stage::Entries,
@@ -215,6 +248,25 @@ impl Checker {
         after && self.about.format >= 2 && !self.about.asked.people.is_empty()
     }
 
+    /// Once, right after what comes first.
+    fn anchors_may_come(&self) -> bool {
+        let first = |part: &Part| part.name == names::CONSISTENCY || part.name == names::HEADS;
+        self.about.format >= 4 && self.receipts.is_none() && self.seen.iter().skip(3).all(first)
+    }
+
+    /// `anchors.json`, or one of its files; with the last of them every receipt is checked.
+    fn anchor(&mut self, name: &str, content: Vec<u8>, report: &mut Report) {
+        if name == names::ANCHORS {
+            let read = strict::<Anchors>(names::ANCHORS, &content, report);
+            self.receipts = read.map(|claims| Receipts::new(claims, report));
+        } else if let Some(receipts) = &mut self.receipts {
+            receipts.take(content, report);
+        }
+        if let Some(receipts) = self.receipts.as_ref().filter(|receipts| receipts.is_whole()) {
+            receipts.check(self.keys, &self.head, self.trust, &mut self.anchored, report);
+        }
+    }
+
     fn part(&mut self, examined: Examined, report: &mut Report) {
         let Examined { part, content, lines } = examined;
         let name = part.name.clone();
@@ -231,6 +283,9 @@ impl Checker {
                     let people = &self.about.asked.people;
                     self.entries.demand(Completeness::new(heads, people, report));
                 }
+            }
+            Stage::Texts if name == names::ANCHORS || name.starts_with("anchors/") => {
+                self.anchor(name, content, report);
             }
             Stage::Texts => self.wording(name, content, report),
             Stage::Policies => self.policy(name, content, report),
@@ -302,6 +357,7 @@ impl Checker {
                 continue;
             };
             if let Some(checked) = self.entries.check(seen, &self.engines, &mut self.maker, report) {
+                self.anchored.see(checked.index);
                 self.manifest.count(&checked.leaf, checked.index, checked.closed);
                 self.story.tell(&checked.row);
                 self.rows.push(checked.row);
@@ -328,8 +384,10 @@ impl Checker {
     }
 
     fn page(&mut self, content: &[u8], report: &mut Report) {
-        let page = page::render(&self.about, &self.manifest, &self.story, self.statement.as_ref());
-        if self.comparable && page.as_bytes() != content {
+        let anchored = self.receipts.as_ref().map_or(page::NOT_ANCHORED, Receipts::said);
+        let statement = self.statement.as_ref();
+        let made = || page::render(&self.about, &self.manifest, &self.story, statement, anchored);
+        if self.comparable && made().as_bytes() != content {
             report.fail(None, names::PAGE, "page", "the page does not say what the entries say");
         }
     }
@@ -350,6 +408,9 @@ impl Checker {
     fn end(mut self, report: &mut Report) {
         if self.stage != Stage::Manifest {
             report.fail(None, names::MANIFEST, "form", "it is missing: the bundle was cut short");
+        }
+        if self.about.format >= 4 && self.receipts.is_none() {
+            report.fail(None, names::ANCHORS, "form", "it is missing");
         }
         self.entries.end(report);
         if self.about.format > 2 {
@@ -389,6 +450,12 @@ impl Checker {
     }
 
     fn say(&self, report: &mut Report) {
+        self.say_of_entries(report);
+        self.anchored.end(self.trust, report);
+        self.anchored.say(self.trust, report);
+    }
+
+    fn say_of_entries(&self, report: &mut Report) {
         let counts = &self.manifest.entries;
         let (origin, people) = (&self.head.checkpoint().origin, self.entries.people());
         let first = if self.entries.from_the_first() { "first one recorded" } else { "first one shown" };
@@ -418,7 +485,6 @@ impl Checker {
             let line = "That the log extends an earlier one: keep this checkpoint, and pass it with --since next time.";
             not.push(line.to_owned());
         }
-        not.push(NO_WITNESS.to_owned());
         match self.entries.complete() {
             Some(complete) => {
                 if complete.people > 0 {

@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{NO_WITNESS, Report};
+use super::anchored::{Anchored, Claim};
+use super::receipts::stated;
+use super::{Report, Trust};
 use crate::disk::{DirLock, SharedDisk};
 use crate::entropy::SeededEntropy;
+use crate::export::bundle::anchors::choose;
+use crate::ledger::anchor::{Receipt, Shelf};
 use crate::ledger::body::Body;
-use crate::ledger::checkpoint::{CheckpointError, Origin, SignedCheckpoint, VerifierKey};
+use crate::ledger::checkpoint::{Checkpoint, CheckpointError, Origin, SignedCheckpoint, VerifierKey};
 use crate::ledger::entry::Leaf;
 use crate::ledger::keys::{Keys, MasterKey};
 use crate::ledger::seal;
@@ -27,12 +31,24 @@ pub fn directory(
     master: Option<MasterKey>,
     since: Option<&str>,
 ) -> Report {
+    directory_trusting(disk, dir, key, master, since, &Trust::default())
+}
+
+/// The same; what outside anchors said counts as far as `trust` goes.
+pub fn directory_trusting(
+    disk: &SharedDisk,
+    dir: &Path,
+    key: &VerifierKey,
+    master: Option<MasterKey>,
+    since: Option<&str>,
+    trust: &Trust,
+) -> Report {
     let dir = DataDir(dir.to_owned());
     let mut report = Report::new("data directory");
     let keys = std::slice::from_ref(key);
-    let mut checkpoints = Vec::new();
+    let mut checkpoints: Vec<Checkpoint> = Vec::new();
     match since.map(|note| SignedCheckpoint::verify(note, keys)).transpose() {
-        Ok(since) => checkpoints.extend(since),
+        Ok(since) => checkpoints.extend(since.map(|since| since.checkpoint().clone())),
         Err(e) => return report.unreadable("the checkpoint to start from", e.to_string()),
     }
     let head = match disk.read_whole(&dir.head(), HEAD_BYTES_MAX) {
@@ -45,7 +61,7 @@ pub fn directory(
     match SignedCheckpoint::verify(&String::from_utf8_lossy(&head), keys) {
         Ok(head) => {
             report.signed(&head);
-            checkpoints.push(head);
+            checkpoints.push(head.checkpoint().clone());
         }
         Err(e) => {
             report.fail(None, "HEAD", "signature", e.to_string());
@@ -68,15 +84,76 @@ pub fn directory(
             seals.check(stored);
         }
     });
+    let kept = checkpoints.len() > 1;
+    let receipts = receipts(disk, &dir, key, &mut report);
+    checkpoints.extend(receipts.iter().map(|(checkpoint, _)| checkpoint.clone()));
     let verified = verify(entries, &checkpoints, link);
     for (index, why) in seals.iter().flat_map(|s| &s.wrong) {
         report.fail(Some(*index), "sealed blob", "opening", why);
     }
     match verified {
-        Ok(found) => say(&mut report, &found, checkpoints.len() > 1, seals.as_ref()),
+        Ok(found) => {
+            say(&mut report, &found, kept, seals.as_ref());
+            anchored(&receipts, trust, &mut report);
+            report
+                .not_proved
+                .push("That the rules were applied rightly: decisions were not made again.".to_owned());
+        }
         Err(e) => fail(&mut report, &e),
     }
     report.conclude()
+}
+
+/// What anchors gave for this log, with the checkpoints they took. The entries have still to lead to each.
+fn receipts(
+    disk: &SharedDisk,
+    dir: &DataDir,
+    key: &VerifierKey,
+    report: &mut Report,
+) -> Vec<(Checkpoint, Receipt)> {
+    let Ok(origin) = key.name().parse::<Origin>() else { return Vec::new() };
+    let shelf = match Shelf::open(disk, &dir.anchors(origin.epoch())) {
+        Ok(shelf) => shelf,
+        Err(e) => {
+            report.fail(None, "anchors/", "form", e.to_string());
+            return Vec::new();
+        }
+    };
+    let mut found = Vec::new();
+    let whole = 0..report.tree_size;
+    for filed in choose(&shelf.list(), u64::MAX, report.tree_size, std::slice::from_ref(&whole)) {
+        let read = shelf.read(&filed).map_err(|e| e.to_string());
+        let read = read.and_then(|receipt| {
+            let stated = stated(&receipt.checkpoint, std::slice::from_ref(key))?;
+            match stated.origin == key.name() && stated.size == filed.size {
+                true => Ok((stated, receipt)),
+                false => Err("its checkpoint is not the one its name speaks of".to_owned()),
+            }
+        });
+        match read {
+            Ok(one) => found.push(one),
+            Err(why) => report.fail(None, format!("anchors/, number {}", filed.number), "anchor", why),
+        }
+    }
+    found
+}
+
+/// What the anchors' word is worth, once the entries led to every checkpoint.
+fn anchored(receipts: &[(Checkpoint, Receipt)], trust: &Trust, report: &mut Report) {
+    let mut anchored = Anchored::default();
+    for (checkpoint, receipt) in receipts {
+        let claim = Claim {
+            anchor: &receipt.anchor,
+            kind: receipt.kind,
+            size: checkpoint.size,
+            checkpoint: &receipt.checkpoint,
+            proof: &receipt.proof,
+            field: format!("anchors/, {} over {} entries", receipt.anchor, checkpoint.size),
+        };
+        anchored.check(&claim, trust, report);
+    }
+    anchored.end(trust, report);
+    anchored.say(trust, report);
 }
 
 /// The keys, and what opening with them came to.
@@ -176,6 +253,4 @@ fn say(report: &mut Report, found: &Verified, since: bool, seals: Option<&Seals>
             report.not_proved.push(line.to_owned());
         }
     }
-    report.not_proved.push(NO_WITNESS.to_owned());
-    report.not_proved.push("That the rules were applied rightly: decisions were not made again.".to_owned());
 }

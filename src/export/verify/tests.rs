@@ -12,6 +12,7 @@ use crate::ledger::keys::MasterKey;
 use crate::model::SubjectId;
 use crate::model::subject::Address;
 
+mod anchors;
 mod complete;
 mod replayed;
 mod second;
@@ -113,7 +114,7 @@ fn a_sound_bundle_is_valid_and_says_what_it_does_not_prove() {
     assert_eq!((report.outcome, report.entries), (Outcome::Valid, 9), "{report}");
     assert_eq!(report.outcome.exit_code(), 0);
     let text = report.to_string();
-    assert!(text.contains("rest on the operator's word"), "{text}");
+    assert!(text.contains("rests on the operator's word"), "{text}");
     assert!(text.contains("Of 1 people no entry is missing from the first one recorded"), "{text}");
     for (person, brand) in [(None, None), (None, request().brand), (request().person, None)] {
         let whole = make(&world, Request { person, brand, ..request() });
@@ -268,7 +269,7 @@ fn another_key_or_a_forged_checkpoint_proves_nothing() {
     let mut newer = Forge::of(&bytes);
     let about = newer.content(names::ABOUT);
     let text = String::from_utf8(about.clone()).expect("JSON");
-    *about = text.replace("\"format\": 3", "\"format\": 4").into_bytes();
+    *about = text.replace("\"format\": 4", "\"format\": 5").into_bytes();
     assert_eq!(check(&world, &newer.close()).outcome, Outcome::Unreadable);
 }
 

@@ -5,10 +5,13 @@ use std::path::Path;
 use super::*;
 use crate::disk::{SharedDisk, SimDisk};
 use crate::entropy::SeededEntropy;
+use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::ledger::checkpoint::{LogKey, Origin};
 use crate::ledger::segment::{NewEntry, Reader, SegmentOptions, Segments};
 
 const DIR: &str = "/l";
+
+const NONE: &[SignedCheckpoint] = &[];
 
 fn key() -> LogKey {
     let origin = Origin::new("gateway.example", &"main".parse().expect("a slug"), 1).expect("an origin");
@@ -84,7 +87,7 @@ fn a_sound_ledger_passes_from_its_files() {
 
 #[test]
 fn an_empty_ledger_is_sound_and_signs_for_nothing() {
-    let verified = verify(std::iter::empty(), &[], link).expect("sound");
+    let verified = verify(std::iter::empty(), NONE, link).expect("sound");
     assert_eq!(verified, Verified { entries: 0, subjects: 0, root: Root::EMPTY, signed: 0 });
     let lost = verify(std::iter::empty(), &[signed(&leaves(3))], link);
     assert!(matches!(lost, Err(VerifyError::Missing { entries: 0, signed: 3 })));
@@ -116,7 +119,7 @@ fn tampering_is_named() {
     cut[3].truncate(20);
     assert!(matches!(check(&cut), Err(VerifyError::Leaf { index: 3, .. })));
     let gap = stored(&sound).skip(1);
-    assert!(matches!(verify(gap, &[], link), Err(VerifyError::Order { expected: 0, found: 1 })));
+    assert!(matches!(verify(gap, NONE, link), Err(VerifyError::Order { expected: 0, found: 1 })));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! That works without the gateway's help because of the order in which it writes and this reads. `HEAD` is read first:
 //! every entry it covers was durable before it was signed. Then the segments: they only grow, and a batch caught half
 //! written is a torn tail, which opening cuts. Keys come last: they are durable before the entries sealed under them, so
-//! every entry copied finds its key. Policy sets stand between: they are durable before the entries they judge. The copy gets its `HEAD` first of all: one that broke off in the middle has fewer
+//! every entry copied finds its key. Policy sets stand between: they are durable before the entries they judge. Receipts of anchors
+//! never change once written. The copy gets its `HEAD` first of all: one that broke off in the middle has fewer
 //! entries than its `HEAD` says and does not open. Index and tree are views and are not copied.
 
 use std::collections::HashSet;
@@ -101,6 +102,7 @@ pub fn backup(
     work.segments(&from.ledger(), &to.ledger())?;
     work.policies(&from.policies(), &to.policies())?;
     work.all(&from.keys(), &to.keys(), "key")?;
+    work.receipts(&from.anchors(origin.epoch()), &to.anchors(origin.epoch()))?;
     for path in secrets {
         let name = path.file_name().unwrap_or_default();
         if disk.exists(path)? {
@@ -194,6 +196,20 @@ impl Work<'_> {
     fn all(&mut self, from: &Path, to: &Path, ending: &str) -> Result<(), BackupError> {
         self.disk.create_dir(to)?;
         for name in self.disk.list(from)?.iter().filter(|name| name.ends_with(&format!(".{ending}"))) {
+            self.copy(&from.join(name), &to.join(name))?;
+        }
+        Ok(self.disk.sync_dir(to)?)
+    }
+
+    /// Receipts that are not there yet: one written has one content for ever.
+    fn receipts(&mut self, from: &Path, to: &Path) -> Result<(), BackupError> {
+        let names = match self.disk.list(from) {
+            Err(e) if e.is_missing() => return Ok(()),
+            names => names?,
+        };
+        self.disk.create_dir(to)?;
+        let there: HashSet<String> = self.disk.list(to)?.into_iter().collect();
+        for name in names.iter().filter(|name| name.ends_with(".json") && !there.contains(*name)) {
             self.copy(&from.join(name), &to.join(name))?;
         }
         Ok(self.disk.sync_dir(to)?)

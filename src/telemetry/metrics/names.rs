@@ -59,6 +59,12 @@ metrics_list! {
         "1 while the reserve that keeps opt-outs possible on a full disk is untouched.",
     POLICY_AGE_SECONDS "consentry_policy_age_seconds" Gauge
         "Seconds since the longest unreviewed rule in force was reviewed.",
+    ANCHOR_AGE_SECONDS "consentry_anchor_age_seconds" Gauge
+        "Seconds since an outside anchor last took a checkpoint; alert above 86400.",
+    ANCHOR_NEWER_ENTRIES "consentry_anchor_newer_entries" Gauge
+        "Entries recorded after the checkpoint that an anchor took last.",
+    ANCHOR_FAILURES_TOTAL "consentry_anchor_failures_total" Counter
+        "Times that an anchor did not take a checkpoint.",
     COUPON_POOL_REMAINING "consentry_coupon_pool_remaining" Gauge
         "Codes left in a coupon pool.",
     COUPON_POOL_LOW_TOTAL "consentry_coupon_pool_low_total" Counter

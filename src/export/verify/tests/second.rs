@@ -8,16 +8,22 @@ use super::*;
 
 /// Runs `docs/check_bundle.py`; its exit code and what it printed. None without Python.
 fn second(dir: &Path, bytes: &[u8], key: &str, since: Option<&str>) -> Option<(i32, String)> {
+    let kept = dir.join("kept");
+    if let Some(note) = since {
+        std::fs::write(&kept, note).expect("a temporary file");
+    }
+    let kept = kept.to_str().expect("UTF-8");
+    let more: &[&str] = if since.is_some() { &[kept] } else { &[] };
+    second_with(dir, bytes, key, more)
+}
+
+/// The same with further arguments.
+pub fn second_with(dir: &Path, bytes: &[u8], key: &str, more: &[&str]) -> Option<(i32, String)> {
     let bundle = dir.join("bundle.tar");
     std::fs::write(&bundle, bytes).expect("a temporary file");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/check_bundle.py");
     let mut command = Command::new("python3");
-    command.arg("-I").arg(script).arg(&bundle).arg(key);
-    if let Some(note) = since {
-        let kept = dir.join("kept");
-        std::fs::write(&kept, note).expect("a temporary file");
-        command.arg(kept);
-    }
+    command.arg("-I").arg(script).arg(&bundle).arg(key).args(more);
     match command.output() {
         Ok(output) => {
             let said = [output.stdout, output.stderr].concat();

@@ -71,6 +71,34 @@ fn copies_made_while_the_gateway_writes_open_and_verify() {
 }
 
 #[test]
+fn receipts_of_anchors_are_copied_once() {
+    use crate::ledger::anchor::{Kind, Receipt, Shelf};
+
+    let world = World::with_story();
+    let (disk, from, to) = (world.disk.clone(), DataDir(world.dir.clone()), folder("/copy"));
+    let keep = || {
+        let checkpoint = world.books.checkpoint().note().to_owned();
+        let recorded_at = crate::model::Instant::from_seconds(1_790_000_000);
+        let anchor = "counsel".to_owned();
+        let receipt =
+            Receipt { anchor, kind: Kind::Command, recorded_at, checkpoint, proof: b"kept".to_vec() };
+        world.books.anchors().add(&receipt, world.books.checkpoint().size()).expect("kept");
+    };
+    let mut copied = Vec::new();
+    for _ in 0..3 {
+        keep();
+        copied.push(backup(&disk, &from, &to, &key_of(&from)).expect("copied").copied);
+    }
+    assert_eq!(
+        (copied[2], copied[1]),
+        (copied[1], copied[1]),
+        "each run copies one more receipt: {copied:?}"
+    );
+    let shelf = Shelf::open(&disk, &to.anchors(1)).expect("opens");
+    assert_eq!(shelf.list(), world.books.anchors().list());
+}
+
+#[test]
 fn a_second_run_adds_what_is_new() {
     let mut world = World::with_story();
     let (disk, from, to) = (world.disk.clone(), DataDir(world.dir.clone()), folder("/backup"));
