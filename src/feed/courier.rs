@@ -181,6 +181,8 @@ impl Courier {
     pub async fn run(self: Arc<Self>, mut news: broadcast::Receiver<Arc<[Entry]>>, stop: CancellationToken) {
         let mut under_way = JoinSet::new();
         let mut kept = self.queue.lock().clone();
+        // Not with every commit: it would cost the ledger's disk a sync each time.
+        let mut keep_at = tokio::time::Instant::now();
         while !stop.is_cancelled() {
             if let Err(error) = self.read_on().await {
                 tracing::error!(webhook = self.to.id, %error, "events cannot be read; trying again");
@@ -189,7 +191,10 @@ impl Courier {
             for position in ready {
                 under_way.spawn(self.clone().deliver(position));
             }
-            self.keep(&mut kept).await;
+            if tokio::time::Instant::now() >= keep_at {
+                self.keep(&mut kept).await;
+                keep_at = tokio::time::Instant::now() + PERIOD;
+            }
             let due = self.queue.lock().next_due().map(|due| due.since(self.now()).to_std());
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -198,6 +203,8 @@ impl Courier {
                     if matches!(heard, Err(broadcast::error::RecvError::Closed)) {
                         break;
                     }
+                    // Commits come in bursts; one look takes them all.
+                    tokio::time::sleep(BREATH).await;
                 }
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(due.map_or(PERIOD, |due| due.clamp(BREATH, PERIOD))) => {}
