@@ -2,6 +2,9 @@
 //!
 //! Entries of another engine are skipped, never called equal: their release has to replay them (invariant 4).
 
+use std::collections::BTreeMap;
+
+use super::again::Skip;
 use crate::decide::decide;
 use crate::ledger::body::{Body, StateHash};
 use crate::ledger::entry::{Entry, Leaf};
@@ -51,6 +54,10 @@ pub struct Report {
     pub replayed: u64,
     /// Decisions of other engines, and of erased people.
     pub skipped: u64,
+    /// Why, where it is known.
+    pub because: BTreeMap<Skip, u64>,
+    /// Decisions that came out differently; 0 where `differences` holds all of them.
+    pub different: u64,
     pub differences: Vec<Difference>,
 }
 
@@ -181,11 +188,11 @@ pub fn replay_with(
 }
 
 impl Options {
-    fn is_past(&self, leaf: &Leaf) -> bool {
+    pub(super) fn is_past(&self, leaf: &Leaf) -> bool {
         self.to.is_some_and(|to| leaf.instant >= to)
     }
 
-    fn wants(&self, leaf: &Leaf) -> bool {
+    pub(super) fn wants(&self, leaf: &Leaf) -> bool {
         self.from.is_none_or(|from| leaf.instant >= from)
             && !self.is_past(leaf)
             && self.brand.as_ref().is_none_or(|brand| leaf.brand.as_ref() == Some(brand))

@@ -40,6 +40,7 @@ mod rotate_log_key;
 mod sandbox;
 mod send;
 mod serve;
+mod shadow;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -89,6 +90,8 @@ enum Verb {
     Verify(verify::Args),
     /// Take every recorded decision again and compare; no gateway may run on the folder.
     Replay(replay::Args),
+    /// Judge another sender's message log as this gateway would have; needs no gateway and no network.
+    Shadow(shadow::Args),
     /// Make the index anew from the ledger; no gateway may run on the folder.
     Rebuild(rebuild::Args),
     /// Say what is wrong with a data folder and what can be done; with an option, do it.
@@ -142,6 +145,7 @@ fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Prove(args) => prove::run(args, output),
         Verb::Verify(args) => verify::run(&args, output),
         Verb::Replay(args) => replay::run(&args, output),
+        Verb::Shadow(args) => shadow::run(&args, output),
         Verb::Rebuild(args) => rebuild::run(&args, output),
         Verb::Recover(args) => recover::run(&args, output),
         Verb::RotateLogKey(args) => rotate_log_key::run(&args, output),

@@ -1,5 +1,7 @@
-//! `consentry replay`: every recorded decision is taken again from the entries before it and compared byte for byte.
+//! `consentry replay`: every recorded decision is taken again and compared byte for byte: from the inputs recorded with it,
+//! on all cores, or with `--fold` from the entries before it, one after another.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,6 +12,8 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::offline::{Folder, not_opened};
 use super::output::Output;
+use crate::audit::again::Skip;
+use crate::audit::recorded;
 use crate::audit::replay::{Options as ReplayOptions, ReplayError, Report, replay_with};
 use crate::decide::Engine;
 use crate::gateway::offline::open_ledger;
@@ -39,6 +43,10 @@ pub struct Args {
     /// A folder of rule packs to judge with instead, whatever judged then: shows what they would change. May be repeated.
     #[arg(long, env = "CONSENTRY_POLICY_DIR", value_delimiter = ',')]
     policy: Vec<PathBuf>,
+    /// Fold the entries before each decision, too, and demand that they give the inputs recorded with it. Slower: one after
+    /// another, over an index of its own. Also takes decisions of releases that recorded no inputs.
+    #[arg(long, env = "CONSENTRY_FOLD")]
+    fold: bool,
 }
 
 #[derive(Serialize)]
@@ -49,6 +57,9 @@ struct Replayed {
     entries: u64,
     replayed: u64,
     skipped: u64,
+    /// Why, where it is known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    skipped_because: BTreeMap<Skip, u64>,
     differences: u64,
     shown: Vec<Line>,
 }
@@ -63,7 +74,7 @@ struct Line {
 
 impl Replayed {
     fn new(entries: u64, policy: Option<String>, report: Report) -> Replayed {
-        let differences = report.differences.len() as u64;
+        let differences = report.different.max(report.differences.len() as u64);
         let lines = report.differences.into_iter().take(SHOWN_MAX);
         let shown =
             lines.map(|d| Line { entry: d.index, what: d.what, recorded: d.recorded, replayed: d.replayed });
@@ -72,6 +83,7 @@ impl Replayed {
             entries,
             replayed: report.replayed,
             skipped: report.skipped,
+            skipped_because: report.because,
             differences,
             shown: shown.collect(),
         }
@@ -87,7 +99,10 @@ impl fmt::Display for Replayed {
             0 => writeln!(f, "EQUAL: {} decisions came out as recorded", self.replayed)?,
             n => writeln!(f, "DIFFERENT: {n} of {} decisions", self.replayed)?,
         }
-        if self.skipped > 0 {
+        for (skip, count) in &self.skipped_because {
+            writeln!(f, "skipped: {count} decisions {}", skip.because())?;
+        }
+        if self.skipped > 0 && self.skipped_because.is_empty() {
             writeln!(
                 f,
                 "skipped: {} entries of another release, policy or zone data, or of erased people; only the release \
@@ -113,6 +128,7 @@ pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
         to: args.to,
         any_engine: policy.is_some(),
     };
+    let instead = policy.as_ref().map(|policy| policy.engine.clone());
     let version = policy.as_ref().map(|p| p.described.policy_version.clone());
     if let Some(policy) = policy {
         parts.policies = policy;
@@ -120,6 +136,13 @@ pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
     let (engine, index_options) = (parts.index, parts.index_options);
     let scratch = parts.data_dir.join(SCRATCH);
     let (env, _log, books, _) = open_ledger(parts).map_err(not_opened)?;
+    if !args.fold {
+        let report =
+            recorded::replay(&env, &books, &options, instead, SHOWN_MAX).map_err(Failure::unusable)?;
+        let replayed = Replayed::new(books.size(), version, report);
+        output.answer(&replayed)?;
+        return Ok(if replayed.differences == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     // What a replay that was killed left behind would be folded over.
     store::wipe(engine, &scratch).map_err(Failure::unusable)?;
     let report = store::open(engine, &scratch, &index_options)

@@ -9,7 +9,6 @@ use serde::Serialize;
 use crate::audit::statement::Statement;
 use crate::ledger::checkpoint::SignedCheckpoint;
 
-mod ahead;
 mod anchored;
 mod bundle;
 mod directory;

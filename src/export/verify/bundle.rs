@@ -7,7 +7,6 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 
-use super::ahead;
 use super::anchored::Anchored;
 use super::entries::Entries;
 use super::heads::Completeness;
@@ -15,6 +14,7 @@ use super::lines::{Examined, Seen, examine};
 use super::receipts::Receipts;
 use super::{Outcome, Report, Trust};
 use crate::audit::again::Engines;
+use crate::audit::ahead;
 use crate::audit::statement::Statement;
 use crate::export::bundle::anchors::Anchors;
 use crate::export::bundle::archive::{ArchiveError, Parts};

@@ -114,3 +114,34 @@ fn inputs_are_sealed_with_the_verdict() {
     });
     assert_eq!(checks(&report)[0], "opening", "{report}");
 }
+
+#[test]
+fn a_folder_is_replayed_on_all_cores_from_what_it_recorded() {
+    use crate::audit::again::Skip;
+    use crate::audit::recorded::replay;
+    use crate::audit::replay::Options;
+    let mut world = world();
+    let run = |world: &World, options: &Options, instead| {
+        replay(&world.env, &world.books, options, instead, 1).expect("replayed")
+    };
+    let report = run(&world, &Options::default(), None);
+    assert_eq!((report.replayed, report.skipped, report.different), (3, 0, 0), "two policy sets, both kept");
+    let nobody = Options { brand: Some("other".parse().expect("a slug")), ..Options::default() };
+    assert_eq!(run(&world, &nobody, None).replayed, 0);
+    let now = world.env.policies().engine.clone();
+    assert_eq!(run(&world, &Options::default(), Some(now)).different, 0, "the same rules under another name");
+    for path in world.disk.list(&world.dir.join("policies")).expect("a folder") {
+        assert!(world.sim.flip_bit(&world.dir.join("policies").join(path), 9, 1));
+    }
+    let without = run(&world, &Options::default(), None);
+    assert_eq!((without.replayed, without.because.get(&Skip::NoPolicy)), (1, Some(&2)), "{without:?}");
+    let honest = (0..world.reader.entries().size())
+        .filter_map(|index| world.reader.entries().entry(index).expect("reads"))
+        .find(|e| matches!(&e.body, Body::Decision(d) if d.verdict.has(&crate::model::Code::OptedOut)));
+    let honest = honest.expect("a refusal");
+    let Body::Decision(mut body) = honest.body else { panic!("a decision") };
+    body.verdict.reasons.clear();
+    world.emit(honest.leaf.subject, Some("acme"), honest.leaf.public, Body::Decision(body));
+    let report = run(&world, &Options::default(), None);
+    assert_eq!((report.different, report.differences.len()), (1, 1), "{report:?}");
+}
