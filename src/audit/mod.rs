@@ -2,6 +2,7 @@
 
 pub mod again;
 pub mod ahead;
+pub mod compare;
 pub mod heads;
 pub mod recorded;
 pub mod replay;

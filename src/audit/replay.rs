@@ -11,7 +11,7 @@ use crate::ledger::entry::{Entry, Leaf};
 use crate::ledger::rows::keys;
 use crate::ledger::state::State;
 use crate::model::cart::Cart;
-use crate::model::facts::{Inputs, Phase};
+use crate::model::facts::{Facts, Inputs, Phase, Request};
 use crate::model::location::LocationHint;
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::subject::Subject;
@@ -148,6 +148,47 @@ pub fn replay_with(
     options: &Options,
     mut see: impl FnMut(Judged) -> bool,
 ) -> Result<(), ReplayError> {
+    walk(env, source, scratch, options, |met| {
+        let judged = match met {
+            Met::Erased(index) => {
+                Judged { index, recorded: None, replayed: None, states: Vec::new(), inputs: None }
+            }
+            Met::Asked(cx, entry, question) => {
+                let ours = options.any_engine || entry.leaf.engine == cx.policies.engine_hash;
+                let again = if ours { judge(cx, &question)? } else { None };
+                let (index, recorded) = (entry.index, Some(question.verdict));
+                match again {
+                    None => Judged { index, recorded, replayed: None, states: Vec::new(), inputs: None },
+                    Some((verdict, states, inputs)) => {
+                        let kept = entry.body.decided().and_then(|d| d.inputs);
+                        let differing = kept.filter(|kept| **kept != inputs);
+                        let inputs = differing.map(|kept| Box::new((json(kept), json(&inputs))));
+                        Judged { index, recorded, replayed: Some(verdict), states, inputs }
+                    }
+                }
+            }
+        };
+        Ok(see(judged))
+    })
+}
+
+/// What a walk through the ledger comes by.
+pub(super) enum Met<'m, 'a> {
+    /// An entry that nobody can open any more.
+    Erased(u64),
+    /// A decision, with state as it stood before it.
+    Asked(&'m mut Cx<'a>, &'m Entry, Question),
+}
+
+/// Folds a ledger from its first entry and shows each decision to `see` before it is folded; ends early when `see` has
+/// seen enough. Afterwards `scratch` holds state as the last entry left it.
+pub(super) fn walk(
+    env: &Env,
+    source: &dyn EntrySource,
+    scratch: &SharedKv,
+    options: &Options,
+    mut see: impl FnMut(Met<'_, '_>) -> Result<bool, OpError>,
+) -> Result<(), ReplayError> {
     let mut from = 0;
     while from < source.size() {
         let chunk = source.read(from, CHUNK).map_err(ReplayError::Read)?;
@@ -157,21 +198,20 @@ pub fn replay_with(
         from += chunk.len() as u64;
         let mut state = State::over(&**scratch);
         for recorded in chunk {
-            let judged = match recorded {
+            let goes_on = match recorded {
                 Recorded::Erased { index, leaf } => {
                     env.fold.apply_erased(&mut state, index, &leaf);
-                    let closed =
-                        Judged { index, recorded: None, replayed: None, states: Vec::new(), inputs: None };
-                    options.wants(&leaf).then_some(closed)
+                    let fail = |e: OpError| ReplayError::Entry { index, why: e.to_string() };
+                    !options.wants(&leaf) || see(Met::Erased(index)).map_err(fail)?
                 }
                 Recorded::Open(entry) if options.is_past(&entry.leaf) => return Ok(()),
                 Recorded::Open(entry) => {
-                    let judged;
-                    (state, judged) = one(env, source, state, &entry, options)?;
-                    judged
+                    let goes_on;
+                    (state, goes_on) = one(env, source, state, &entry, options, &mut see)?;
+                    goes_on
                 }
             };
-            if judged.is_some_and(|judged| !see(judged)) {
+            if !goes_on {
                 return Ok(());
             }
         }
@@ -205,39 +245,29 @@ fn one<'a>(
     state: State<'a>,
     entry: &Entry,
     options: &Options,
-) -> Result<(State<'a>, Option<Judged>), ReplayError> {
+    see: &mut impl FnMut(Met<'_, '_>) -> Result<bool, OpError>,
+) -> Result<(State<'a>, bool), ReplayError> {
     let fail = |why: String| ReplayError::Entry { index: entry.index, why };
     let mut cx = Cx::new(env, state, source, &NoKeys, entry.index, entry.leaf.instant);
-    let mut judged = None;
+    let mut goes_on = true;
     if options.wants(&entry.leaf)
         && let Some(question) = question(&mut cx, &entry.body).map_err(|e| fail(e.to_string()))?
     {
-        let ours = options.any_engine || entry.leaf.engine == cx.policies.engine_hash;
-        let again = if ours { judge(&mut cx, &question).map_err(|e| fail(e.to_string()))? } else { None };
-        let (index, recorded) = (entry.index, Some(question.verdict));
-        judged = Some(match again {
-            None => Judged { index, recorded, replayed: None, states: Vec::new(), inputs: None },
-            Some((verdict, states, inputs)) => {
-                let kept = entry.body.decided().and_then(|d| d.inputs);
-                let inputs =
-                    kept.filter(|kept| **kept != inputs).map(|kept| Box::new((json(kept), json(&inputs))));
-                Judged { index, recorded, replayed: Some(verdict), states, inputs }
-            }
-        });
+        goes_on = see(Met::Asked(&mut cx, entry, question)).map_err(|e| fail(e.to_string()))?;
     }
     let mut state = cx.state;
     env.fold.apply(&mut state, entry).map_err(|e| fail(e.to_string()))?;
-    Ok((state, judged))
+    Ok((state, goes_on))
 }
 
 /// What was asked when a decision was recorded.
-struct Question {
-    spec: MessageSpec,
-    phase: Phase,
-    hints: Vec<LocationHint>,
-    lane_free_at: Option<Instant>,
-    verdict: Verdict,
-    hashes: Vec<StateHash>,
+pub(super) struct Question {
+    pub spec: MessageSpec,
+    pub phase: Phase,
+    pub hints: Vec<LocationHint>,
+    pub lane_free_at: Option<Instant>,
+    pub verdict: Verdict,
+    pub hashes: Vec<StateHash>,
 }
 
 fn question(cx: &mut Cx<'_>, body: &Body) -> Result<Option<Question>, OpError> {
@@ -289,16 +319,8 @@ fn judge(cx: &mut Cx<'_>, question: &Question) -> Result<Option<Found>, OpError>
             states.push((hex::encode(hash.sha256), hex::encode(found)));
         }
     }
-    let subject = cx.subject(&spec.subject)?;
-    let cart = match &spec.cart {
-        Some(id) => cx.get::<Cart>(&keys::cart(&spec.brand, id))?,
-        None => None,
-    };
     let at = question.verdict.evaluated_at;
-    let facts_at = if question.phase == Phase::Dispatch { cx.now } else { at };
-    let facts =
-        facts_for(cx, spec, &subject, cart.as_deref(), &question.hints, question.lane_free_at, facts_at)?;
-    let request = request_of(spec, question.phase, &subject);
+    let (facts, request) = asked(cx, question)?;
     let verdict = decide(&cx.policies.engine, &facts, &request, at);
     Ok(Some((verdict, states, Inputs { facts, request })))
 }
@@ -310,8 +332,22 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
+/// The facts and the request of a recorded decision, as state has them before it.
+pub(super) fn asked(cx: &mut Cx<'_>, question: &Question) -> Result<(Facts, Request), OpError> {
+    let spec = &question.spec;
+    let subject = cx.subject(&spec.subject)?;
+    let cart = match &spec.cart {
+        Some(id) => cx.get::<Cart>(&keys::cart(&spec.brand, id))?,
+        None => None,
+    };
+    let at = if question.phase == Phase::Dispatch { cx.now } else { question.verdict.evaluated_at };
+    let (hints, lane) = (&question.hints, question.lane_free_at);
+    let facts = facts_for(cx, spec, &subject, cart.as_deref(), hints, lane, at)?;
+    Ok((facts, request_of(spec, question.phase, &subject)))
+}
+
 /// A replay writes nothing, so it needs no keys.
-struct NoKeys;
+pub(super) struct NoKeys;
 
 impl crate::ledger::seal::KeySource for NoKeys {
     fn data_key(&self, _: &crate::model::SubjectId) -> Result<Option<crate::ledger::seal::DataKey>, String> {

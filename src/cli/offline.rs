@@ -33,6 +33,11 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// The folder a verb with other arguments in front was told of.
+    pub fn of(dir: Option<PathBuf>, config: Option<PathBuf>) -> Folder {
+        Folder { dir, config }
+    }
+
     /// The folder.
     pub fn dir(&self) -> Result<DataDir, Failure> {
         if let Some(dir) = &self.dir {

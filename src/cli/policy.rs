@@ -41,7 +41,7 @@ enum Verb {
     },
     /// Say which rules hold for a number and an instant, from which files and why, and when a message may leave next.
     Explain(explain::Args),
-    /// Say which rules changed between two folders of packs.
+    /// Say which rules changed between two folders of packs, and what that changes for a gateway's messages.
     Diff(diff::Args),
     /// Run the examples inside the packs, and every boundary of every window against a second reading of the packs.
     Test {
@@ -186,7 +186,7 @@ pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Diff(args) => {
             let old = self::files(Some(&args.before))?;
             return match compile(&old) {
-                Ok(before) => diff::run(&before, &set, output),
+                Ok(before) => diff::run(args, before, set, output),
                 Err(problems) => no(output, &problems),
             };
         }
