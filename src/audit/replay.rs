@@ -310,7 +310,6 @@ fn question(cx: &mut Cx<'_>, body: &Body) -> Result<Option<Question>, OpError> {
 /// The verdict of now, and whose state was not as recorded. None: somebody in the reach was erased since, so what the
 /// decision knew of them is gone.
 fn judge(cx: &mut Cx<'_>, question: &Question) -> Result<Option<Found>, OpError> {
-    let spec = &question.spec;
     let mut states = Vec::new();
     for hash in &question.hashes {
         let Some(member) = cx.get::<Subject>(&keys::subject(&hash.subject))? else { return Ok(None) };

@@ -148,6 +148,8 @@ impl Job {
         }
         match sent {
             Ok(()) => Ok(report.clone()),
+            // Not one row was looked at: the answer says what is missing, and sending again would not help.
+            Err(failure) if report.answered() == report.unread() => Err(failure),
             Err(failure) => {
                 let done = report.answered();
                 let hint = "run the same command again: rows that were written are not written twice";

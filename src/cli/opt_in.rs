@@ -47,9 +47,12 @@ pub struct Args {
     /// When the person did it, RFC 3339. Default: now.
     #[arg(long, env = "CONSENTRY_CAPTURED_AT", value_parser = Instant::parse)]
     captured_at: Option<Instant>,
-    /// Page or place where it happened.
+    /// Page or place where it happened: a page, a sheet in a file, a recording, a store.
     #[arg(long, env = "CONSENTRY_SOURCE_URL")]
     source_url: Option<String>,
+    /// Name of the person who signed, on paper.
+    #[arg(long, env = "CONSENTRY_SIGNATORY", hide_env_values = true)]
+    signatory: Option<String>,
     /// The shop's own id of the customer.
     #[arg(long, env = "CONSENTRY_CUSTOMER_ID")]
     customer_id: Option<String>,
@@ -114,6 +117,7 @@ pub fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         act: pb::ConsentAct::from(args.act).into(),
         captured_at: Some(timestamp(args.captured_at.unwrap_or_else(|| SystemClock.now()))),
         source_url: args.source_url.unwrap_or_default(),
+        signatory_name: args.signatory.unwrap_or_default(),
         ..pb::ConsentEvidence::default()
     };
     let request = pb::RecordOptInRequest {

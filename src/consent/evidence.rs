@@ -122,19 +122,38 @@ impl Claim<'_> {
     fn act(&self) -> Vec<Code> {
         let e = self.evidence;
         let mut found = Vec::new();
-        if matches!(e.method, Method::WebForm | Method::CheckoutCheckbox) {
-            let registered_at = self.disclosure.map(|d| d.url.as_str()).unwrap_or_default();
-            if e.source_url.is_empty() && registered_at.is_empty() {
-                found.push(Code::SourceMissing);
-            }
+        if !self.is_found_again() {
+            found.push(Code::SourceMissing);
         }
         let claims_writing = e.basis == Basis::ExpressWritten;
         if e.method == Method::Unstated || claims_writing && !is_written(e) {
             found.push(Code::MethodNotWritten);
         } else if self.is_marketing() && claims_writing && e.grade == Grade::Full && !is_signed(e) {
             found.push(Code::SignatureMissing);
+        } else if e.method == Method::Voice && e.act != Some(Act::Spoken) {
+            found.push(Code::SignatureMissing);
         }
         found
+    }
+
+    /// Whether the evidence says where the act can be looked up: a page, a sheet, a recording, a till, a system (16 CFR
+    /// 310.5(a)(8): a copy of the consent, in the manner it was given).
+    fn is_found_again(&self) -> bool {
+        let e = self.evidence;
+        let registered = self.disclosure.is_some_and(|d| !d.url.is_empty());
+        let kept = !e.certificate_url.is_empty() || !e.snapshot_sha256.is_empty();
+        let says = |names: &[&str]| e.attributes.iter().any(|(name, _)| names.contains(&name.as_str()));
+        let page = !e.source_url.is_empty();
+        match e.method {
+            Method::WebForm | Method::CheckoutCheckbox => page || registered,
+            Method::Paper => page || kept,
+            Method::Voice => page || kept || says(&["recording"]),
+            Method::PointOfSale => page || kept || says(&["store", "terminal"]),
+            Method::AppPermission => page || registered || says(&["app", "screen"]),
+            Method::Imported => page || says(&["import_source"]),
+            // The text itself is the evidence; what nobody stated has no place.
+            Method::Keyword | Method::Unstated => true,
+        }
     }
 
     /// The disclosures of 15 USC 7001(c) where written consent to texts is taken electronically.
@@ -169,13 +188,18 @@ fn is_written(e: &Evidence) -> bool {
     }
 }
 
+fn is_named(e: &Evidence) -> bool {
+    !e.signatory_name.trim().is_empty() || !e.signature_text.trim().is_empty()
+}
+
 /// Whether the act fits the method, so that it can stand for a signature.
 fn is_signed(e: &Evidence) -> bool {
     match (e.method, e.act) {
         (Method::Keyword, act) => {
             !e.inbound_text.trim().is_empty() && matches!(act, None | Some(Act::Replied | Act::Typed))
         }
-        (Method::Paper, act) => act == Some(Act::Signed),
+        // A signature belongs to somebody (16 CFR 310.5(a)(8) asks for the name).
+        (Method::Paper, act) => act == Some(Act::Signed) && is_named(e),
         (Method::AppPermission, act) => matches!(act, Some(Act::Switched | Act::Ticked | Act::Typed)),
         (Method::WebForm | Method::CheckoutCheckbox | Method::PointOfSale, act) => {
             matches!(act, Some(Act::Ticked | Act::Typed | Act::Signed))

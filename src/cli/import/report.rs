@@ -112,6 +112,11 @@ impl Report {
         self.written + self.unchanged + self.refused + self.invalid
     }
 
+    /// Rows that could not be read, and were not sent.
+    pub fn unread(&self) -> u64 {
+        self.skipped
+    }
+
     /// 0 when every row was written or known, 1 otherwise.
     pub fn exit_code(&self) -> ExitCode {
         if self.refused + self.invalid == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

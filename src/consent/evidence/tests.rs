@@ -250,3 +250,71 @@ fn a_purchase_in_canada_needs_no_words() {
     });
     assert_eq!(found, []);
 }
+
+/// Each method has fields of its own: with them it grants, without any one of them it says what is missing.
+#[test]
+fn each_method_has_required_fields_of_its_own() {
+    type Change = fn(&mut Evidence);
+    let named = |e: &mut Evidence, name: &str| e.attributes.push((name.to_owned(), "x".to_owned()));
+    let complete = |method: Method| -> Evidence {
+        let mut e =
+            Evidence { method, source_url: String::new(), e_sign_version: "1".to_owned(), ..evidence() };
+        match method {
+            Method::Paper => {
+                (e.act, e.signatory_name, e.snapshot_sha256) =
+                    (Some(Act::Signed), "Ada".to_owned(), vec![1; 32]);
+            }
+            Method::Voice => {
+                (e.act, e.basis) = (Some(Act::Spoken), Basis::Express);
+                named(&mut e, "recording");
+            }
+            Method::PointOfSale => named(&mut e, "store"),
+            Method::AppPermission => {
+                e.act = Some(Act::Switched);
+                named(&mut e, "screen");
+            }
+            Method::Keyword => (e.act, e.inbound_text) = (Some(Act::Replied), "JOIN".to_owned()),
+            Method::Imported => named(&mut e, "import_source"),
+            _ => e.source_url = "https://shop.acme.example/form".to_owned(),
+        }
+        e
+    };
+    let no_act: Change = |e| e.act = None;
+    let nowhere: Change = |e| {
+        (e.source_url, e.certificate_url) = (String::new(), String::new());
+        (e.snapshot_sha256, e.attributes) = (Vec::new(), Vec::new());
+    };
+    let table: [(Method, &[(Change, Code)]); 8] = [
+        (Method::WebForm, &[(no_act, Code::SignatureMissing), (nowhere, Code::SourceMissing)]),
+        (Method::CheckoutCheckbox, &[(no_act, Code::SignatureMissing), (nowhere, Code::SourceMissing)]),
+        (
+            Method::Paper,
+            &[
+                (no_act, Code::SignatureMissing),
+                (|e| e.signatory_name.clear(), Code::SignatureMissing),
+                (nowhere, Code::SourceMissing),
+            ],
+        ),
+        (Method::Voice, &[(no_act, Code::SignatureMissing), (nowhere, Code::SourceMissing)]),
+        (
+            Method::PointOfSale,
+            &[
+                (no_act, Code::MethodNotWritten),
+                (nowhere, Code::SourceMissing),
+                (|e| e.act = Some(Act::Spoken), Code::MethodNotWritten),
+            ],
+        ),
+        (Method::AppPermission, &[(no_act, Code::SignatureMissing), (nowhere, Code::SourceMissing)]),
+        (Method::Keyword, &[(|e| e.inbound_text.clear(), Code::SignatureMissing)]),
+        (Method::Imported, &[(no_act, Code::SignatureMissing), (nowhere, Code::SourceMissing)]),
+    ];
+    for (method, spoils) in table {
+        let found = |e: Evidence| refusals(|evidence, _, _| *evidence = e);
+        assert_eq!(found(complete(method)), [], "{method:?}");
+        for (n, (spoil, code)) in spoils.iter().enumerate() {
+            let mut e = complete(method);
+            spoil(&mut e);
+            assert_eq!(found(e), std::slice::from_ref(code), "{method:?} {n}");
+        }
+    }
+}

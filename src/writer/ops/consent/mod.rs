@@ -138,3 +138,6 @@ fn pending_of<'a>(subject: &'a Subject, program: &ProgramId, channel: Channel) -
         c.state == ConsentState::PendingConfirmation && c.program == *program && c.channel == channel
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ fn old(writer: &TestWriter) -> Evidence {
         disclosure_text: WORDING.to_owned(),
         act: Some(Act::Ticked),
         captured_at: Some(writer.clock.now() - Span::days(200)),
+        attributes: vec![("import_source".to_owned(), "klaviyo".to_owned())],
         ..Evidence::empty(Method::Imported)
     }
 }

@@ -69,3 +69,6 @@ pub fn scope_name(scope: &OptOutScope) -> &'static str {
         OptOutScope::Channel(_) => "CHANNEL",
     }
 }
+
+#[cfg(test)]
+mod tests;
