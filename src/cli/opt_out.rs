@@ -113,6 +113,7 @@ pub fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         id: answer.id,
         cancelled_messages: answer.cancelled_messages,
         in_flight_messages: answer.in_flight_messages,
+        remarks: answer.remarks.into_iter().map(Into::into).collect(),
         idempotency_key,
     })?;
     Ok(ExitCode::SUCCESS)

@@ -219,6 +219,8 @@ pub struct OptedOut {
     pub effective_at: Option<Instant>,
     pub cancelled_messages: Vec<String>,
     pub in_flight_messages: Vec<String>,
+    /// What whoever recorded it should know.
+    pub remarks: Vec<Reason>,
     pub idempotency_key: String,
 }
 
@@ -231,6 +233,7 @@ impl fmt::Display for OptedOut {
         {
             ids.iter().try_for_each(|id| writeln!(f, "  message {id}: {what}"))?;
         }
+        self.remarks.iter().try_for_each(|remark| writeln!(f, "  {remark}"))?;
         write!(f, "key {}", self.idempotency_key)
     }
 }

@@ -19,6 +19,7 @@ mod category;
 mod consent;
 mod content;
 mod coupon;
+mod deadline;
 mod engine;
 mod expiry;
 mod explain;
@@ -48,6 +49,7 @@ mod wording;
 mod tests;
 
 pub use boundaries::{Boundaries, YEARS, ZoneFiles, boundaries};
+pub use deadline::missed_deadline;
 pub use engine::{Engine, RULES_VERSION};
 pub use explain::{Explanation, Question, RuleLine};
 pub use situation::{Expect, Situation, SituationError};

@@ -69,6 +69,7 @@ codes! {
     112 DoNotCall "DO_NOT_CALL" "A do-not-call register or list names the number.",
     113 Preference "PREFERENCE" "The person's own settings forbid it.",
     114 NightConsentMissing "NIGHT_CONSENT_MISSING" "Night messages need a consent of their own.",
+    115 OptOutLate "OPT_OUT_LATE" "The opt-out was recorded after the time the law gives.",
     // The number: 130
     130 NumberInvalid "NUMBER_INVALID" "The number cannot exist.",
     131 NumberType "NUMBER_TYPE" "The number cannot receive texts.",

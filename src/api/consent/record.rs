@@ -3,17 +3,19 @@
 use super::Consents;
 use crate::api::auth::Caller;
 use crate::api::convert::inbound::{Review, inbound, resolved};
-use crate::api::convert::{check, consent as shown, evidence, names, subject};
+use crate::api::convert::{check, consent as shown, evidence, names, subject, verdict};
 use crate::api::field::{Fields, Lines};
 use crate::api::service::idempotency;
 use crate::api::status::ApiError;
+use crate::decide::missed_deadline;
 use crate::model::location::{LocationHint, LocationSource};
 use crate::model::subject::Address;
-use crate::model::{OptOutScope, SubjectId};
+use crate::model::{Channel, OptOutScope, Reason, SubjectId};
 use crate::pb::consentry::v1 as wire;
+use crate::place::place_facts;
 use crate::writer::ops::consent::{ConfirmOptIn, RecordOptIn};
 use crate::writer::ops::number_check::RecordNumberCheck;
-use crate::writer::ops::opt_out::{RecordOptOut, ReverseOptOut};
+use crate::writer::ops::opt_out::{OptOutAnswer, RecordOptOut, ReverseOptOut};
 use crate::writer::ops::preferences::SetPreferences;
 use crate::writer::ops::review::{Resolution, ResolveInbound};
 use crate::writer::ops::{Idempotency, Target};
@@ -197,7 +199,22 @@ impl Consents {
         let answer = self.hands.write(op).await?;
         let whose = self.address(&answer.subject)?;
         let brand = brand.map(|brand| brand.to_string()).unwrap_or_default();
-        Ok(wire::OptOut { brand, ..shown::recorded_opt_out(&answer, &whose) })
+        let remarks = self.late(&answer)?.iter().map(verdict::reason).collect();
+        Ok(wire::OptOut { brand, remarks, ..shown::recorded_opt_out(&answer, &whose) })
+    }
+
+    /// Whether an opt-out lay longer than the law gives before it was recorded here.
+    fn late(&self, answer: &OptOutAnswer) -> Result<Option<Reason>, ApiError> {
+        self.hands.look(|cx| {
+            let subject = cx.subject(&answer.subject)?;
+            let channel = match subject.address {
+                Address::Phone(_) => Channel::Sms,
+                Address::Device { .. } => Channel::Push,
+            };
+            let (received_at, in_force) = (answer.opt_out.received_at, answer.effective_at);
+            let place = place_facts(subject.address.phone().as_ref(), &subject.hints, in_force);
+            Ok(missed_deadline(&cx.policies.engine, &place, channel, received_at, in_force))
+        })
     }
 
     pub(super) async fn reverse(

@@ -243,3 +243,24 @@ async fn a_touch_of_another_tool_is_recorded_once() {
     assert_eq!(refused.get_details_bad_request().expect("a BadRequest").field_violations[0].field, "sent_at");
     shop.close().await;
 }
+
+#[tokio::test]
+async fn an_opt_out_that_lay_too_long_says_so_and_holds() {
+    use crate::pb::consentry::v1::consent_service_client::ConsentServiceClient;
+    let shop = Shop::open().await;
+    let mut client = ConsentServiceClient::new(shop.channel.clone());
+    for (days, late) in [(3, false), (20, true)] {
+        let letter = wire::RecordOptOutRequest {
+            subject: to("+12125550123"),
+            source: wire::OptOutSource::Letter.into(),
+            received_at: Some(timestamp(noon() - Span::days(days))),
+            idempotency_key: format!("letter {days}"),
+            ..wire::RecordOptOutRequest::default()
+        };
+        let told = client.record_opt_out(by("writer", letter)).await.expect("never refused").into_inner();
+        let codes: Vec<&str> = told.remarks.iter().map(|r| r.code.as_str()).collect();
+        assert_eq!(codes, if late { vec!["OPT_OUT_LATE"] } else { vec![] }, "{days} days");
+        assert!(told.effective_at.is_some());
+    }
+    shop.close().await;
+}
