@@ -100,13 +100,6 @@ mod tests {
                 "2026-05-29T16:11:00Z",
                 Some("za/opt_out_deadline"),
             ),
-            (
-                "ca/on",
-                "America/Toronto",
-                "2026-05-29T16:00:00Z",
-                "2026-06-20T16:00:00Z",
-                Some("ca/opt_out_deadline"),
-            ),
         ];
         for (place, zone, received, recorded, rule) in table {
             let place = PlaceFacts {
