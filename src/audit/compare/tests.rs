@@ -27,6 +27,7 @@ fn send(writer: &mut TestWriter, key: &str) -> Verdict {
         program: carts().id,
         target: person(1),
         channel: Channel::Sms,
+        fallback_to_sms: false,
         sender: None,
         cart: None,
         words: Words::Body("New in the shop".to_owned()),
