@@ -40,7 +40,7 @@ fn send(writer: &mut TestWriter, key: &str) -> Verdict {
         labels: Vec::new(),
         actor: "test".to_owned(),
     };
-    writer.run(Send(asked)).expect("answered").verdict
+    writer.run(Send::new(asked)).expect("answered").verdict
 }
 
 fn compared(writer: &TestWriter, before: &Engine, after: &Engine) -> (Totals, Vec<Changed>) {
