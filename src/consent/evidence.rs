@@ -128,10 +128,12 @@ impl Claim<'_> {
         let claims_writing = e.basis == Basis::ExpressWritten;
         if e.method == Method::Unstated || claims_writing && !is_written(e) {
             found.push(Code::MethodNotWritten);
-        } else if self.is_marketing() && claims_writing && e.grade == Grade::Full && !is_signed(e) {
-            found.push(Code::SignatureMissing);
-        } else if e.method == Method::Voice && e.act != Some(Act::Spoken) {
-            found.push(Code::SignatureMissing);
+        } else {
+            let unsigned = self.is_marketing() && claims_writing && e.grade == Grade::Full && !is_signed(e);
+            let unspoken = e.method == Method::Voice && e.act != Some(Act::Spoken);
+            if unsigned || unspoken {
+                found.push(Code::SignatureMissing);
+            }
         }
         found
     }

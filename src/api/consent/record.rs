@@ -212,7 +212,9 @@ impl Consents {
                 Address::Device { .. } => Channel::Push,
             };
             let (received_at, in_force) = (answer.opt_out.received_at, answer.effective_at);
-            let place = place_facts(subject.address.phone().as_ref(), &subject.hints, in_force);
+            let country = cx.number(&subject.address).and_then(|number| number.country);
+            let phone = subject.address.phone();
+            let place = place_facts(phone.as_ref(), country, &subject.hints, in_force);
             Ok(missed_deadline(&cx.policies.engine, &place, channel, received_at, in_force))
         })
     }

@@ -114,7 +114,7 @@ impl Cx<'_> {
     }
 
     /// What the numbering plan says about an address; none for an installation or what is no number.
-    pub(super) fn number(&self, address: &Address) -> Option<ParsedNumber> {
+    pub fn number(&self, address: &Address) -> Option<ParsedNumber> {
         parse_for_sending(address.phone()?.expose(), None).ok()
     }
 
