@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | witness | [`witness`] | a C2SP `tlog-witness`: checks that the log only grew, and signs that |
 //! | timestamp | [`timestamp`] | an RFC 3161 authority: signs the time |
-//! | file | [`file`] | a folder, best on a medium that is written once |
+//! | file | [`mod@file`] | a folder, best on a medium that is written once |
 //! | command | [`command`] | a program that gets the checkpoint on its input |
 //!
 //! [`keeper`] asks each in its turn and keeps what comes back. `docs/anchors.md` tells it for people.

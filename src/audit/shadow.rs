@@ -3,8 +3,8 @@
 //! | file | owns |
 //! |---|---|
 //! | [`table`] | rows of CSV: columns, presets, what is wrong with a row and where |
-//! | [`sorted`] | events in the order of number and time, in an index on disk, so that memory stays flat |
-//! | [`person`] | one number's events, one after another, and the facts they give |
+//! | `sorted` | events in the order of number and time, in an index on disk, so that memory stays flat |
+//! | `person` | one number's events, one after another, and the facts they give |
 //! | [`exposure`] | what a statute provides for each message |
 //! | [`report`] | what was found, for people and as JSON |
 //!

@@ -231,7 +231,8 @@ impl Dispatcher {
         }
         schedule.set_connection(&no_connection(), 4, false);
         let health = |id: &ConnectionId| providers.get(id).map_or(Health::Rests, |c| c.health(now));
-        take_told(&mut state, &mut schedule, told, now, &health)?;
+        let later = take_told(&mut state, &mut schedule, told, now, &health)?;
+        self.0.told.lock().extend(later);
         let overdue = take_up(&mut state, &mut schedule, now, &health)?;
         self.new_days(&mut state, &mut schedule, now)?;
         let mut go = Vec::new();
@@ -360,15 +361,21 @@ fn made_due(body: &Body) -> Option<(Instant, MessageId)> {
     due.filter(|_| state.is_waiting()).map(|due| (due, message))
 }
 
-/// Takes what was told into the schedule, where it still waits.
+/// Takes what was told into the schedule, where it still waits. Answers what has to be told again: messages whose
+/// hand-over is not over yet, as of one that just moved from an installation to a phone.
 fn take_told(
     state: &mut State<'_>,
     schedule: &mut Schedule,
     told: Vec<(Instant, MessageId)>,
     now: Instant,
     health: &dyn Fn(&ConnectionId) -> Health,
-) -> Result<(), StateError> {
+) -> Result<Vec<(Instant, MessageId)>, StateError> {
+    let mut later = Vec::new();
     for (at, message) in told {
+        if schedule.is_in_hand(&message) {
+            later.push((at, message));
+            continue;
+        }
         let row = state.get::<Message>(&keys::message(&message))?;
         let waits = row.is_some_and(|row| row.state.is_waiting() && row.due.is_some_and(|due| due <= now));
         if waits {
@@ -376,7 +383,7 @@ fn take_told(
             take(state, schedule, vec![due], now, health, &mut Vec::new())?;
         }
     }
-    Ok(())
+    Ok(later)
 }
 
 /// Takes due messages into the schedule; answers those whose hand-over is overdue.

@@ -216,6 +216,11 @@ impl Schedule {
         self.known.remove(message);
     }
 
+    /// Whether its hand-over is under way.
+    pub fn is_in_hand(&self, message: &MessageId) -> bool {
+        self.in_hand.contains_key(message)
+    }
+
     /// Hand-overs under way.
     pub fn in_hand(&self) -> usize {
         self.in_hand.len()
