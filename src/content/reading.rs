@@ -6,8 +6,8 @@ use super::fold::words;
 use super::language::Language;
 use super::links::{find_links, is_shared_shortener};
 use super::segments::segment;
-use super::wording::{HowToStop, asks_to_buy, brand_beside, instruction_words, is_told};
-use super::{offer, prohibited, ways_out};
+use super::wording::{HowToStop, asks_to_buy, brand_beside, instruction_words, tells_how_to_stop};
+use super::{offer, prohibited};
 
 /// Reads a rendered text. `target_host` is the host its short link leads to, which the text cannot tell.
 pub fn read_text(
@@ -20,10 +20,7 @@ pub fn read_text(
     let segmentation = segment(&body);
     let (all, told, links) = (words(&body), instruction_words(&body), find_links(&body));
     let has_brand_name = brand_beside(&body, &links, brand).is_some();
-    let has_opt_out = match how_to_stop {
-        HowToStop::Link(url) => !url.is_empty() && body.contains(url),
-        HowToStop::Reply => is_told(&told) || ways_out::says_phrase(&body),
-    };
+    let has_opt_out = tells_how_to_stop(&body, &told, how_to_stop);
     let link_hosts = distinct(links.into_iter().map(|link| link.host));
     let prohibited =
         prohibited::in_words(&all).into_iter().map(|hit| format!("{:?}", hit.class).to_lowercase());

@@ -116,15 +116,20 @@ fn words_outside(text: &str, links: &[Link]) -> Words {
 /// Whether the text says how to stop: the opt-out page's address, or a keyword told as an instruction
 /// (`Reply STOP…`, `STOP to end`, `envía BAJA`, `STOP pour arrêter`), in any of our languages.
 pub fn says_how_to_stop(text: &str, how: HowToStop<'_>) -> bool {
-    if let HowToStop::Link(url) = how {
-        return !url.is_empty() && text.contains(url);
+    match how {
+        HowToStop::Link(_) => tells_how_to_stop(text, &Words::default(), how),
+        HowToStop::Reply => tells_how_to_stop(text, &instruction_words(text), how),
     }
-    is_told(&instruction_words(text)) || ways_out::says_phrase(text)
 }
 
-/// Whether the words hold an instruction to stop.
-pub(super) fn is_told(words: &Words) -> bool {
-    (0..words.len()).any(|at| is_stop_instruction(words, at))
+/// The same of a text whose words fell apart already; a link is looked for in the text alone.
+pub(super) fn tells_how_to_stop(text: &str, words: &Words, how: HowToStop<'_>) -> bool {
+    match how {
+        HowToStop::Link(url) => !url.is_empty() && text.contains(url),
+        HowToStop::Reply => {
+            (0..words.len()).any(|at| is_stop_instruction(words, at)) || ways_out::says_phrase(text)
+        }
+    }
 }
 
 /// As `words`, but `STOP=end` and `STOP2END` fall apart into their instruction.
@@ -157,12 +162,8 @@ fn is_stop_instruction(words: &Words, at: usize) -> bool {
         || ways_out::names_number(words, at)
 }
 
-/// Whether the text asks to buy, pay or approve by replying, which carriers forbid for cart reminders (CA6).
-pub fn asks_reply_to_buy(text: &str) -> bool {
-    asks_to_buy(&instruction_words(text))
-}
-
-/// The same of words that fell apart already.
+/// Whether a text whose words fell apart asks to buy, pay or approve by replying, which carriers forbid for cart
+/// reminders (CA6).
 pub(super) fn asks_to_buy(words: &Words) -> bool {
     const BUY: [&str; 16] = [
         "buy",
@@ -329,7 +330,7 @@ mod tests {
             "Répondez OUI pour acheter",
             "Reply with BUY",
         ] {
-            assert!(asks_reply_to_buy(text), "{text}");
+            assert!(asks_to_buy(&instruction_words(text)), "{text}");
         }
         for text in [
             "Reply STOP to opt out",
@@ -337,7 +338,7 @@ mod tests {
             "Reply HELP or order at acme.com",
             "We text when your order ships",
         ] {
-            assert!(!asks_reply_to_buy(text), "{text}");
+            assert!(!asks_to_buy(&instruction_words(text)), "{text}");
         }
     }
 

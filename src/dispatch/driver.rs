@@ -33,9 +33,9 @@ use crate::writer::{CallError, Env, WriterHandle};
 const SCAN: usize = 1_000;
 const PAGES: usize = 5;
 const SWEEP: usize = 5_000;
-/// Shortest pause between two looks: wishes to look come with every commit.
 /// Most messages told to be due that wait to be taken up; what is told beyond is found by a sweep.
 const TOLD_MAX: usize = 1 << 16;
+/// Shortest pause between two looks: wishes to look come with every commit.
 const BREATH: Duration = Duration::from_millis(2);
 /// Longest sleep: how soon a due message is found without being told.
 const PERIOD: Duration = Duration::from_millis(200);
