@@ -1,7 +1,8 @@
-//! `AuditService`: heads of the log, proofs, exports, explanations, replays.
+//! `AuditService`: heads of the log, proofs, exports, explanations, replays, other senders' logs.
 
 mod explain;
 mod replay;
+mod shadow;
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::{audit, subject};
 use super::field::{Fields, Lines, TimeRule};
@@ -29,8 +30,6 @@ use crate::pb::consentry::v1::audit_service_server::AuditService;
 use crate::pb::consentry::v1::export_audit_response::Part;
 use crate::writer::ops::Target;
 
-/// The area of work that brings the rest.
-const SHADOW_AREA: &str = "proof: shadow mode";
 /// What a caller is told to wait when exports are being made already.
 const EXPORT_WAIT: Duration = Duration::from_secs(30);
 /// A checkpoint is signed at least once a second.
@@ -47,13 +46,15 @@ pub struct Audits {
     hands: Hands,
     exports: Arc<Semaphore>,
     replays: Arc<Semaphore>,
+    shadows: Arc<Semaphore>,
 }
 
 impl Audits {
     /// A service with these hands.
     pub fn new(hands: Hands) -> Audits {
         let exports = Arc::new(Semaphore::new(EXPORTS_MAX));
-        Audits { hands, exports, replays: Arc::new(Semaphore::new(1)) }
+        let one = || Arc::new(Semaphore::new(1));
+        Audits { hands, exports, replays: one(), shadows: one() }
     }
 
     /// Plans an export, so that what is wrong with the question is the call's answer and not the stream's.
@@ -217,12 +218,9 @@ fn failed(error: impl std::fmt::Display) -> ApiError {
     ApiError::Unavailable { message: "the ledger failed".to_owned(), retry: CHECKPOINT_WAIT }
 }
 
-fn later<T>() -> Result<Response<T>, Status> {
-    Err(ApiError::Unimplemented { area: SHADOW_AREA }.into())
-}
-
 type Pieces = BoxStream<'static, Result<wire::ExportAuditResponse, Status>>;
 type Replay = BoxStream<'static, Result<wire::ReplayDecisionsResponse, Status>>;
+type Shadow = BoxStream<'static, Result<wire::CheckShadowResponse, Status>>;
 
 #[tonic::async_trait]
 impl AuditService for Audits {
@@ -294,10 +292,13 @@ impl AuditService for Audits {
         Ok(Response::new(self.replay(&caller, request.into_inner())?))
     }
 
+    type CheckShadowStream = Shadow;
+
     async fn check_shadow(
         &self,
-        _: Request<wire::CheckShadowRequest>,
-    ) -> Result<Response<wire::CheckShadowResponse>, Status> {
-        later()
+        request: Request<Streaming<wire::CheckShadowRequest>>,
+    ) -> Result<Response<Shadow>, Status> {
+        caller(&request)?;
+        Ok(Response::new(self.shadow(request.into_inner())?))
     }
 }

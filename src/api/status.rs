@@ -98,12 +98,6 @@ pub enum ApiError {
         /// Roles of which one is needed.
         needed: String,
     },
-    /// Another part of the product brings it.
-    #[error("not in this release yet: it comes with {area}")]
-    Unimplemented {
-        /// The area of work it belongs to.
-        area: &'static str,
-    },
     /// The caller's deadline, or the server's cap on it, passed.
     #[error(
         "the deadline passed; a write may still happen: repeat with the same idempotency key to learn of it"
@@ -141,7 +135,6 @@ impl ApiError {
             ApiError::OutOfRange { .. } => Code::OutOfRange,
             ApiError::Unauthenticated => Code::Unauthenticated,
             ApiError::Forbidden { .. } => Code::PermissionDenied,
-            ApiError::Unimplemented { .. } => Code::Unimplemented,
             ApiError::DeadlineExceeded => Code::DeadlineExceeded,
             ApiError::Internal { .. } => Code::Internal,
         }
@@ -162,7 +155,6 @@ impl ApiError {
             ApiError::OutOfRange { .. } => "POSITION_OUT_OF_RANGE",
             ApiError::Unauthenticated => "KEY_NOT_ACCEPTED",
             ApiError::Forbidden { .. } => "ROLE_MISSING",
-            ApiError::Unimplemented { .. } => "COMES_LATER",
             ApiError::DeadlineExceeded => "DEADLINE_EXCEEDED",
             ApiError::Internal { .. } => "INTERNAL",
         }
@@ -195,9 +187,6 @@ impl ApiError {
             }
             ApiError::Forbidden { needed } => {
                 facts.insert("needed".to_owned(), needed.clone());
-            }
-            ApiError::Unimplemented { area } => {
-                facts.insert("area".to_owned(), (*area).to_owned());
             }
             ApiError::Internal { reference } => {
                 facts.insert("reference".to_owned(), reference.clone());

@@ -19,6 +19,7 @@ pub mod policy;
 pub mod registry;
 pub mod send;
 pub mod sender;
+pub mod shadow;
 pub mod spend;
 pub mod subject;
 pub mod touch;

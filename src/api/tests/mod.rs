@@ -6,4 +6,5 @@ mod policy;
 mod proof;
 mod providers;
 mod push;
+mod shadow;
 mod shop;

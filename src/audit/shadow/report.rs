@@ -214,14 +214,14 @@ impl Report {
         };
         say(
             self.has_consents,
-            "Consent: no list was given (--consents), so every number counts as one that agreed in writing.",
+            "Consent: no list of consents was given, so every number counts as one that agreed in writing.",
         );
         say(
             self.has_opt_outs,
-            "Opt-outs: only those among the rows themselves (texts from people); give a list with --opt-outs.",
+            "Opt-outs: only those among the rows themselves (texts from people); no list of opt-outs was given.",
         );
-        say(self.options.0, "Whether texts name the sender: --brand was not given.");
-        say(self.options.1, "Links: --domain was not given.");
+        say(self.options.0, "Whether texts name the sender: its name was not given.");
+        say(self.options.1, "Links: no domain was given.");
         say(
             false,
             "Reassigned and dead numbers, do-not-call registers, registration of senders, when carts were left: a log does not tell.",

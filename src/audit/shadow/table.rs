@@ -333,7 +333,7 @@ fn instant(row: &Row<'_>, ours: &str, options: &Options) -> Result<Instant, Wron
         });
     };
     let Some(zone) = offset.or_else(|| options.time_zone.clone()) else {
-        return Err(row.wrong(ours, "has no offset; say in which zone it is with --time-zone"));
+        return Err(row.wrong(ours, "has no offset, and no time zone was given"));
     };
     let at = zone.to_ambiguous_timestamp(civil).compatible();
     at.map(Instant::from_jiff).map_err(|_| row.wrong(ours, "lies outside of what a calendar holds"))
