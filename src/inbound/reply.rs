@@ -5,7 +5,7 @@
 //! 1. a phone's report of a reaction (`Liked “…STOP…”`) quotes us, the person said nothing;
 //! 2. the whole message is a listed word (`keywords`): opt-outs of **every** language for everyone, START, HELP and
 //!    YES only in the person's languages;
-//! 3. the rules of each language (`pack`): strong words anywhere (`stop`), phrases (`take me off`), weak words inside a
+//! 3. the rules of each language (`pack`): strong words anywhere (`stop`), phrases (`take me off`), frames of words in any order, weak words inside a
 //!    sentence (`cancel my appointment`), minus the words a guard explains (`bus stop`, `can't stop laughing`);
 //! 4. anything else is `Other`.
 //!
@@ -14,6 +14,7 @@
 //! has looked.
 
 pub mod corpus;
+mod frame;
 mod keywords;
 mod lexicon;
 mod normalise;
@@ -93,7 +94,7 @@ const RULE_FILES: [&str; 17] = [
 ];
 
 /// Counts changes of the code that reads the files; the files themselves are hashed.
-const ENGINE: &str = "replies/2";
+const ENGINE: &str = "replies/3";
 
 static KEYWORDS: LazyLock<Keywords> =
     LazyLock::new(|| Keywords::parse(KEYWORD_LIST).expect("the list is read by a test before every release"));

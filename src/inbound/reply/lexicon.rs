@@ -23,6 +23,8 @@ pub(super) struct Lexicon {
     stem_lengths: Vec<usize>,
     /// For each word the stems it begins with.
     stems_of: Vec<Box<[WordId]>>,
+    /// For each stem the words that begin with it, itself among them, in order.
+    begun_by: HashMap<WordId, Vec<WordId>>,
     squeezed: HashMap<String, WordId>,
     /// Words people misspell, by their first letter.
     fuzzy: HashMap<char, Vec<(Vec<char>, WordId)>>,
@@ -68,9 +70,9 @@ impl Lexicon {
         self.stems_of.get(usize::from(word)).is_some_and(|stems| stems.contains(&stem))
     }
 
-    /// Every word that begins with a stem.
-    pub fn with_stem(&self, stem: WordId) -> impl Iterator<Item = WordId> {
-        (1..=self.len()).filter_map(|id| WordId::try_from(id).ok()).filter(move |id| self.has_stem(*id, stem))
+    /// Every word that begins with a stem, in order; none before [`Lexicon::finish`].
+    pub fn with_stem(&self, stem: WordId) -> &[WordId] {
+        self.begun_by.get(&stem).map_or(&[], Vec::as_slice)
     }
 
     /// A word people misspell: one slip is forgiven, two in words of nine letters and more.
@@ -106,6 +108,12 @@ impl Lexicon {
                 self.stems_in(word).chain(bare.flat_map(|bare| self.stems_in(bare))).collect();
         }
         self.stems_of = stems_of;
+        for (word, stems) in self.stems_of.iter().enumerate() {
+            for stem in stems {
+                let words = self.begun_by.entry(*stem).or_default();
+                words.extend(WordId::try_from(word).ok().filter(|word| words.last() != Some(word)));
+            }
+        }
     }
 
     /// The stems a word begins with, the longest first.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::frame::Frame;
 use super::lexicon::{Lexicon, WordId};
 use super::normalise::{Words, folded};
 use super::pattern::{First, Groups, Pattern, Reply};
@@ -44,8 +45,8 @@ impl Kind {
 struct Rule {
     kind: Kind,
     id: &'static str,
-    pattern: Pattern,
-    /// What it can begin with; none: any word, at the beginning of the reply.
+    frame: Frame,
+    /// What its lead can begin with; none: any word, at the beginning of the reply.
     first: Option<Vec<First>>,
 }
 
@@ -57,6 +58,8 @@ pub(super) struct Hit {
     pub language: &'static str,
     /// Half-open range of words of the reply.
     pub words: (usize, usize),
+    /// Rests on words that stand apart: no sign of a language the rest of the reply is not in.
+    pub is_loose: bool,
 }
 
 impl Hit {
@@ -67,6 +70,7 @@ impl Hit {
         let single = self.words.1 - self.words.0 == 1;
         match self.kind {
             Kind::Guard | Kind::NotWrong | Kind::Excuse | Kind::Uncertain if !likelier => return None,
+            _ if self.is_loose && !likely => return None,
             Kind::OptOut | Kind::WrongNumber if single && !likely => self.kind = Kind::Uncertain,
             _ => {}
         }
@@ -144,31 +148,32 @@ impl Pack {
         let (head, pattern) = line.split_once(':').ok_or("a rule needs a :")?;
         let (kind, id) = head.split_once(' ').ok_or("a rule needs a kind and an id")?;
         let kind = Kind::parse(kind).ok_or(format!("unknown kind {kind:?}"))?;
-        let pattern = Pattern::parse(pattern, groups, lexicon)?;
-        let first = pattern.first_words();
+        let frame = Frame::parse(pattern, groups, lexicon)?;
+        let first = frame.lead().first_words();
         match &first {
             Some(first) if !first.is_empty() => {}
-            None if pattern.is_anchored() => {}
+            None if frame.lead().is_anchored() => {}
             _ => return Err("a pattern must begin with a word or with ^".into()),
         }
-        self.rules.push(Rule { kind, id: id.trim(), pattern, first });
+        self.rules.push(Rule { kind, id: id.trim(), frame, first });
         Ok(())
     }
 
     /// To be called once the lexicon holds the words of all files: which rules to try at which word.
     pub fn finish(&mut self, lexicon: &Lexicon) {
-        for (at, rule) in self.rules.iter().enumerate() {
+        for (at, rule) in self.rules.iter_mut().enumerate() {
+            rule.frame.finish(lexicon);
             let Some(first) = &rule.first else {
                 self.at_start.push(at);
                 continue;
             };
             for first in first {
-                let words: Vec<WordId> = match first {
-                    First::Word(word) => vec![*word],
-                    First::Stem(stem) => lexicon.with_stem(*stem).collect(),
+                let words = match first {
+                    First::Word(word) => std::slice::from_ref(word),
+                    First::Stem(stem) => lexicon.with_stem(*stem),
                 };
                 for word in words {
-                    let rules = self.starting_with.entry(word).or_default();
+                    let rules = self.starting_with.entry(*word).or_default();
                     if rules.last() != Some(&at) {
                         rules.push(at);
                     }
@@ -195,9 +200,10 @@ impl Pack {
             let anywhere = self.starting_with.get(word).into_iter().flatten();
             let here = anywhere.chain(self.at_start.iter().filter(|_| at == 0));
             for rule in here.map(|&rule| &self.rules[rule]) {
-                let Some(end) = rule.pattern.match_at(reply, at) else { continue };
-                let words = (places[at], places[end.max(at + 1) - 1] + 1);
-                hits.push(Hit { kind: rule.kind, rule: rule.id, language: self.language, words });
+                let Some((start, end)) = rule.frame.match_at(reply, at) else { continue };
+                let words = (places[start], places[end.max(start + 1) - 1] + 1);
+                let is_loose = rule.frame.is_loose();
+                hits.push(Hit { kind: rule.kind, rule: rule.id, language: self.language, words, is_loose });
             }
         }
     }

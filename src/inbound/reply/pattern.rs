@@ -27,6 +27,14 @@ enum Node {
 }
 
 impl Node {
+    fn finish(&mut self, lexicon: &Lexicon) {
+        match self {
+            Node::OneOf(choice) => choice.finish(lexicon),
+            Node::Maybe(node) => node.finish(lexicon),
+            _ => {}
+        }
+    }
+
     /// `_`, also in brackets.
     fn is_any(&self) -> bool {
         match self {
@@ -46,6 +54,8 @@ struct Choice {
     words: Vec<WordId>,
     stems: Vec<WordId>,
     sequences: Vec<Vec<Node>>,
+    /// The sequences that begin with a word, by that word in order, without it; once finished.
+    led: Vec<(WordId, Vec<Node>)>,
 }
 
 impl Choice {
@@ -54,6 +64,27 @@ impl Choice {
         sequences.into_iter().for_each(|sequence| choice.add(sequence));
         choice.words.sort_unstable();
         choice
+    }
+
+    /// Looks up what the beginnings stand for, so that each word of a reply is looked for once.
+    fn finish(&mut self, lexicon: &Lexicon) {
+        self.stems.drain(..).for_each(|stem| self.words.extend(lexicon.with_stem(stem)));
+        self.words.sort_unstable();
+        self.words.dedup();
+        self.sequences.iter_mut().flatten().for_each(|node| node.finish(lexicon));
+        for mut sequence in std::mem::take(&mut self.sequences) {
+            match sequence.first() {
+                Some(Node::Word(word)) => self.led.push((*word, sequence.split_off(1))),
+                _ => self.sequences.push(sequence),
+            }
+        }
+        self.led.sort_by_key(|(word, _)| *word);
+    }
+
+    /// What follows a word in the sequences that begin with it.
+    fn led_by(&self, word: WordId) -> impl Iterator<Item = &[Node]> {
+        let first = self.led.partition_point(|(begins, _)| *begins < word);
+        self.led[first..].iter().take_while(move |(begins, _)| *begins == word).map(|(_, rest)| &rest[..])
     }
 
     fn add(&mut self, mut sequence: Vec<Node>) {
@@ -125,6 +156,11 @@ impl Pattern {
         let mut longest = None;
         walk(&self.0, reply, at, &mut |end| longest = longest.max(Some(end)));
         longest
+    }
+
+    /// To be called once the lexicon is finished; before, beginnings among alternatives stand for none.
+    pub fn finish(&mut self, lexicon: &Lexicon) {
+        self.0.iter_mut().for_each(|node| node.finish(lexicon));
     }
 
     /// Whether a match can only begin with the reply.
@@ -230,15 +266,15 @@ fn walk(nodes: &[Node], reply: Reply<'_>, at: usize, done: &mut dyn FnMut(usize)
             (at..=reply.words.len().min(at + most)).for_each(|next| walk(rest, reply, next, done));
         }
         Node::OneOf(choice) => {
-            let single = here.is_some_and(|w| {
-                choice.words.binary_search(w).is_ok()
-                    || choice.stems.iter().any(|stem| reply.lexicon.has_stem(*w, *stem))
-            });
+            let single = here.is_some_and(|w| choice.words.binary_search(w).is_ok());
             if single {
                 walk(rest, reply, at + 1, done);
             }
             for sequence in &choice.sequences {
                 walk(sequence, reply, at, &mut |end| walk(rest, reply, end, done));
+            }
+            for sequence in here.into_iter().flat_map(|word| choice.led_by(*word)) {
+                walk(sequence, reply, at + 1, &mut |end| walk(rest, reply, end, done));
             }
         }
         Node::Maybe(node) => {
@@ -293,8 +329,9 @@ mod tests {
         let mut groups = Groups::default();
         let me = Pattern::parse("me | my phone", &groups, &mut words).expect("a pattern");
         groups.named.insert("me".to_owned(), me);
-        let pattern = Pattern::parse(pattern, &groups, &mut words).expect("a pattern");
+        let mut pattern = Pattern::parse(pattern, &groups, &mut words).expect("a pattern");
         words.finish();
+        pattern.finish(&words);
         let ids: Vec<WordId> = words.read(&Words::of(text).0).into_iter().map(|(id, _)| id).collect();
         let reply = Reply { words: &ids, lexicon: &words };
         (0..=ids.len()).find_map(|at| pattern.match_at(reply, at).map(|end| (at, end)))

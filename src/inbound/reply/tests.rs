@@ -167,7 +167,7 @@ fn a_wrong_number_outweighs_and_never_hides_a_stop() {
 fn readings_name_their_version() {
     let reading = classify("stop", &[]);
     assert_eq!((reading.version, reading.language), (version(), Some("en")));
-    assert!(version().starts_with("replies/2+") && version().len() == 22, "{}", version());
+    assert!(version().starts_with("replies/3+") && version().len() == 22, "{}", version());
     assert_eq!(
         classify("hello", &[]),
         Reading { class: ReplyClass::Other, rule: "none", version: version(), language: None }
