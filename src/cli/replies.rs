@@ -92,6 +92,9 @@ struct Row {
     /// `all` for the sum of a set.
     language: String,
     recall: f64,
+    /// Bounds of recall, in 19 of 20 cases.
+    recall_from: f64,
+    recall_to: f64,
     precision: f64,
     false_opt_out_rate: f64,
     #[serde(flatten)]
@@ -100,10 +103,13 @@ struct Row {
 
 impl Row {
     fn of(set: &str, language: &str, score: Score) -> Row {
+        let (recall_from, recall_to) = corpus::interval(score.caught, score.opt_outs);
         Row {
             set: set.to_owned(),
             language: language.to_owned(),
             recall: score.recall(),
+            recall_from,
+            recall_to,
             precision: score.precision(),
             false_opt_out_rate: score.false_rate(),
             score,
@@ -163,10 +169,11 @@ impl fmt::Display for Scored {
                 writeln!(f, "\n{set}")?;
                 writeln!(
                     f,
-                    "  {:8} {:>8} {:>7} {:>9} {:>7} {:>9} {:>9} {:>9}",
+                    "  {:8} {:>8} {:>7} {:>14} {:>9} {:>7} {:>9} {:>9} {:>9}",
                     "language",
                     "opt-outs",
                     "recall",
+                    "19 in 20",
                     "uncertain",
                     "others",
                     "false",
@@ -177,10 +184,12 @@ impl fmt::Display for Scored {
             let score = &row.score;
             writeln!(
                 f,
-                "  {:8} {:>8} {:>6.1}% {:>9} {:>7} {:>8.1}% {:>9} {:>8.1}%",
+                "  {:8} {:>8} {:>6.1}% {:>6.1}-{:>5.1} % {:>9} {:>7} {:>8.1}% {:>9} {:>8.1}%",
                 row.language,
                 score.opt_outs,
                 row.recall * 100.0,
+                row.recall_from * 100.0,
+                row.recall_to * 100.0,
                 score.opt_outs_uncertain,
                 score.others,
                 row.false_opt_out_rate * 100.0,

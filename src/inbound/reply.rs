@@ -283,12 +283,13 @@ fn by_rules(words: &[String], languages: &[&str]) -> Reading {
         Kind::OptOut => !under(hit, Kind::Guard),
         Kind::WrongNumber => !under(hit, Kind::Guard) && !under(hit, Kind::NotWrong),
     };
-    // Of equal weight, one of the person's languages, the first in the text and the longest, so that the rule named is
-    // the one a reader would name.
+    // Of equal weight, one of the person's languages, of words in a row, the first in the text and the longest, so that
+    // the rule named is the one a reader would name.
     let weight = |hit: &&Hit| {
-        (hit.kind, languages.contains(&hit.language), std::cmp::Reverse(hit.words.0), hit.words.1)
+        let own = languages.contains(&hit.language);
+        (hit.kind, own, !hit.is_loose, std::cmp::Reverse(hit.words.0), hit.words.1)
     };
-    match hits.iter().filter(counts).max_by_key(weight) {
+    match hits.iter().filter(counts).rev().max_by_key(weight) {
         Some(hit) => reading(class_of(hit.kind), hit.rule, Some(hit.language)),
         None => reading(ReplyClass::Other, "none", None),
     }
