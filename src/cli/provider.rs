@@ -87,6 +87,8 @@ struct Account {
     health: &'static str,
     resting_until: Option<Instant>,
     heard_until: Option<Instant>,
+    /// Why nobody is reached, where that is known.
+    fault: Option<String>,
 }
 
 impl From<pb::Connection> for Account {
@@ -100,6 +102,7 @@ impl From<pb::Connection> for Account {
             provider: name(c.provider().as_str_name(), "PROVIDER_KIND_").to_ascii_lowercase(),
             resting_until: instant(c.resting_until.as_ref()),
             heard_until: instant(c.heard_until.as_ref()),
+            fault: Some(c.fault).filter(|fault| !fault.is_empty()),
             id: c.id,
             health,
         }
@@ -122,6 +125,9 @@ impl fmt::Display for Accounts {
             match shown(account.heard_until) {
                 Some(at) => writeln!(f, " · heard until {at}")?,
                 None => writeln!(f, " · nothing heard yet")?,
+            }
+            if let Some(fault) = &account.fault {
+                writeln!(f, "  {fault}")?;
             }
         }
         Ok(())

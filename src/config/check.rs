@@ -82,6 +82,7 @@ fn adapter(
         Ok(()) => {}
     }
     if registry::is_push(&connection.provider) {
+        // Nothing comes in from there.
         return;
     }
     match Endpoint::new(&registered, secret).map(|ear| ear.faults()) {

@@ -9,7 +9,8 @@ use super::read::{Reader, each_by_id};
 use super::secret::{SecretError, SecretRef};
 use crate::model::registry::{Connection, Price, Reconcile, Validity};
 use crate::model::{ConnectionId, Country, Phone};
-use crate::provider::registry::{PATH_TOKEN, is_push};
+use crate::provider::registry::{PATH_TOKEN, has_webhook};
+use crate::provider::smpp::settings::{VALIDITY_TAKEN, reconcile_of};
 
 /// Numbers that a test message may go to.
 const TEST_NUMBERS_MAX: usize = 16;
@@ -135,6 +136,39 @@ const SHAPES: &[ProviderShape] = &[
         validity: Validity::Native { min_seconds: 1, max_seconds: 259_200 },
         reconcile: Reconcile::List,
     },
+    // SMPP 3.4 and 5.0: how an SMSC keeps what people write is by agreement.
+    ProviderShape {
+        name: "smpp",
+        settings: &["system_id", "url"],
+        optional_settings: &[
+            "addr_npi",
+            "addr_ton",
+            "address_range",
+            "bind",
+            "binds",
+            "default_alphabet",
+            "enquire_link_seconds",
+            "interface_version",
+            "long_messages",
+            "message_id_format",
+            "mo_while_unbound",
+            "opted_out_codes",
+            "opted_out_errors",
+            "parts_per_second",
+            "response_seconds",
+            "service_type",
+            "short_code_npi",
+            "short_code_ton",
+            "system_type",
+            "user_message_reference",
+            "validity_format",
+            "window",
+        ],
+        secrets: &["password"],
+        optional_secrets: &["ca"],
+        validity: VALIDITY_TAKEN,
+        reconcile: Reconcile::Operator,
+    },
     // No validity field; a message is dropped after four hours in the queue (rate-limiting page). Opt-outs are listed.
     ProviderShape {
         name: "telnyx",
@@ -193,9 +227,9 @@ pub struct ConnectionConfig {
     pub settings: Vec<(String, String)>,
     /// Secrets by reference, sorted by name.
     pub secrets: Vec<(String, SecretRef)>,
-    /// Scheme, host and port under which the provider reaches us; the path is ours to add. Empty for push services.
+    /// Scheme, host and port under which the provider reaches us; the path is ours to add. Empty where it calls nobody back.
     pub public_url: String,
-    /// The unguessable part of the webhook path; none for push services, which have no webhook.
+    /// The unguessable part of the webhook path; none where there is no webhook: push services, and SMPP.
     pub path_token: Option<SecretRef>,
     /// Whether the provider takes a deadline.
     pub validity: Validity,
@@ -249,8 +283,8 @@ fn read(mut r: Reader<'_, '_>, id: Option<ConnectionId>, base: &Path) -> Option<
         let known: Vec<&str> = SHAPES.iter().map(|s| s.name).collect();
         r.error("provider", line, format!("is not known; this release has {}", known.join(", ")));
     }
-    let hears = !provider.as_deref().is_some_and(is_push);
-    let (public_url, path_token) = match hears {
+    let called = provider.as_deref().is_none_or(has_webhook);
+    let (public_url, path_token) = match called {
         true => {
             let token = r.required_parsed("path_token", |t| SecretRef::parse(t, base));
             (r.required_parsed("public_url", public_url), token.map(Some))
@@ -276,6 +310,7 @@ fn read(mut r: Reader<'_, '_>, id: Option<ConnectionId>, base: &Path) -> Option<
     }
     r.finish();
     let shape = shape?;
+    let reconcile = if shape.name == "smpp" { reconcile_of(&settings) } else { shape.reconcile };
     Some(ConnectionConfig {
         id: id?,
         provider: provider?,
@@ -284,7 +319,7 @@ fn read(mut r: Reader<'_, '_>, id: Option<ConnectionId>, base: &Path) -> Option<
         public_url: public_url?,
         path_token: path_token?,
         validity,
-        reconcile: shape.reconcile,
+        reconcile,
         slots,
         allow_private_addresses,
         prices,

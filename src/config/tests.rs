@@ -123,7 +123,7 @@ auth_token = "plain"
         "line 17: log.filter: ",
         "line 19: limits.batch: must be 1 to 4096",
         "line 20: connections[0].path_token: is required",
-        "line 22: connections[0].provider: is not known; this release has apns, aws, bandwidth, bird, fcm, infobip, messagebird, plivo, sandbox, sinch, telnyx, twilio, vonage, web_push",
+        "line 22: connections[0].provider: is not known; this release has apns, aws, bandwidth, bird, fcm, infobip, messagebird, plivo, sandbox, sinch, smpp, telnyx, twilio, vonage, web_push",
         "line 23: connections[0].public_url: must be scheme and host only",
         "line 25: connections[1].id: `a` is already another connection's",
         "line 29: connections[1].settings.account_sid: is required",

@@ -21,6 +21,7 @@ use super::voice::{Proof, Voice, same};
 use super::{bandwidth, infobip};
 use crate::model::registry::Connection;
 use crate::model::{ConnectionId, Instant};
+use crate::provider::registry::BuildError;
 use crate::provider::sandbox::webhook::Sandbox;
 
 /// Why a connection cannot hear.
@@ -67,6 +68,10 @@ fn voice_of(connection: &Connection) -> Result<Box<dyn Voice>, EndpointError> {
         "plivo" => Box::new(Plivo::new(&settings)?),
         "sandbox" => Box::new(Sandbox),
         "sinch" => Box::new(Sinch::new(&settings)?),
+        "smpp" => Box::new(super::smpp::Smpp::new(connection).map_err(|e| match e {
+            BuildError::Setting(name, why) | BuildError::Secret(name, why) => settings.wrong(name, why),
+            BuildError::Provider(name) => EndpointError::Provider(connection.id.clone(), name),
+        })?),
         "telnyx" => Box::new(Telnyx),
         "twilio" => Box::new(Twilio::new(&settings)),
         "vonage" => super::vonage::voice(&settings)?,

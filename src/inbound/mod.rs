@@ -13,6 +13,7 @@ pub mod event;
 pub mod form;
 pub mod hearing;
 pub mod infobip;
+pub mod line;
 pub mod messagebird;
 #[cfg(test)]
 pub(crate) mod peers;
@@ -24,6 +25,7 @@ pub mod retention;
 pub mod server;
 pub mod signature;
 pub mod sinch;
+pub mod smpp;
 pub mod spoken;
 pub mod telnyx;
 #[cfg(test)]

@@ -96,6 +96,22 @@ impl Webhooks {
     }
 
     async fn kept(&self, endpoint: &Endpoint, webhook: Webhook, begun: Instant) -> Response {
+        match self.keep(endpoint, webhook, begun).await {
+            Ok(_) => {
+                let (kind, body) = endpoint.answer();
+                ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+            }
+            Err(_) => refused(StatusCode::SERVICE_UNAVAILABLE),
+        }
+    }
+
+    /// Keeps what a provider said that is known to be authentic, and acts on it: durable once it answers.
+    pub async fn keep(
+        &self,
+        endpoint: &Endpoint,
+        webhook: Webhook,
+        begun: Instant,
+    ) -> Result<Received, CallError> {
         let connection = endpoint.connection();
         let events = endpoint.read(&webhook, begun);
         let from_person = events.iter().any(InboundEvent::is_from_person);
@@ -110,25 +126,24 @@ impl Webhooks {
                 body: webhook.body,
             }),
         };
-        match self.commit(delivery, from_person).await {
+        let committed = self.commit(delivery, from_person).await;
+        match &committed {
             Ok(received) => {
                 self.0.hearing.stored(connection);
-                alarm(connection, &received);
+                alarm(connection, received);
                 metrics::webhook(connection, if received.new > 0 { "accepted" } else { "duplicate" });
                 if received.stopped > 0 {
                     metrics::stop_to_block(self.0.clock.now().since(begun));
                 }
-                let (kind, body) = endpoint.answer();
-                ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
             }
             Err(error) => {
                 // Not 2xx: the provider must not believe that we know. Some come again, the others' lists are pulled.
                 metrics::webhook(connection, "refused");
                 self.0.hearing.failed(connection);
                 tracing::error!(%connection, %error, "an authentic webhook could not be made durable");
-                refused(StatusCode::SERVICE_UNAVAILABLE)
             }
         }
+        committed
     }
 
     async fn commit(&self, delivery: Delivery, from_person: bool) -> Result<Received, CallError> {

@@ -14,6 +14,7 @@ pub mod fcm;
 pub mod http;
 pub mod infobip;
 mod jws;
+pub mod line;
 pub mod messagebird;
 #[cfg(test)]
 mod peers;
@@ -24,6 +25,7 @@ pub mod reply;
 pub mod request;
 pub mod sandbox;
 pub mod sinch;
+pub mod smpp;
 pub mod telnyx;
 pub mod twilio;
 pub mod vonage;
@@ -32,6 +34,8 @@ pub mod web_push;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
 
 pub use dispatch::{Dispatch, Failure, Handover, IntentDraft, NotDurable};
 pub use push::PushHandover;
@@ -65,6 +69,16 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Until when the account should be left alone, because it asks for a pause or only fails; its lanes rest. None: go on.
     fn resting_until(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Why messages cannot leave as the account is set up, or why nobody is reached; none: nothing is known to be wrong.
+    fn fault(&self) -> Option<String> {
+        None
+    }
+
+    /// What keeps a line open over which the provider speaks to us, to be run until `stop`; none: it calls webhooks.
+    fn listen(&self, _: Arc<dyn line::Listener>, _: CancellationToken) -> Option<BoxFuture<'static, ()>> {
         None
     }
 }

@@ -19,11 +19,13 @@ use super::plivo::Plivo;
 use super::request::{Callback, token, uri};
 use super::sandbox::{SandboxProvider, SettingsError};
 use super::sinch::Sinch;
+use super::smpp::Smpp;
 use super::telnyx::Telnyx;
 use super::twilio::Twilio;
 use super::vonage::Vonage;
 use super::web_push::WebPush;
 use crate::clock::SharedClock;
+use crate::entropy::SystemEntropy;
 use crate::model::registry::Connection;
 
 /// Name under which the token of the webhook path is asked for, as `ConnectionConfig::to_registry` lists it.
@@ -41,15 +43,21 @@ pub const PROVIDERS: &[&str] = &[
     "plivo",
     "sandbox",
     "sinch",
+    "smpp",
     "telnyx",
     "twilio",
     "vonage",
     "web_push",
 ];
 
-/// Whether a vendor is a push service: nothing comes in from there, so there is no webhook and no gap in hearing.
+/// Whether a vendor is a push service: nothing comes in from there, so there is no gap in hearing.
 pub fn is_push(provider: &str) -> bool {
     matches!(provider, "apns" | "fcm" | "web_push")
+}
+
+/// Whether a vendor calls us back over HTTP: push services say nothing, and an SMSC speaks over the line it is bound to.
+pub fn has_webhook(provider: &str) -> bool {
+    !is_push(provider) && provider != "smpp"
 }
 
 /// Push services want a connection kept open for hours, and count opening one for each message as abuse (Apple).
@@ -107,6 +115,10 @@ pub fn build_over(
         "plivo" => account(Plivo::new(&given)?, http, clock),
         "sandbox" => sandbox(&given, http, clock)?,
         "sinch" => account(Sinch::new(&given)?, http, clock),
+        "smpp" => {
+            let addresses = http.limits().addresses;
+            std::sync::Arc::new(Smpp::new(&given, clock, std::sync::Arc::new(SystemEntropy), addresses)?)
+        }
         "telnyx" => account(Telnyx::new(&given)?, http, clock),
         "twilio" => account(Twilio::new(&given)?, http, clock),
         "vonage" => account(Vonage::new(&given)?, http, clock),

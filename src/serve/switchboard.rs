@@ -1,16 +1,22 @@
 //! Connections brought to life: an adapter to send with, an ear to hear with, lanes that rest until nothing is missed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::ServeError;
+use crate::clock::SharedClock;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::driver::{Carrier, Providers};
 use crate::gateway::Gateway;
 use crate::inbound::endpoint::{Endpoint, Endpoints};
 use crate::inbound::hearing::Hearing;
+use crate::inbound::line::OpenLine;
 use crate::inbound::reconcile::Reconciler;
 use crate::inbound::server::Webhooks;
 use crate::ledger::body::{Body, Object};
@@ -19,9 +25,9 @@ use crate::ledger::rows::{HeardRow, keys};
 use crate::model::ConnectionId;
 use crate::model::registry::Connection;
 use crate::provider::SharedProvider;
-use crate::provider::registry::is_push;
-use crate::writer::Reader;
+use crate::provider::registry::{has_webhook, is_push};
 use crate::writer::ops::registry::OBJECTS_MAX;
+use crate::writer::{Reader, WriterHandle};
 
 /// One connection's adapter and what reads its secrets.
 pub struct Line {
@@ -40,6 +46,12 @@ struct Switchboard {
     providers: Arc<Providers>,
     lanes: Dispatcher,
     webhooks: Webhooks,
+    writer: WriterHandle,
+    clock: SharedClock,
+    /// Lines that are kept open, and what ends each.
+    lines: TaskTracker,
+    open: Mutex<HashMap<ConnectionId, CancellationToken>>,
+    stop: CancellationToken,
 }
 
 /// Ears and lanes of every connection. Lanes rest until what the provider holds is known. A connection that cannot be
@@ -57,6 +69,11 @@ pub(super) fn hear(gateway: &Gateway, plug: Plug, body_max: usize) -> Result<Web
         providers: gateway.providers.clone(),
         lanes: gateway.dispatcher.clone(),
         webhooks: webhooks.clone(),
+        writer: gateway.writer.clone(),
+        clock: clock.clone(),
+        lines: TaskTracker::new(),
+        open: Mutex::default(),
+        stop: stop.clone(),
     };
     // Before the first look, so that nothing falls between the two.
     let news = gateway.watch();
@@ -108,20 +125,46 @@ impl Switchboard {
         let endpoint = Endpoint::new(connection, secret).map_err(|e| e.to_string())?;
         let known = self.reader.look(|cx| cx.get::<HeardRow>(&keys::heard(&connection.id)));
         let known = known.map_err(|e| e.to_string())?;
-        self.endpoints.put(endpoint);
         // Of one that is known already, this closes no gap.
         self.hearing.begin(&connection.id, connection.reconcile, known.map(|row| row.until));
+        match has_webhook(&connection.provider) {
+            true => self.endpoints.put(endpoint),
+            false => self.open_line(&provider, endpoint),
+        }
         let paused = self.hearing.is_paused(&connection.id);
         self.providers.put(connection.id.clone(), Carrier { provider, slots: connection.slots, paused });
         self.lanes.wake();
         Ok(())
     }
 
-    /// Connects what operators add or change, until `stop`.
-    async fn follow(
-        self,
-        mut news: tokio::sync::broadcast::Receiver<Arc<[Entry]>>,
-        stop: tokio_util::sync::CancellationToken,
+    /// Keeps a line to a provider that speaks over it; one that stood before takes leave.
+    fn open_line(&self, provider: &SharedProvider, endpoint: Endpoint) {
+        let (connection, stop) = (endpoint.connection().clone(), self.stop.child_token());
+        let (webhooks, hearing) = (self.webhooks.clone(), self.hearing.clone());
+        let line =
+            Arc::new(OpenLine::new(endpoint, webhooks, hearing, self.writer.clone(), self.clock.clone()));
+        let Some(kept) = provider.listen(line.clone(), stop.clone()) else { return };
+        if let Some(before) = self.open.lock().insert(connection, stop) {
+            before.cancel();
+        }
+        self.lines.spawn(async move {
+            kept.await;
+            line.closed().await;
+        });
+    }
+
+    /// Connects what operators add or change, until `stop`; then waits for the lines to take leave.
+    async fn follow(self, mut news: tokio::sync::broadcast::Receiver<Arc<[Entry]>>, stop: CancellationToken) {
+        self.follow_news(&mut news, &stop).await;
+        stop.cancelled().await;
+        self.lines.close();
+        self.lines.wait().await;
+    }
+
+    async fn follow_news(
+        &self,
+        news: &mut tokio::sync::broadcast::Receiver<Arc<[Entry]>>,
+        stop: &CancellationToken,
     ) {
         while let Some(heard) = stop.run_until_cancelled(news.recv()).await {
             match heard {

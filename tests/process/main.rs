@@ -3,6 +3,8 @@
 mod provider;
 mod run;
 mod serve;
+mod smpp;
+mod smsc;
 
 use std::path::Path;
 

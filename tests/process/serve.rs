@@ -14,10 +14,10 @@ use tonic::transport::{Channel, Endpoint};
 use crate::provider::{AUTH_TOKEN, PUBLIC_URL, Provider, SHOP_KEY};
 use crate::run::{Gateway, verb_with};
 
-const PHONE: &str = "+12125550123";
-const MAIN: &str = "+12125550100";
+pub const PHONE: &str = "+12125550123";
+pub const MAIN: &str = "+12125550100";
 const PATH_TOKEN: &str = "b1946ac92492d2347c6235b4d2611184";
-const WORDING: &str = "I agree to get order updates by text from Fernhill at this number. Consent is not a condition \
+pub const WORDING: &str = "I agree to get order updates by text from Fernhill at this number. Consent is not a condition \
     of purchase. Message frequency varies. Msg & data rates may apply. Reply STOP to opt out, HELP for help.";
 
 fn configuration(dir: &Path, provider: &str) -> PathBuf {
@@ -72,7 +72,7 @@ fn configuration(dir: &Path, provider: &str) -> PathBuf {
     path
 }
 
-fn variables() -> Vec<(&'static str, String)> {
+pub fn variables() -> Vec<(&'static str, String)> {
     let secret = format!("whsec_{}", base64::prelude::BASE64_STANDARD.encode(SHOP_KEY));
     vec![
         ("MASTER_KEY", "11".repeat(32)),
@@ -84,9 +84,9 @@ fn variables() -> Vec<(&'static str, String)> {
     ]
 }
 
-struct Operator {
-    channel: Channel,
-    key: String,
+pub struct Operator {
+    pub channel: Channel,
+    pub key: String,
 }
 
 impl Operator {
@@ -97,8 +97,8 @@ impl Operator {
         request
     }
 
-    /// A brand, two numbers at two providers, a program that prefers the first.
-    async fn set_up(&self) {
+    /// A brand, numbers at their providers, and a program that prefers the first.
+    pub async fn set_up(&self, senders: &[(&str, &str, &str)]) {
         let mut admin = AdminServiceClient::new(self.channel.clone());
         let brand = pb::Brand {
             id: "main".into(),
@@ -110,7 +110,7 @@ impl Operator {
             ..pb::Brand::default()
         };
         admin.create_brand(self.ask(pb::CreateBrandRequest { brand: Some(brand) })).await.expect("a brand");
-        for (id, address, connection) in [("first", "+13055550100", "down"), ("second", MAIN, "main")] {
+        for (id, address, connection) in senders.iter().copied() {
             let sender = pb::Sender {
                 id: id.into(),
                 kind: pb::SenderKind::TenDlc.into(),
@@ -130,7 +130,7 @@ impl Operator {
             display_name: "order updates".into(),
             category: pb::Category::Transactional.into(),
             channels: vec![pb::Channel::Sms.into()],
-            senders: vec!["first".into(), "second".into()],
+            senders: senders.iter().map(|(id, ..)| (*id).to_owned()).collect(),
             frequency: "as you order".into(),
             terms_url: "https://fernhill.example/terms".into(),
             privacy_url: "https://fernhill.example/privacy".into(),
@@ -173,7 +173,7 @@ async fn from_opt_in_to_stop_through_a_provider_that_stands_in() {
     provider.calls_back(&gateway.http);
     let channel = Endpoint::from_shared(gateway.grpc.clone()).expect("an address");
     let operator = Operator { channel: channel.connect().await.expect("it listens"), key: key.clone() };
-    operator.set_up().await;
+    operator.set_up(&[("first", "+13055550100", "down"), ("second", MAIN, "main")]).await;
     let by = |text: &[&str]| words(&[text, &["--server", &gateway.grpc, "--key", &key]].concat());
     let text = ["--phone", PHONE, "--program", "orders", "--body"];
 

@@ -172,7 +172,11 @@ impl Admins {
                 let now = self.hands.now();
                 let rests =
                     line.as_ref().and_then(|line| line.provider.resting_until()).filter(|at| *at > now);
-                let health = (line.is_some_and(|line| line.paused), rests);
+                let health = sender::Health {
+                    paused: line.as_ref().is_some_and(|line| line.paused),
+                    resting_until: rests,
+                    fault: line.and_then(|line| line.provider.fault()).unwrap_or_default(),
+                };
                 Ok(sender::connection_out(found, heard.as_deref(), health, row))
             }
             _ => self.foreign(),

@@ -8,6 +8,7 @@ use crate::model::registry::{Connection, Reconcile, Sender, TaxIdCap, ThrottleGr
 use crate::model::{Instant, Phone, SenderId};
 use crate::pb::consentry::v1 as wire;
 use crate::provider::registry::is_push;
+use crate::provider::smpp::settings::{VALIDITY_TAKEN, reconcile_of};
 
 /// Where T-Mobile's day begins; the caps of US carriers follow it.
 const RESET_ZONE: &str = "America/Los_Angeles";
@@ -154,10 +155,12 @@ pub fn connection(f: &mut Fields, wire: wire::Connection) -> Option<Connection> 
     prices.sort();
     settings.sort();
     secrets.sort();
-    let push = provider.is_some_and(is_push);
-    let (taken, closed) = match push {
-        true => (Validity::Native { min_seconds: 0, max_seconds: 604_800 }, Reconcile::Nothing),
-        false => (Validity::None { queue_seconds: QUEUE_SECONDS_DEFAULT }, Reconcile::List),
+    let (taken, closed) = match provider {
+        Some(push) if is_push(push) => {
+            (Validity::Native { min_seconds: 0, max_seconds: 604_800 }, Reconcile::Nothing)
+        }
+        Some("smpp") => (VALIDITY_TAKEN, reconcile_of(&settings)),
+        _ => (Validity::None { queue_seconds: QUEUE_SECONDS_DEFAULT }, Reconcile::List),
     };
     Some(Connection {
         id: id?,
@@ -210,11 +213,20 @@ fn validity(f: &mut Fields, validity: wire::Validity) -> Option<Validity> {
     Some(Validity::Native { min_seconds, max_seconds })
 }
 
-/// A connection on the wire, with what is known of its hearing, whether it is paused, and until when it rests.
+/// How a connection is now.
+#[derive(Default)]
+pub struct Health {
+    pub paused: bool,
+    pub resting_until: Option<Instant>,
+    /// Why nobody is reached; empty: nothing is known to be wrong.
+    pub fault: String,
+}
+
+/// A connection on the wire, with what is known of its hearing, and how it is.
 pub fn connection_out(
     connection: &Connection,
     heard: Option<&HeardRow>,
-    health: (bool, Option<Instant>),
+    health: Health,
     row: &RegistryRow,
 ) -> wire::Connection {
     let settings = connection.settings.iter();
@@ -241,8 +253,9 @@ pub fn connection_out(
         reconcile: names::reconcile(connection.reconcile).into(),
         slots: connection.slots,
         prices: connection.prices.iter().map(spend::price_out).collect(),
-        paused: health.0,
-        resting_until: maybe_timestamp(health.1),
+        paused: health.paused,
+        resting_until: maybe_timestamp(health.resting_until),
+        fault: health.fault,
         heard_until: maybe_timestamp(heard.map(|heard| heard.until)),
         heard_by: heard.map(|heard| heard.how.clone()).unwrap_or_default(),
         created_at: Some(timestamp(row.created_at)),

@@ -6,7 +6,7 @@ use super::{Problems, Put, write};
 use crate::api::auth;
 use crate::ledger::body::Object;
 use crate::model::registry::ApiKey;
-use crate::provider::registry::is_push;
+use crate::provider::registry::has_webhook;
 use crate::writer::cx::Cx;
 use crate::writer::op::{Op, OpError, Priority};
 
@@ -79,8 +79,8 @@ pub(super) fn make(
 ) -> Result<Option<SecretString>, OpError> {
     demand_strong(&brought)?;
     match object {
-        // A push service calls nobody back: there is no path to guard.
-        Object::Connection(connection) if is_push(&connection.provider) => {
+        // Whoever calls nobody back has no path to guard.
+        Object::Connection(connection) if !has_webhook(&connection.provider) => {
             connection.token_sha256 = [0; 32];
             Ok(None)
         }
