@@ -372,3 +372,40 @@ secrets = {{ private_key = "env:VAPID" }}
     let told = problems(&heard, &good);
     assert!(told.iter().any(|p| p.contains("connections[0].path_token")), "{told:?}");
 }
+
+/// An SMSC is bound to, so that it needs no webhook; who keeps texts for us is the operator's to say.
+#[test]
+fn an_smsc_needs_no_webhook_and_says_how_gaps_are_closed() {
+    use crate::model::registry::Reconcile;
+    let dir = tempfile::tempdir().expect("a folder");
+    let text = |more: &str| {
+        format!(
+            r#"
+data_dir = "{}"
+[seller]
+id = "main"
+legal_name = "X"
+host = "gw.shop.example"
+[keys]
+master = "env:M"
+pepper = "env:P"
+coupons = "env:C"
+[[connections]]
+id = "smsc"
+provider = "smpp"
+settings = {{ url = "smpps://smsc.example", system_id = "shop"{more} }}
+secrets = {{ password = "env:PASSWORD" }}
+"#,
+            dir.path().display()
+        )
+    };
+    let env = |name: &str| Some(if name == "PASSWORD" { "secret08".to_owned() } else { "ab".repeat(32) });
+    for (more, reconcile) in [("", Reconcile::Operator), (r#", mo_while_unbound = "kept""#, Reconcile::List)]
+    {
+        let loaded = load(&text(more), &env).expect("no problem");
+        let connection = &loaded.config.connections[0];
+        assert_eq!((connection.reconcile, &connection.path_token), (reconcile, &None), "{more}");
+    }
+    let told = problems(&text(r#", window = "0", opted_out_codes = "no""#), &env);
+    assert!(told.iter().any(|p| p.contains("connections[0].settings.")), "{told:?}");
+}

@@ -27,6 +27,7 @@ use parking_lot::Mutex;
 use rusmpp_core::pdus::owned::SubmitSm;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use self::keeper::{Trouble, Unsure, keep};
 use self::pace::Pace;
@@ -172,16 +173,16 @@ impl Shared {
     }
 
     fn troubled(&self, bind: &Bind, trouble: &Trouble) {
-        let (connection, role, fault) = (&self.connection, bind.role.name(), trouble.is_fault());
+        let (role, fault) = (bind.role.name(), trouble.is_fault());
         let words = trouble.to_string();
         let mut state = bind.state.lock();
         let known = state.trouble.as_ref().is_some_and(|(known, _)| *known == words);
         match (known, fault) {
-            (true, _) => tracing::debug!(%connection, role, error = %trouble, "still not bound to the SMSC"),
+            (true, _) => tracing::debug!(role, error = %trouble, "still not bound to the SMSC"),
             (false, true) => {
-                tracing::error!(%connection, role, error = %trouble, "the SMSC cannot be bound to as configured")
+                tracing::error!(role, error = %trouble, "the SMSC cannot be bound to as configured")
             }
-            (false, false) => tracing::warn!(%connection, role, error = %trouble, "not bound to the SMSC"),
+            (false, false) => tracing::warn!(role, error = %trouble, "not bound to the SMSC"),
         }
         state.trouble = Some((words, fault));
     }
@@ -402,7 +403,8 @@ impl Shared {
     async fn run(self: Arc<Self>, listener: Arc<dyn Listener>, stop: CancellationToken) {
         let keepers = TaskTracker::new();
         for at in 0..self.binds.len() {
-            keepers.spawn(keep(self.clone(), at, listener.clone(), stop.clone()));
+            let span = tracing::info_span!("smpp", connection = %self.connection, bind = at);
+            keepers.spawn(keep(self.clone(), at, listener.clone(), stop.clone()).instrument(span));
         }
         keepers.close();
         let mut tick = tokio::time::interval(REACHABLE_EVERY);

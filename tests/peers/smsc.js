@@ -1,6 +1,7 @@
 // An SMSC over npm's `smpp` (github.com/farhadi/node-smpp), which the gateway's tests bind to. Its first line on standard
-// output says where it listens; then one JSON event a line. Each line on its input is a command. It ends with its input.
+// output says where it listens; then one JSON event a line. Arguments: certificate and key, to speak TLS. Each line on its input is a command. It ends with its input.
 'use strict';
+const fs = require('fs');
 const readline = require('readline');
 const smpp = require('smpp');
 
@@ -85,7 +86,8 @@ function submitted(session, pdu) {
 }
 
 let bindStatus = 0;
-const server = smpp.createServer({}, (session) => {
+const [cert, key] = process.argv.slice(2).map((file) => fs.readFileSync(file));
+const server = smpp.createServer(cert ? { cert, key } : {}, (session) => {
   session.on('error', (error) => tell({ event: 'error', what: String(error.message || error) }));
   session.on('close', () => { sessions.delete(session); tell({ event: 'gone' }); });
   session.on('enquire_link', (pdu) => { session.send(pdu.response()); tell({ event: 'enquire' }); });

@@ -88,7 +88,7 @@ pub async fn keep(shared: Arc<Shared>, at: usize, listener: Arc<dyn Listener>, s
         let floor = match opened {
             Ok((session, inflow)) => {
                 let begun = tokio::time::Instant::now();
-                tracing::info!(connection = %shared.connection, role = bind.role.name(), "bound to the SMSC");
+                tracing::info!(role = bind.role.name(), "bound to the SMSC");
                 let session = Arc::new(session);
                 shared.up(bind, session.clone());
                 serve(&shared, &session, inflow, &listener, &stop).await;

@@ -37,12 +37,29 @@ fn modules() -> Option<PathBuf> {
     Some(folder).filter(|folder| folder.join("smpp").exists())
 }
 
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tls/fixtures").join(name)
+}
+
 impl Peer {
     fn start() -> Option<Peer> {
+        Peer::speaks("smpp://127.0.0.1", &[])
+    }
+
+    /// The same over TLS, with the certificate of a test authority for `localhost`.
+    fn over_tls() -> Option<Peer> {
+        Peer::speaks("smpps://localhost", &["server.pem", "server.key"])
+    }
+
+    fn speaks(origin: &str, files: &[&str]) -> Option<Peer> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/smsc.js");
         let started = modules().and_then(|modules| {
             let mut node = Command::new("node");
-            node.arg(script).env("NODE_PATH", modules).stdin(Stdio::piped()).stdout(Stdio::piped());
+            node.arg(script)
+                .args(files.iter().map(|file| fixture(file)))
+                .env("NODE_PATH", modules)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped());
             node.spawn().ok()
         });
         let Some(mut child) = started else {
@@ -64,7 +81,7 @@ impl Peer {
             }
         });
         let input = child.stdin.take();
-        Some(Peer { child, input, told, news, url: format!("smpp://127.0.0.1:{}", hello["port"]) })
+        Some(Peer { child, input, told, news, url: format!("{origin}:{}", hello["port"]) })
     }
 
     fn tell(&mut self, command: Value) {
@@ -179,6 +196,31 @@ async fn it_decodes_what_we_submit_and_we_understand_its_receipts() {
     line.close().await;
     peer.until("unbind", 1).await;
     eprintln!("npm smpp decoded {} submits of ours, and we its {} receipts", told.len(), expected.len());
+}
+
+#[tokio::test]
+async fn over_tls_an_authority_of_our_own_is_believed_and_nobody_else() {
+    let Some(peer) = Peer::over_tls() else { return };
+    let connection = connection("smpp", &[("url", peer.url.as_str()), ("system_id", "esme1")]);
+    let read = |ca: Option<PathBuf>| {
+        let ca = ca.map(|file| std::fs::read_to_string(file).expect("PEM"));
+        let secret = move |name: &str| match name {
+            "ca" => ca.clone().map(Into::into),
+            _ => secret(name),
+        };
+        Settings::read(&Given { connection: &connection, secret: &secret }).expect("settings")
+    };
+    let line = Line::open(read(Some(fixture("ca.pem"))), AddressRule::PublicAndLoopback);
+    peer.until("bind", 1).await;
+    line.ear.until("bound", |_| line.smpp.resting_until().is_none()).await;
+    assert!(shown(&line.smpp.send(dispatch(1)).await).starts_with("accepted"));
+    line.close().await;
+    peer.until("unbind", 1).await;
+    // The web's authorities do not vouch for it.
+    let line = Line::open(read(None), AddressRule::PublicAndLoopback);
+    line.ear.until("refused", |_| line.smpp.fault().is_some_and(|f| f.contains("certificate"))).await;
+    line.close().await;
+    assert_eq!(peer.events("bind").len(), 1);
 }
 
 #[tokio::test]

@@ -251,9 +251,13 @@ impl Delivered {
 
     fn deliver_sm<'a>(fields: &mut Fields<'a>) -> Option<(u8, u8, &'a [u8])> {
         let esm_class = fields.octet()?;
-        (fields.octet()?, fields.octet()?);
-        (fields.c_string()?, fields.c_string()?);
-        (fields.octet()?, fields.octet()?);
+        // Protocol and priority; schedule and validity; receipts and replacing: nothing a reader of texts needs.
+        fields.octet()?;
+        fields.octet()?;
+        fields.c_string()?;
+        fields.c_string()?;
+        fields.octet()?;
+        fields.octet()?;
         let data_coding = fields.octet()?;
         fields.octet()?;
         let length = fields.octet()?;

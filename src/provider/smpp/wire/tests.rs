@@ -120,7 +120,7 @@ async fn frames_are_found_in_whatever_pieces_they_come() {
     for (length, fine) in
         [(15u32, false), (16, true), (LENGTH_MAX as u32 + 1, false), (u32::MAX, false), (0, false)]
     {
-        let mut octets = vec![0; 16];
+        let mut octets = [0; 16];
         octets[..4].copy_from_slice(&length.to_be_bytes());
         let said = Frames::new(&octets[..]).next().await;
         assert_eq!(said.is_ok(), fine, "{length}");
