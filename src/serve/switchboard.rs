@@ -48,9 +48,9 @@ struct Switchboard {
     webhooks: Webhooks,
     writer: WriterHandle,
     clock: SharedClock,
-    /// Lines that are kept open, and what ends each.
+    /// Lines that are kept open: as what, and what ends each.
     lines: TaskTracker,
-    open: Mutex<HashMap<ConnectionId, CancellationToken>>,
+    open: Mutex<HashMap<ConnectionId, (Connection, CancellationToken)>>,
     stop: CancellationToken,
 }
 
@@ -99,7 +99,9 @@ impl Switchboard {
     fn connect_all(&self) -> Result<(), ServeError> {
         let rows = self.reader.look(|cx| cx.objects("connection", OBJECTS_MAX))?;
         for row in rows {
-            if let Object::Connection(connection) = &row.object {
+            if let Object::Connection(connection) = &row.object
+                && !self.is_open_as(connection)
+            {
                 self.connect(connection);
             }
         }
@@ -129,7 +131,7 @@ impl Switchboard {
         self.hearing.begin(&connection.id, connection.reconcile, known.map(|row| row.until));
         match has_webhook(&connection.provider) {
             true => self.endpoints.put(endpoint),
-            false => self.open_line(&provider, endpoint),
+            false => self.open_line(connection, &provider, endpoint),
         }
         let paused = self.hearing.is_paused(&connection.id);
         self.providers.put(connection.id.clone(), Carrier { provider, slots: connection.slots, paused });
@@ -137,14 +139,20 @@ impl Switchboard {
         Ok(())
     }
 
+    /// Whether its line stands and nothing about it changed: it need not take leave for being looked at again.
+    fn is_open_as(&self, connection: &Connection) -> bool {
+        self.open.lock().get(&connection.id).is_some_and(|(known, _)| known == connection)
+    }
+
     /// Keeps a line to a provider that speaks over it; one that stood before takes leave.
-    fn open_line(&self, provider: &SharedProvider, endpoint: Endpoint) {
-        let (connection, stop) = (endpoint.connection().clone(), self.stop.child_token());
+    fn open_line(&self, connection: &Connection, provider: &SharedProvider, endpoint: Endpoint) {
+        let stop = self.stop.child_token();
         let (webhooks, hearing) = (self.webhooks.clone(), self.hearing.clone());
         let line =
             Arc::new(OpenLine::new(endpoint, webhooks, hearing, self.writer.clone(), self.clock.clone()));
         let Some(kept) = provider.listen(line.clone(), stop.clone()) else { return };
-        if let Some(before) = self.open.lock().insert(connection, stop) {
+        let opened = (connection.clone(), stop);
+        if let Some((_, before)) = self.open.lock().insert(connection.id.clone(), opened) {
             before.cancel();
         }
         self.lines.spawn(async move {

@@ -10,7 +10,7 @@ use crate::smsc::Smsc;
 /// Somebody who asks in two parts to be left alone.
 const OTHER: &str = "+13055550124";
 
-fn configuration(url: &str) -> String {
+fn configuration(url: &str, more: &str) -> String {
     format!(
         r#"
         data_dir = "data"
@@ -35,6 +35,7 @@ fn configuration(url: &str) -> String {
         url = "{url}"
         system_id = "fernhill"
         message_id_format = "hex"
+        {more}
         [connections.secrets]
         password = "env:SMPP_PASSWORD"
         "#
@@ -63,7 +64,7 @@ async fn from_opt_in_to_stop_over_a_bind() {
     let Some(mut smsc) = Smsc::start() else { return };
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("consentry.toml");
-    std::fs::write(&path, configuration(&smsc.url)).expect("writable");
+    std::fs::write(&path, configuration(&smsc.url, "")).expect("writable");
     let config = path.to_str().expect("UTF-8");
     let mut shell = Shell { variables: variables() };
 
@@ -99,9 +100,11 @@ async fn from_opt_in_to_stop_over_a_bind() {
         assert_eq!((code, &agreed["consents"][0]["state"]), (0, &"GRANTED".into()), "{agreed}");
     }
 
-    // A text of two parts: each has its receipt, in decimal where the ids were in hexadecimal; together they are delivered.
+    // A text of two parts, reported on before they are answered: each has its receipt, in decimal where the ids were in hexadecimal; together they are delivered.
     let long = "Your order {4711} is packed and will be with you soon. ".repeat(4);
     let named = ["--connection", "smsc", "--sender", "number", "--program", "orders", "--phone", PHONE];
+    let hasty = json!([{ "receipt_first": 30 }, { "receipt_first": 30 }, {}]);
+    smsc.tell(json!({ "do": "script", "acts": hasty }));
     let prove = ["provider", "test", "--config", config, "--wait", "60", "--body", long.trim()];
     let (code, tested) = shell.run(&[&prove, &named, &at]).await;
     assert_eq!((code, &tested["state"]), (0, &"DELIVERED".into()), "{tested}");
@@ -141,6 +144,25 @@ async fn from_opt_in_to_stop_over_a_bind() {
     let at = ["--server", &gateway.grpc, "--key", &key];
     let (code, listed) = shell.run(&[&["provider", "list"], &at]).await;
     assert_ne!((code, &listed["connections"][0]["health"]), (0, &"PAUSED".into()), "{listed}");
+    gateway.stop();
+
+    // Where the SMSC keeps texts, whatever it kept has come once it is silent, and nobody is asked.
+    let kept = configuration(&smsc.url, r#"mo_while_unbound = "kept""#);
+    std::fs::write(&path, kept).expect("writable");
+    let gateway = Gateway::serve(&shell.variables, config);
+    smsc.until("bind", 4).await;
+    let at = ["--server", &gateway.grpc, "--key", &key];
+    let mut seen = Vec::new();
+    let opens = async {
+        while seen.last() != Some(&Value::from("OPEN")) {
+            let (code, listed) = shell.run(&[&["provider", "list"], &at]).await;
+            assert_eq!(code, 0, "{listed}");
+            seen.push(listed["connections"][0]["health"].clone());
+        }
+    };
+    let within = std::time::Duration::from_secs(60);
+    tokio::time::timeout(within, opens).await.expect("its lanes go on");
+    assert!(seen.contains(&"PAUSED".into()), "not before it was silent: {seen:?}");
     gateway.stop();
     assert_eq!(smsc.until("submit", 4).await.len(), 4, "nothing left after STOP but its confirmations");
     let (code, replayed) = shell.run(&[&["replay", "--config", config]]).await;

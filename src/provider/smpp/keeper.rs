@@ -58,7 +58,7 @@ impl Trouble {
     }
 }
 
-/// What was taken and perhaps not acknowledged: should it come again, it is no new word of the person.
+/// What was taken and perhaps not acknowledged, or refused for now: should it come again, it is no new word of the person.
 #[derive(Debug, Default)]
 pub struct Unsure(VecDeque<([u8; 8], Instant)>);
 
@@ -137,6 +137,10 @@ async fn serve(
     let (said, heard) = mpsc::channel(SAID_MAX);
     let outlet = Outlet {
         said,
+        refused: {
+            let shared = shared.clone();
+            Box::new(move |frame: &Frame| shared.unsure.lock().add(hash_of(frame), shared.clock.now()))
+        },
         listener: listener.clone(),
         ids: shared.settings.ids,
         opted_out: shared.settings.opted_out.clone(),
@@ -189,7 +193,11 @@ async fn take_in(shared: &Shared, session: &Session, heard: mpsc::Receiver<Frame
                 }
                 status::OK
             }
-            Err(_) => status::TRY_LATER,
+            Err(_) => {
+                // By the time it comes again, its person may have said something else.
+                shared.unsure.lock().add(hash, shared.clock.now());
+                status::TRY_LATER
+            }
         };
         session.acknowledge(&frame, code).await;
     }

@@ -58,6 +58,8 @@ pub enum NotWritten {
 pub struct Outlet {
     /// `deliver_sm` and `data_sm`.
     pub said: mpsc::Sender<Frame>,
+    /// Told of what had to be refused because too much waits.
+    pub refused: Box<dyn Fn(&Frame) + Send + Sync>,
     pub listener: Arc<dyn Listener>,
     pub ids: IdFormat,
     pub opted_out: OptedOut,
@@ -287,6 +289,7 @@ impl Session {
             }
             id::DELIVER_SM | id::DATA_SM => {
                 if let Err(mpsc::error::TrySendError::Full(frame)) = outlet.said.try_send(frame) {
+                    (outlet.refused)(&frame);
                     self.acknowledge(&frame, status::QUEUE_FULL).await;
                 }
             }

@@ -362,7 +362,9 @@ async fn what_is_said_is_acknowledged_once_it_is_kept() {
     assert_eq!(statuses(&smsc.seen(id::DATA_SM | id::RESPONSE)), [(45, 0)]);
     assert_eq!(statuses(&smsc.seen(id::GENERIC_NACK)), [(41, status::INVALID_COMMAND)]);
     let said = line.ear.said.lock().clone();
-    assert!(said.iter().all(|said| !said.again));
+    let again: Vec<bool> = said.iter().map(|said| said.again).collect();
+    // The STOP that was refused may be what comes now; had it been a START, the person may have stopped since.
+    assert_eq!(again, [false, false, true, false]);
     let mut ids: Vec<&str> = said.iter().map(|said| said.id.as_str()).collect();
     ids.dedup();
     assert_eq!(ids.len(), 4, "each has a name of its own");
