@@ -183,6 +183,7 @@ fn objects() -> Vec<Object> {
         },
         pool: String::new(),
         tax_id_cap: None,
+        national_languages: Vec::new(),
     };
     let program = Program {
         id: id("carts"),

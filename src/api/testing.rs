@@ -216,6 +216,7 @@ fn sender() -> Sender {
         },
         pool: String::new(),
         tax_id_cap: None,
+        national_languages: Vec::new(),
     }
 }
 

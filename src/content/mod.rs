@@ -7,6 +7,7 @@ pub mod automatic;
 pub mod fold;
 pub mod language;
 pub mod links;
+pub mod national;
 pub mod offer;
 pub mod phrases;
 pub mod prohibited;

@@ -1,23 +1,26 @@
 //! Everything a decision wants to know about a final text, read once.
 
 use crate::model::facts::ContentFacts;
+use crate::model::registry::NationalLanguage;
 
 use super::fold::words;
 use super::language::Language;
 use super::links::{find_links, is_shared_shortener};
-use super::segments::segment;
+use super::segments::segment_on;
 use super::wording::{HowToStop, asks_to_buy, brand_beside, instruction_words, tells_how_to_stop};
 use super::{offer, prohibited};
 
-/// Reads a rendered text. `target_host` is the host its short link leads to, which the text cannot tell.
+/// Reads a rendered text. `target_host` is the host its short link leads to, which the text cannot tell; `tables` are
+/// the national language tables its sender's route writes with.
 pub fn read_text(
     body: String,
     brand: &str,
     how_to_stop: HowToStop<'_>,
     language: Option<Language>,
     target_host: Option<String>,
+    tables: &[NationalLanguage],
 ) -> ContentFacts {
-    let segmentation = segment(&body);
+    let segmentation = segment_on(&body, tables);
     let (all, told, links) = (words(&body), instruction_words(&body), find_links(&body));
     let has_brand_name = brand_beside(&body, &links, brand).is_some();
     let has_opt_out = tells_how_to_stop(&body, &told, how_to_stop);
@@ -58,7 +61,7 @@ mod tests {
     fn reads_every_fact_of_a_text() {
         let body =
             "Acme: 20% off your vapes https://bit.ly/x or acme.com, acme.com. Reply YES to order".to_owned();
-        let facts = read_text(body.clone(), "ACME", HowToStop::Reply, Some(Language::En), None);
+        let facts = read_text(body.clone(), "ACME", HowToStop::Reply, Some(Language::En), None, &[]);
         assert_eq!(facts.body, body);
         assert_eq!((facts.segments, facts.language.as_deref()), (1, Some("en")));
         assert!(facts.has_brand_name && !facts.has_opt_out && facts.asks_reply_to_buy);

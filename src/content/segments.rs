@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::national::{NationalLanguage, Shift};
 pub use crate::model::facts::Encoding;
 
 /// How many units fit into a message of one part, and into each part of a longer one.
@@ -13,8 +14,6 @@ pub struct Capacity {
     pub part: usize,
 }
 
-/// National language shift tables are not used: many routes strip them, so a text they would have made cheaper could
-/// arrive damaged. A route that declares them would bring variants of its own, each with its capacity.
 impl Encoding {
     /// Room per part: 160/153 septets or 70/67 code units.
     pub const fn capacity(self) -> Capacity {
@@ -43,6 +42,34 @@ pub struct Segmentation {
     pub parts: usize,
     /// Characters that keep the text out of GSM-7, each once, in order of appearance.
     pub forcing: Vec<char>,
+    /// The national language tables it is written with; none: the default alphabet or UCS-2.
+    pub shift: Option<Shift>,
+}
+
+/// Counts the parts of a text on a route that writes with the national language tables of `languages`. They are used
+/// where the default alphabet lacks a letter and they need fewer parts than UCS-2; of several ways the one with the
+/// fewest parts, then units. Most routes use none: they strip the tables, and the text would arrive damaged.
+pub fn segment_on(text: &str, languages: &[NationalLanguage]) -> Segmentation {
+    let plain = segment(text);
+    if plain.encoding == Encoding::Gsm7 {
+        return plain;
+    }
+    let shifts = languages.iter().flat_map(|language| Shift::of(*language));
+    let shifted = shifts.filter_map(|shift| shifted(text, shift)).min_by_key(|s| (s.parts, s.units));
+    shifted.filter(|shifted| shifted.parts < plain.parts).unwrap_or(plain)
+}
+
+/// The parts of a text written with these tables; none: they lack a character.
+fn shifted(text: &str, shift: Shift) -> Option<Segmentation> {
+    /// Septets of a message without a header.
+    const SEPTETS: usize = 160;
+    let widths = || text.chars().map(|c| shift.septets(c));
+    let units = widths().sum::<Option<usize>>()?;
+    let parts = match units <= SEPTETS - shift.header(false) {
+        true => 1,
+        false => parts_of(widths().flatten(), SEPTETS - shift.header(true)),
+    };
+    Some(Segmentation { encoding: Encoding::Gsm7, units, parts, forcing: Vec::new(), shift: Some(shift) })
 }
 
 /// Counts the parts of a text. An escape pair or surrogate pair is never split: it moves whole to the next part.
@@ -56,13 +83,14 @@ pub fn segment(text: &str) -> Segmentation {
     let encoding = if forcing.is_empty() { Encoding::Gsm7 } else { Encoding::Ucs2 };
     let units = text.chars().map(|c| encoding.width(c)).sum();
     let capacity = encoding.capacity();
-    let parts = if units <= capacity.single { 1 } else { parts_of(text, encoding, capacity.part) };
-    Segmentation { encoding, units, parts, forcing }
+    let widths = text.chars().map(|c| encoding.width(c));
+    let parts = if units <= capacity.single { 1 } else { parts_of(widths, capacity.part) };
+    Segmentation { encoding, units, parts, forcing, shift: None }
 }
 
-fn parts_of(text: &str, encoding: Encoding, room: usize) -> usize {
+fn parts_of(widths: impl Iterator<Item = usize>, room: usize) -> usize {
     let (mut parts, mut used) = (1, 0);
-    for width in text.chars().map(|c| encoding.width(c)) {
+    for width in widths {
         if used + width > room {
             parts += 1;
             used = 0;
@@ -73,7 +101,7 @@ fn parts_of(text: &str, encoding: Encoding, room: usize) -> usize {
 }
 
 /// Septets of a character in the GSM default alphabet: 1, 2 for the extension table, `None` if it has no place.
-fn gsm7_septets(c: char) -> Option<usize> {
+pub(super) fn gsm7_septets(c: char) -> Option<usize> {
     match c {
         'A'..='Z' | 'a'..='z' | '0'..='9' | ' ' | '\n' | '\r' => Some(1),
         '@' | '!' | '"' | '#' | '$' | '%' | '&' | '\'' | '(' | ')' | '*' | '+' | ',' | '-' | '.' | '/' => {
@@ -178,7 +206,56 @@ mod tests {
         }
     }
 
+    #[test]
+    fn borders_of_national_tables() {
+        use Encoding::{Gsm7, Ucs2};
+        use NationalLanguage::*;
+        let text = |parts: &[(&str, usize)]| parts.iter().map(|(s, n)| s.repeat(*n)).collect::<String>();
+        for (languages, text, expected) in [
+            // Off by default.
+            (&[][..], text(&[("ğ", 71)]), (Ucs2, 71, 2, None)),
+            // A text of one part stays as it is: nothing is gained.
+            (&[Turkish], text(&[("ğ", 70)]), (Ucs2, 70, 1, None)),
+            // One table: 4 octets of header are 5 septets, with the place among several 9 are 11.
+            (&[Turkish], text(&[("ğ", 1), ("a", 154)]), (Gsm7, 155, 1, Some((true, false)))),
+            (&[Turkish], text(&[("ğ", 1), ("a", 155)]), (Gsm7, 156, 2, Some((true, false)))),
+            (&[Turkish], text(&[("ğ", 1), ("a", 297)]), (Gsm7, 298, 2, Some((true, false)))),
+            (&[Turkish], text(&[("ğ", 1), ("a", 298)]), (Gsm7, 299, 3, Some((true, false)))),
+            // Spanish has no locking table: its letters cost two.
+            (&[Spanish], text(&[("á", 77)]), (Gsm7, 154, 1, Some((false, true)))),
+            (&[Spanish], text(&[("á", 1), ("a", 153)]), (Gsm7, 155, 1, Some((false, true)))),
+            (&[Spanish], text(&[("á", 1), ("a", 154)]), (Gsm7, 156, 2, Some((false, true)))),
+            // Both tables: 7 octets are 8 septets, 12 are 14. Hindi digits stand in the single shift table only.
+            (&[Hindi], text(&[("क", 150), ("१", 1)]), (Gsm7, 152, 1, Some((true, true)))),
+            (&[Hindi], text(&[("क", 151), ("१", 1)]), (Gsm7, 153, 2, Some((true, true)))),
+            (&[Hindi], text(&[("क", 290), ("१", 1)]), (Gsm7, 292, 2, Some((true, true)))),
+            (&[Hindi], text(&[("क", 291), ("१", 1)]), (Gsm7, 293, 3, Some((true, true)))),
+            // The pair at septet 146 moves to the next part whole.
+            (&[Hindi], text(&[("क", 145), ("१", 1), ("क", 145)]), (Gsm7, 292, 3, Some((true, true)))),
+            // A character of no table, and the tables of another language.
+            (&[Turkish], text(&[("ğ", 80), ("🛒", 1)]), (Ucs2, 82, 2, None)),
+            (&[Portuguese], text(&[("ğ", 80)]), (Ucs2, 80, 2, None)),
+            (&[Portuguese, Turkish], text(&[("ğ", 80)]), (Gsm7, 80, 1, Some((true, false)))),
+            // What the default alphabet holds is written with it.
+            (&[Turkish], text(&[("a", 160)]), (Gsm7, 160, 1, None)),
+        ] {
+            let s = segment_on(&text, languages);
+            let shift = s.shift.map(|shift| (shift.locking, shift.single));
+            assert_eq!((s.encoding, s.units, s.parts, shift), expected, "{languages:?}: {text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn tables_never_cost_a_part(text in "[a-zğşıçáãê€क१🛒]{0,320}") {
+            use NationalLanguage::*;
+            let all = [Turkish, Spanish, Portuguese, Hindi];
+            let (plain, on) = (segment(&text), segment_on(&text, &all));
+            prop_assert!(on.parts <= plain.parts);
+            prop_assert_eq!(on.encoding == Encoding::Gsm7, on.forcing.is_empty());
+            prop_assert!(on.shift.is_none() || on.parts < plain.parts);
+        }
+
         #[test]
         fn parts_hold_the_text_and_waste_less_than_a_pair(text in any::<String>()) {
             let s = segment(&text);

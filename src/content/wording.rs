@@ -65,11 +65,6 @@ pub fn names_brand(text: &str, brand: &str) -> bool {
     brand_position(text, brand).is_some()
 }
 
-/// Whether the brand is the first thing said, which is where carriers look for it.
-pub fn names_brand_first(text: &str, brand: &str) -> bool {
-    brand_position(text, brand) == Some(0)
-}
-
 /// Index of the word the brand's name begins with. Brands that are domains (`Booking.com`) are looked for in links
 /// too, those without letters (`♥`) by their signs.
 fn brand_position(text: &str, brand: &str) -> Option<usize> {
@@ -218,7 +213,7 @@ mod tests {
             ("Booking.com: hi", "Booking.com", true, true),
         ] {
             assert_eq!(names_brand(text, brand), named, "{text} / {brand}");
-            assert_eq!(names_brand_first(text, brand), first, "{text} / {brand}");
+            assert_eq!(brand_position(text, brand) == Some(0), first, "{text} / {brand}");
         }
     }
 

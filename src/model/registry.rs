@@ -113,6 +113,30 @@ pub struct Sender {
     /// What carriers let the tax id behind it send a day.
     #[serde(default)]
     pub tax_id_cap: Option<TaxIdCap>,
+    /// Languages whose national shift tables the provider writes this sender's texts with. Empty, as with most: letters
+    /// beyond the default alphabet make a text UCS-2.
+    #[serde(default)]
+    pub national_languages: Vec<NationalLanguage>,
+}
+
+/// Languages that have national shift tables (3GPP TS 23.038 annex A), by the number TS 23.040 announces them with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NationalLanguage {
+    Turkish = 1,
+    /// Has a single shift table only.
+    Spanish = 2,
+    Portuguese = 3,
+    Bengali = 4,
+    Gujarati = 5,
+    Hindi = 6,
+    Kannada = 7,
+    Malayalam = 8,
+    Oriya = 9,
+    Punjabi = 10,
+    Tamil = 11,
+    Telugu = 12,
+    Urdu = 13,
 }
 
 impl Sender {
@@ -120,6 +144,15 @@ impl Sender {
     pub fn is_one_way(&self) -> bool {
         matches!(self.kind, SenderKind::Alphanumeric | SenderKind::PushApp)
     }
+}
+
+/// Whether a text can be the name of a sender: 3 to 11 letters, digits, spaces and hyphens, a letter among them. Registers
+/// prescribe signs around the name: `AD-SHOP` in the Emirates, `SHOP-AD` in Saudi Arabia, `SHOP-P` in India, `#SHOP` in
+/// Hong Kong.
+pub fn is_sender_name(text: &str) -> bool {
+    let name = text.strip_prefix('#').unwrap_or(text);
+    let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-');
+    (3..=11).contains(&text.len()) && name.bytes().all(fine) && name.bytes().any(|b| b.is_ascii_alphabetic())
 }
 
 /// A daily cap of carriers on everything a tax id sends, whatever the number, campaign or provider (T-Mobile's caps by

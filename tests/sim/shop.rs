@@ -94,6 +94,7 @@ pub fn objects() -> Vec<Object> {
             },
             pool: String::new(),
             tax_id_cap: None,
+            national_languages: Vec::new(),
         }),
         Object::Connection(connection()),
     ]

@@ -326,9 +326,10 @@ impl Admins {
             "paused",
             "pool",
             "tax_id_cap",
+            "national_languages",
         ];
         let mask = mask::named(&mut f, request.update_mask, &fields);
-        overlay!(mask.iter().flatten().copied(), known <- given: brands address country registered answers throttle_group connection paused pool tax_id_cap);
+        overlay!(mask.iter().flatten().copied(), known <- given: brands address country registered answers throttle_group connection paused pool tax_id_cap national_languages);
         let read = f.within("sender", |f| sender::sender(f, known));
         let reason = f.text("reason", request.reason, 1..=512, Lines::Many);
         let read = (|| Some((mask?, read?, reason?)))();

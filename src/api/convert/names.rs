@@ -76,6 +76,12 @@ pairs! {
         Cancelled = Cancelled, Expired = Expired, NotSent = NotSent, Unknown = Unknown,
     }
 
+    national_language, national_language_of: wire::NationalLanguage, registry::NationalLanguage {
+        Turkish = Turkish, Spanish = Spanish, Portuguese = Portuguese, Bengali = Bengali, Gujarati = Gujarati,
+        Hindi = Hindi, Kannada = Kannada, Malayalam = Malayalam, Oriya = Oriya, Punjabi = Punjabi, Tamil = Tamil,
+        Telugu = Telugu, Urdu = Urdu,
+    }
+
     encoding, encoding_of: wire::Encoding, facts::Encoding { Gsm7 = Gsm7, Ucs2 = Ucs2, }
 
     on_hold, on_hold_of: wire::OnHold, facts::OnHold { Hold = Hold, Refuse = Refuse, }

@@ -4,7 +4,9 @@ use crate::api::convert::{maybe_timestamp, names, spend, timestamp};
 use crate::api::field::{Fields, Lines};
 use crate::ledger::rows::{HeardRow, RegistryRow};
 use crate::model::facts::{Answers, SenderKind};
-use crate::model::registry::{Connection, Reconcile, Sender, TaxIdCap, ThrottleGroup, Validity};
+use crate::model::registry::{
+    Connection, Reconcile, Sender, TaxIdCap, ThrottleGroup, Validity, is_sender_name,
+};
 use crate::model::{Instant, Phone, SenderId};
 use crate::pb::consentry::v1 as wire;
 use crate::provider::registry::is_push;
@@ -31,6 +33,9 @@ pub fn sender(f: &mut Fields, sender: wire::Sender) -> Option<Sender> {
     let connection = f.id("connection", &sender.connection);
     let pool: Option<Option<SenderId>> = f.optional_id("pool", &sender.pool);
     let tax_id_cap = f.optional("tax_id_cap", sender.tax_id_cap, tax_id_cap);
+    let languages = f.each("national_languages", sender.national_languages, 0..=13, |f, language| {
+        f.named("", language, names::national_language_of)
+    });
     let kind = kind?;
     let usual = if kind == SenderKind::TollFree { Answers::Network } else { Answers::Gateway };
     Some(Sender {
@@ -46,6 +51,7 @@ pub fn sender(f: &mut Fields, sender: wire::Sender) -> Option<Sender> {
         throttle: throttle?,
         pool: pool?.map(|pool| pool.to_string()).unwrap_or_default(),
         tax_id_cap: tax_id_cap?,
+        national_languages: languages?,
     })
 }
 
@@ -65,8 +71,6 @@ fn tax_id_cap(f: &mut Fields, cap: wire::TaxIdCap) -> Option<TaxIdCap> {
 fn address(f: &mut Fields, kind: SenderKind, text: String) -> Option<String> {
     const FIELD: &str = "address";
     let digits = text.bytes().all(|b| b.is_ascii_digit());
-    let letters = text.bytes().any(|b| b.is_ascii_alphabetic())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ');
     match kind {
         _ if text.is_empty() => f.refuse(FIELD, "is required"),
         SenderKind::TenDlc | SenderKind::TollFree | SenderKind::LongCode => match Phone::from_e164(&text) {
@@ -75,9 +79,10 @@ fn address(f: &mut Fields, kind: SenderKind, text: String) -> Option<String> {
         },
         SenderKind::ShortCode if digits && (3..=8).contains(&text.len()) => Some(text),
         SenderKind::ShortCode => f.refuse(FIELD, "must be a short code of 3 to 8 digits"),
-        SenderKind::Alphanumeric if letters && (3..=11).contains(&text.len()) => Some(text),
+        SenderKind::Alphanumeric if is_sender_name(&text) => Some(text),
         SenderKind::Alphanumeric => {
-            f.refuse(FIELD, "must be 3 to 11 letters, digits and spaces with at least one letter")
+            let rule = "must be 3 to 11 letters, digits, spaces and hyphens with at least one letter; it may begin with #";
+            f.refuse(FIELD, rule)
         }
         SenderKind::PushApp => f.text(FIELD, text, 1..=255, Lines::One),
     }
@@ -127,6 +132,11 @@ pub fn sender_out(sender: &Sender, row: &RegistryRow) -> wire::Sender {
             parts_per_day: cap.parts_per_day,
             reset_zone: cap.reset_zone.clone(),
         }),
+        national_languages: sender
+            .national_languages
+            .iter()
+            .map(|language| names::national_language(*language).into())
+            .collect(),
         created_at: Some(timestamp(row.created_at)),
         updated_at: Some(timestamp(row.updated_at)),
     }

@@ -52,6 +52,14 @@ async fn pools_caps_and_prices_are_set_changed_and_checked() {
     let freed = admin.update_sender(change(&["tax_id_cap"], wanted)).await.expect("changed").into_inner();
     assert_eq!(freed.tax_id_cap, None);
 
+    let turkish = vec![wire::NationalLanguage::Turkish.into()];
+    let wanted = wire::Sender { national_languages: turkish.clone(), ..made.clone() };
+    let shifted = admin.update_sender(change(&["national_languages"], wanted)).await.expect("changed");
+    assert_eq!(shifted.into_inner().national_languages, turkish);
+    let twice = wire::Sender { national_languages: [turkish.clone(), turkish].concat(), ..made.clone() };
+    let twice = admin.update_sender(change(&["national_languages"], twice)).await.expect_err("twice");
+    assert!(twice.message().contains("national_languages"), "{twice}");
+
     let price = |country: &str, nanos: i32| wire::SegmentPrice {
         country: country.into(),
         per_segment: Some(Money { currency_code: "USD".into(), units: 0, nanos }),

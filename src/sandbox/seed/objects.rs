@@ -88,6 +88,7 @@ fn sender(id: SenderId, kind: SenderKind, address: &str, rate: u64) -> Sender {
         },
         pool: String::new(),
         tax_id_cap: None,
+        national_languages: Vec::new(),
         id,
     }
 }

@@ -232,6 +232,7 @@ pub fn text_shop() -> TestWriter {
             },
             pool: String::new(),
             tax_id_cap: None,
+            national_languages: Vec::new(),
         }),
         Object::Connection(Connection {
             id: "main".parse().expect("a slug"),

@@ -3,7 +3,7 @@
 use super::{OBJECTS_MAX, Problems, is_host};
 use crate::content::links::target_host;
 use crate::model::facts::SenderKind;
-use crate::model::registry::{Connection, Sender, Validity};
+use crate::model::registry::{Connection, Sender, Validity, is_sender_name};
 use crate::model::{Country, Phone, ZoneName};
 use crate::writer::cx::Cx;
 use crate::writer::op::OpError;
@@ -39,6 +39,7 @@ pub(super) fn check_sender(
     let country = push || sender.country.parse::<Country>().is_ok();
     problems.demand(country, "country", "must be a two-letter ISO 3166-1 country code, as in US");
     problems.demand(sender.pool.len() <= POOL_BYTES_MAX, "pool", "must be at most 64 characters");
+    check_languages(cx, problems, sender)?;
     check_throttle(cx, problems, sender)?;
     check_tax_id(cx, problems, sender)
 }
@@ -52,13 +53,28 @@ fn address_fits(sender: &Sender) -> bool {
         SenderKind::TollFree => phone().is_some_and(|p| toll_free(&p)),
         SenderKind::LongCode => phone().is_some(),
         SenderKind::ShortCode => (3..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()),
-        SenderKind::Alphanumeric => {
-            let fine = |b: u8| b.is_ascii_alphanumeric() || b == b' ';
-            let named = text.bytes().any(|b| b.is_ascii_alphabetic());
-            (3..=11).contains(&text.len()) && text.bytes().all(fine) && named
-        }
+        SenderKind::Alphanumeric => is_sender_name(text),
         SenderKind::PushApp => (1..=255).contains(&text.len()) && !text.chars().any(char::is_control),
     }
+}
+
+/// National language tables are the provider's to use. Where we name the alphabet ourselves, they are not used.
+fn check_languages(cx: &mut Cx<'_>, problems: &mut Problems, sender: &Sender) -> Result<(), OpError> {
+    let languages = &sender.national_languages;
+    for (n, language) in languages.iter().enumerate() {
+        let field = format!("national_languages[{n}]");
+        problems.demand(!languages[..n].contains(language), &field, "stands there twice");
+    }
+    let connection = cx.connection(sender.connection.as_str())?;
+    let named = connection.is_some_and(|connection| match connection.provider.as_str() {
+        "smpp" => true,
+        "vonage" => !connection.settings.iter().any(|(name, value)| name == "api" && value == "messages"),
+        _ => false,
+    });
+    let rule =
+        "must be empty: texts leave through this connection in an alphabet we name, without these tables";
+    problems.demand(languages.is_empty() || !named, "national_languages", rule);
+    Ok(())
 }
 
 /// Senders that share a group share its limits, so they must agree on them.

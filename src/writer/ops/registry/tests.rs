@@ -4,8 +4,8 @@ use super::*;
 use crate::api::auth;
 use crate::model::facts::{Answers, SenderKind};
 use crate::model::registry::{
-    ApiKey, Brand, Connection, Control, ControlDefault, Disclosure, Keyword, Program, ProgramTexts,
-    Reconcile, Role, Seller, Sender, Template, ThrottleGroup, Validity,
+    ApiKey, Brand, Connection, Control, ControlDefault, Disclosure, Keyword, NationalLanguage, Program,
+    ProgramTexts, Reconcile, Role, Seller, Sender, Template, ThrottleGroup, Validity,
 };
 use crate::model::{Channel, Instant, Span};
 use crate::writer::op::CallError;
@@ -50,6 +50,7 @@ fn sender(name: &str, address: &str) -> Sender {
         },
         pool: String::new(),
         tax_id_cap: None,
+        national_languages: Vec::new(),
     }
 }
 
@@ -306,10 +307,16 @@ fn a_sender_fits_its_kind_and_a_group_agrees_with_itself() {
         (SenderKind::ShortCode, "24", false),
         (SenderKind::Alphanumeric, "Shop", true),
         (SenderKind::Alphanumeric, "12345", false),
+        // As registers of the Emirates, India and Hong Kong write them; no such name could be set up.
+        (SenderKind::Alphanumeric, "AD-SHOP", true),
+        (SenderKind::Alphanumeric, "SHOP-P", true),
+        (SenderKind::Alphanumeric, "#SHOP", true),
+        (SenderKind::Alphanumeric, "SHOP#", false),
+        (SenderKind::Alphanumeric, "SHOP_1", false),
         (SenderKind::LongCode, "+442071838750", true),
         (SenderKind::LongCode, "442071838750", false),
     ] {
-        let mut new = sender(&format!("x{}", address.trim_start_matches('+').replace(' ', "")), address);
+        let mut new = sender(&format!("x{}", address.replace(['+', ' ', '#'], "")), address);
         new.kind = kind;
         let put = create(&mut writer, Object::Sender(new));
         assert_eq!(put.is_ok(), good, "{kind:?} {address}");
@@ -337,6 +344,22 @@ fn a_sender_fits_its_kind_and_a_group_agrees_with_itself() {
     }
     let kind = Sender { kind: SenderKind::LongCode, ..sender("s1", "+12125550123") };
     assert_eq!(fields(update(&mut writer, Object::Sender(kind))), ["kind"]);
+}
+
+/// National language tables where we name the alphabet would only make texts dearer than counted.
+#[test]
+fn national_tables_only_where_the_provider_uses_them() {
+    let mut writer = set_up();
+    let named = Connection { id: id("named"), provider: "smpp".to_owned(), ..connection() };
+    create(&mut writer, Object::Connection(named)).expect("a connection");
+    let languages = vec![NationalLanguage::Hindi];
+    let over = |connection: &str| Sender {
+        connection: id(connection),
+        national_languages: languages.clone(),
+        ..sender("hindi", "+12125550177")
+    };
+    assert_eq!(fields(create(&mut writer, Object::Sender(over("named")))), ["national_languages"]);
+    create(&mut writer, Object::Sender(over("carrier"))).expect("a sender");
 }
 
 #[test]

@@ -56,7 +56,8 @@ fn draft(cx: &mut Cx<'_>, wish: &AutomaticSend, id: MessageId) -> Result<Draft, 
     };
     let language = text::language(&subject, &brand);
     let body = words(wish.kind, &program, &brand, language);
-    let parts = crate::content::segments::segment(&body);
+    let tables = sender.as_ref().map(|s| s.national_languages.as_slice()).unwrap_or_default();
+    let parts = crate::content::segments::segment_on(&body, tables);
     let last_sent = last_sent(&subject, wish.kind, wish.trigger);
     let automatic = AutomaticText {
         kind: wish.kind,

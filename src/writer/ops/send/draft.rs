@@ -134,7 +134,8 @@ impl Draft {
         let coupon_ends = coupon::expires_at(cx, &brand.id, coupon.as_ref(), cx.now)?;
         let zone = whereabouts.zone();
         let preview = text::fill(&rendered, coupon.as_ref(), coupon_ends, &zone, cx, language);
-        let parts = crate::content::segments::segment(&preview);
+        let tables = sender.as_ref().map(|s| s.national_languages.as_slice()).unwrap_or_default();
+        let parts = crate::content::segments::segment_on(&preview, tables);
         let counted =
             if channel == Channel::Push { 1 } else { u32::try_from(parts.parts).unwrap_or(u32::MAX) };
         let push = notification.map(|(words, content)| {

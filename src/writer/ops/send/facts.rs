@@ -94,7 +94,8 @@ pub(super) fn facts_there(
         Channel::Push => cx.device(&subject.id)?.map(|row| device_facts(&row.device)),
         Channel::Sms => None,
     };
-    let mut content = read_text(body, &brand.display_name, how, language, target);
+    let tables = sender.as_ref().map(|s| s.national_languages.as_slice()).unwrap_or_default();
+    let mut content = read_text(body, &brand.display_name, how, language, target, tables);
     if let Some(push) = &spec.push {
         content.link_hosts.extend(push_hosts(push, &content.link_hosts));
     }

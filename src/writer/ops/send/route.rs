@@ -108,6 +108,7 @@ mod tests {
             },
             pool: "us".to_owned(),
             tax_id_cap: None,
+            national_languages: Vec::new(),
         }
     }
 

@@ -71,6 +71,7 @@ pub fn shop() -> Vec<Object> {
             },
             pool: String::new(),
             tax_id_cap: None,
+            national_languages: Vec::new(),
         }),
         Object::Connection(Connection {
             id: "virtual".parse().expect("a slug"),
