@@ -22,6 +22,8 @@ pub struct Claim<'a> {
     pub us_number: bool,
     /// For texts: the numbering plan allows the number.
     pub number_valid: bool,
+    /// A grant to this program on this channel is in force.
+    pub granted: bool,
     pub now: Instant,
 }
 
@@ -88,9 +90,11 @@ impl Claim<'_> {
 
     fn capture_time(&self) -> Option<Code> {
         let Some(captured_at) = self.evidence.captured_at else { return Some(Code::CaptureTimeMissing) };
+        // A grant that was confirmed since, by the notice some laws ask for, is as old as that.
+        let renewed_at = self.evidence.basis_date.filter(|_| self.granted).unwrap_or(captured_at);
         if captured_at > self.now + AHEAD_MAX {
             Some(Code::CaptureTimeInFuture)
-        } else if self.now.since(captured_at) > oldest(self.evidence.method) {
+        } else if self.now.since(captured_at.max(renewed_at)) > oldest(self.evidence.method) {
             Some(Code::CaptureTimeTooOld)
         } else {
             None

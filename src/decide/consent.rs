@@ -7,7 +7,7 @@ use super::case::Case;
 use super::findings::{Findings, Ground};
 use crate::model::consent::{Consent, ConsentState, DoubleOptIn, Grade};
 use crate::model::facts::AutomaticKind;
-use crate::model::{Code, Span};
+use crate::model::{Code, Instant, Span};
 use crate::policy::value::ConsentNeed;
 use crate::policy::{Rule, Value};
 
@@ -29,8 +29,12 @@ pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
         })
         .collect();
     // Of several grants the one that fails least speaks; one that fails nowhere settles it.
-    let best = candidates(case).map(|consent| failures(case, consent, &needs)).min_by_key(Vec::len);
-    for (need, code, detail) in best.unwrap_or_else(|| none(case, &needs)) {
+    let judged = candidates(case).map(|consent| (consent, failures(case, consent, &needs)));
+    let best = judged.min_by_key(|(_, failed)| failed.len());
+    if let Some((consent, _)) = best.as_ref().filter(|(_, failed)| failed.is_empty()) {
+        renewals(case, consent, &needs, findings);
+    }
+    for (need, code, detail) in best.map_or_else(|| none(case, &needs), |(_, failed)| failed) {
         match need {
             Some(index) => findings.refuse(needs[index].0, code, detail),
             None => findings.refuse(GROUND, code, detail),
@@ -70,7 +74,7 @@ fn none(case: &Case<'_>, needs: &[(&Rule, &ConsentNeed)]) -> Vec<Failure> {
 fn failures(case: &Case<'_>, consent: &Consent, needs: &[(&Rule, &ConsentNeed)]) -> Vec<Failure> {
     let mut failed = Vec::new();
     if let Some(end) = consent.expires_at.filter(|end| *end <= case.at) {
-        failed.push((None, Code::ConsentExpired, format!("the consent ran out on {end}")));
+        failed.push((None, Code::ConsentExpired, format!("the consent ran out on {}", end.to_second())));
     }
     if consent.grade == Grade::Attested && !case.facts.brand.accepts_attested {
         let detail = "the wording shown is not kept, and the brand accepts no attested consent";
@@ -81,6 +85,30 @@ fn failures(case: &Case<'_>, consent: &Consent, needs: &[(&Rule, &ConsentNeed)])
             .extend(unmet(case, consent, need).into_iter().map(|(code, detail)| (Some(index), code, detail)));
     }
     failed
+}
+
+/// Duties to renew a consent that carries still: a notice every two years (Network Act art. 50(8)).
+fn renewals(case: &Case<'_>, consent: &Consent, needs: &[(&Rule, &ConsentNeed)], findings: &mut Findings) {
+    for (rule, need) in needs {
+        let life = need.any_of.iter().find(|life| life.basis == consent.basis);
+        let Some((life, days)) = life.and_then(|life| Some((life, life.days?))) else { continue };
+        let end = since(consent) + Span::days(i64::from(days));
+        let notice = Span::days(i64::from(life.renew_within.unwrap_or_default()));
+        if case.at >= end - notice {
+            let detail = format!(
+                "{:?} of {} carries until {}",
+                consent.basis,
+                since(consent).to_second(),
+                end.to_second()
+            );
+            findings.note(*rule, Code::ConsentRenewalDue, detail);
+        }
+    }
+}
+
+/// The date a basis is counted from.
+fn since(consent: &Consent) -> Instant {
+    consent.basis_date.unwrap_or(consent.captured_at)
 }
 
 fn unmet(case: &Case<'_>, consent: &Consent, need: &ConsentNeed) -> Vec<(Code, String)> {
@@ -94,12 +122,12 @@ fn unmet(case: &Case<'_>, consent: &Consent, need: &ConsentNeed) -> Vec<(Code, S
             unmet.push((Code::ConsentMissing, detail));
         }
         Some(life) => {
-            let since = consent.basis_date.unwrap_or(consent.captured_at);
+            let since = since(consent);
             let end = life.days.map(|days| since + Span::days(i64::from(days)));
             if end.is_some_and(|end| end <= case.at) {
                 unmet.push((
                     Code::ConsentExpired,
-                    format!("{:?} of {since} carries no longer", consent.basis),
+                    format!("{:?} of {} carries no longer", consent.basis, since.to_second()),
                 ));
             }
         }

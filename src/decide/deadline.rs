@@ -46,7 +46,12 @@ pub fn missed_deadline(
         code: Code::OptOutLate,
         rule: rule.id.clone(),
         citation: rule.citation.clone(),
-        detail: format!("received {received_at}, in force {recorded_at}; the law's time ended {end}"),
+        detail: format!(
+            "received {}, in force {}; the law's time ended {}",
+            received_at.to_second(),
+            recorded_at.to_second(),
+            end.to_second()
+        ),
         hold_until: None,
     })
 }

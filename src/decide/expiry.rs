@@ -10,6 +10,6 @@ pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
     let Some(end) = case.req.expires_at else { return };
     findings.ends_at(end);
     if case.at >= end {
-        findings.refuse(GROUND, Code::MessageExpired, format!("it was to leave before {end}"));
+        findings.refuse(GROUND, Code::MessageExpired, format!("it was to leave before {}", end.to_second()));
     }
 }

@@ -73,5 +73,5 @@ fn detail(opt_out: &OptOut, scope: &OptOutScope) -> String {
         OptOutSource::App => "in the app",
         OptOutSource::Operator => "noted by an officer",
     };
-    format!("the person opted out of {what}, {how}, received {}", opt_out.received_at)
+    format!("the person opted out of {what}, {how}, received {}", opt_out.received_at.to_second())
 }

@@ -66,7 +66,8 @@ fn later(
         _ => None,
     };
     if found.is_none() && findings.ends.is_none_or(|end| case.at < end) {
-        let detail = format!("nothing is permitted between {} and {until}", case.at);
+        let detail =
+            format!("nothing is permitted between {} and {}", case.at.to_second(), until.to_second());
         findings.refuse(WINDOW, Code::NoLegalWindow, detail);
     }
     found.map(|window| Slot::new(window.open.max(ready), window))
@@ -90,11 +91,16 @@ fn behind_backlog(
     let next = (drained <= until).then(|| demands.next_open(drained, until)).flatten();
     match next {
         Some(window) => {
-            findings.note(BACKLOG, Code::SenderBacklog, format!("the sender is busy until {drained}"));
+            findings.note(
+                BACKLOG,
+                Code::SenderBacklog,
+                format!("the sender is busy until {}", drained.to_second()),
+            );
             Some(Slot { estimated: window.open.max(drained), ..slot })
         }
         None => {
-            let detail = format!("the sender is busy until {drained}, too late for this message");
+            let detail =
+                format!("the sender is busy until {}, too late for this message", drained.to_second());
             findings.refuse(BACKLOG, Code::SenderBacklog, detail);
             None
         }

@@ -180,6 +180,9 @@ pub struct Expect {
     /// These codes among all reasons, notes too.
     #[serde(default)]
     pub has: Vec<Code>,
+    /// None of these codes among all reasons.
+    #[serde(default)]
+    pub lacks: Vec<Code>,
     /// These rules speak (refuse or hold), among others.
     #[serde(default)]
     pub rules: Vec<String>,

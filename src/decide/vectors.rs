@@ -120,6 +120,9 @@ fn compare(expect: &Expect, verdict: &Verdict, rule: Option<&str>) -> Vec<String
     for code in expect.has.iter().filter(|code| !verdict.has(code)) {
         differences.push(format!("{code} is missing"));
     }
+    for code in expect.lacks.iter().filter(|code| verdict.has(code)) {
+        differences.push(format!("{code} is there"));
+    }
     for rule in expect.rules.iter().filter(|rule| !active().any(|r| r.rule == **rule)) {
         differences.push(format!("rule {rule} is silent"));
     }

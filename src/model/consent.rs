@@ -140,7 +140,8 @@ pub struct Consent {
     pub state: ConsentState,
     /// The ground.
     pub basis: Basis,
-    /// When the relationship behind an implied basis began (last purchase, inquiry); unset: `captured_at`.
+    /// When the relationship behind an implied basis began (last purchase, inquiry), or the notice went out that confirmed
+    /// the consent (Korea); unset: `captured_at`.
     pub basis_date: Option<Instant>,
     /// How complete the evidence is.
     pub grade: Grade,

@@ -74,6 +74,10 @@ impl Span {
 }
 
 impl Instant {
+    /// The second it falls in, for sentences people read: they have no use for microseconds.
+    pub const fn to_second(self) -> Instant {
+        Instant(self.0.saturating_sub(self.0.rem_euclid(1_000_000)))
+    }
     /// The beginning of Unix time.
     pub const EPOCH: Instant = Instant(0);
     /// Later than any instant a message can carry (year 9999), still a valid timestamp everywhere.

@@ -64,6 +64,7 @@ codes! {
     100 ConsentMissing "CONSENT_MISSING" "No consent covers this program, channel and message.",
     101 ConsentPending "CONSENT_PENDING" "The person has not confirmed yet.",
     102 ConsentExpired "CONSENT_EXPIRED" "The consent ran out.",
+    103 ConsentRenewalDue "CONSENT_RENEWAL_DUE" "The consent carries, but ends soon unless it is renewed as the law asks.",
     110 OptedOut "OPTED_OUT" "The person refused messages of this kind.",
     111 Suppressed "SUPPRESSED" "The address is suppressed.",
     112 DoNotCall "DO_NOT_CALL" "A do-not-call register or list names the number.",
@@ -188,8 +189,9 @@ pub enum Effect {
     Note,
 }
 
-/// One thing a rule has to say. Ordered by effect, code, rule, detail, so that equal decisions have equal bytes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// One thing a rule has to say. Ordered by effect, code, rule, detail, so that equal decisions have equal bytes; but what
+/// follows from holds stands behind them: that no permitted time is left is said after what forbids it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
     /// What it does to the outcome.
     pub effect: Effect,
@@ -203,6 +205,33 @@ pub struct Reason {
     pub detail: String,
     /// When this reason alone would be gone, for holds that know it.
     pub hold_until: Option<Instant>,
+}
+
+impl Reason {
+    /// Holds stand between what refuses by itself and what refuses because of them.
+    fn place(&self) -> u8 {
+        match (self.effect, &self.code) {
+            (Effect::Refuse, Code::NoLegalWindow) => 2,
+            (Effect::Refuse, _) => 0,
+            (Effect::Hold, _) => 1,
+            (Effect::Note, _) => 3,
+        }
+    }
+}
+impl PartialOrd for Reason {
+    fn partial_cmp(&self, other: &Reason) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Reason {
+    fn cmp(&self, other: &Reason) -> std::cmp::Ordering {
+        (self.place().cmp(&other.place()))
+            .then_with(|| self.code.cmp(&other.code))
+            .then_with(|| self.rule.cmp(&other.rule))
+            .then_with(|| self.citation.cmp(&other.citation))
+            .then_with(|| self.detail.cmp(&other.detail))
+            .then_with(|| self.hold_until.cmp(&other.hold_until))
+    }
 }
 
 /// What is to happen.
@@ -255,6 +284,30 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// That nothing is permitted within a week was said before the ban that forbids it.
+    #[test]
+    fn what_follows_stands_behind_its_cause() {
+        let reason = |effect: Effect, code: Code| Reason {
+            effect,
+            code,
+            rule: String::new(),
+            citation: String::new(),
+            detail: String::new(),
+            hold_until: None,
+        };
+        let ordered = [
+            reason(Effect::Refuse, Code::OptedOut),
+            reason(Effect::Refuse, Code::MessageExpired),
+            reason(Effect::Hold, Code::QuietHours),
+            reason(Effect::Refuse, Code::NoLegalWindow),
+            reason(Effect::Note, Code::SenderBacklog),
+        ];
+        let mut sorted = ordered.clone();
+        sorted.reverse();
+        sorted.sort();
+        assert_eq!(sorted, ordered);
+    }
 
     #[test]
     fn codes_are_unique_ordered_and_read_back() {

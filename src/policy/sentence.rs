@@ -97,7 +97,10 @@ pub fn week(week: &WeekHours) -> String {
 
 fn consent(need: &ConsentNeed) -> String {
     let bases = need.any_of.iter().filter(|life| !life.off).map(|life| match life.days {
-        Some(days) => format!("{} ({days} days)", word(&life.basis)),
+        Some(days) => {
+            let due = life.renew_within.map(|within| format!(", to be renewed in the last {within}"));
+            format!("{} ({days} days{})", word(&life.basis), due.unwrap_or_default())
+        }
         None => word(&life.basis),
     });
     let mut text = format!("consent: {}", bases.collect::<Vec<_>>().join(" or "));

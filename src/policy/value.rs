@@ -170,6 +170,9 @@ pub struct BasisLife {
     /// Days it carries after its date; absent: until taken back.
     #[serde(default)]
     pub days: Option<u32>,
+    /// So many days before its end every verdict says that it is to be renewed; fewer than `days`.
+    #[serde(default)]
+    pub renew_within: Option<u32>,
     /// Lawful, but not used: an operator switches it on by taking this word out of the file.
     #[serde(default)]
     pub off: bool,
@@ -406,7 +409,11 @@ impl Value {
                 check(!v.media.is_empty(), "media is empty");
             }
             Value::Consent(v) => {
-                check(v.any_of.iter().any(|life| !life.off), "any_of has nothing that is on")
+                check(v.any_of.iter().any(|life| !life.off), "any_of has nothing that is on");
+                let late = |life: &BasisLife| {
+                    life.renew_within.is_some_and(|n| life.days.is_none_or(|days| n >= days))
+                };
+                check(!v.any_of.iter().any(late), "renew_within must be less than days");
             }
             Value::Wording(v) => v.problems().into_iter().for_each(|problem| check(false, problem)),
             Value::OptOutDeadline(v) => check(v.is_sound(), "hours or business_days, one of them, 1 to 366"),

@@ -110,6 +110,7 @@ fn refusals(spoil: impl FnOnce(&mut Evidence, &mut Option<Disclosure>, &mut Clai
         channel: Channel::Sms,
         us_number: true,
         number_valid: true,
+        granted: false,
         now: now(),
     };
     spoil(&mut evidence, &mut found, &mut claim);
@@ -219,6 +220,21 @@ fn inline_wording_is_checked_on_the_spot() {
     assert!(inline("Text me").contains(&Code::DisclosureLacksBrand));
 }
 
+/// Korea: a consent is confirmed by a notice every two years; its evidence was too old to be recorded again.
+#[test]
+fn a_grant_in_force_is_as_old_as_its_confirmation() {
+    let refused = |granted: bool, noticed: Option<i64>| {
+        let found = refusals(|e, _, claim| {
+            e.captured_at = Some(now() - Span::days(720));
+            e.basis_date = noticed.map(|days| now() - Span::days(days));
+            claim.granted = granted;
+        });
+        found.contains(&Code::CaptureTimeTooOld)
+    };
+    assert!(refused(true, None) && refused(false, Some(1)) && refused(true, Some(600)));
+    assert!(!refused(true, Some(1)));
+}
+
 #[test]
 fn an_attested_import_needs_no_wording_where_the_brand_takes_it() {
     let trusting = Brand { accepts_attested: true, ..brand() };
@@ -237,6 +253,7 @@ fn an_attested_import_needs_no_wording_where_the_brand_takes_it() {
         channel: Channel::Sms,
         us_number: true,
         number_valid: true,
+        granted: false,
         now: now(),
     };
     assert_eq!(claim.refusals(), []);

@@ -163,6 +163,7 @@ struct Judged {
 impl Judge<'_> {
     fn consent(&self, program: &Program, channel: Channel) -> Judged {
         let is_us = self.number.as_ref().and_then(|n| n.country) == Some(Country::US);
+        let grant = self.known.and_then(|s| grant_of(s, &program.id, channel, self.now));
         let claim = Claim {
             evidence: self.evidence,
             disclosure: self.disclosure,
@@ -171,12 +172,12 @@ impl Judge<'_> {
             channel,
             us_number: is_us,
             number_valid: self.number.as_ref().is_some_and(|n| n.valid),
+            granted: grant.is_some(),
             now: self.now,
         };
         let mut reasons = claim.refusals();
         let stops = covering(self.people.iter().copied(), program, channel, self.now);
         let stopped_at = stops.iter().map(|o| o.received_at).max();
-        let grant = self.known.and_then(|s| grant_of(s, &program.id, channel, self.now));
         let asks =
             channel == Channel::Sms && (program.double_opt_in || is_us && program.covers_cart_reminders);
         let confirmed = self.brings_reply() || grant.is_some_and(|g| g.double_opt_in == DoubleOptIn::ByText);
