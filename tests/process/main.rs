@@ -1,5 +1,6 @@
 //! The program itself, killed and started again: what it acknowledged is there, and its verbs work on what it left.
 
+mod diff;
 mod provider;
 mod run;
 mod serve;

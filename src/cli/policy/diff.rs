@@ -184,13 +184,18 @@ impl fmt::Display for Data {
             self.decisions, self.decisions_changed
         )?;
         let waiting = self.waiting_changed;
-        writeln!(f, "{} messages wait, {waiting} change (judged for {})", self.waiting, self.judged_for)?;
+        writeln!(
+            f,
+            "{} messages wait, {waiting} change (judged for {})",
+            self.waiting,
+            self.judged_for.to_second()
+        )?;
         if self.skipped > 0 {
             writeln!(f, "{} decisions about people who were erased cannot be judged", self.skipped)?;
         }
         for line in &self.shown {
             match line.entry {
-                Some(entry) => write!(f, "\nentry {entry}, {}", line.evaluated_at)?,
+                Some(entry) => write!(f, "\nentry {entry}, {}", line.evaluated_at.to_second())?,
                 None => write!(f, "\nwaiting")?,
             }
             writeln!(f, ", message {}, program {}", line.message, line.program)?;
@@ -206,7 +211,7 @@ impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.outcome)?;
         if let Some(until) = self.until {
-            write!(f, " until {until}")?;
+            write!(f, " until {}", until.to_second())?;
         }
         if !self.codes.is_empty() {
             write!(f, ": {}", self.codes.join(", "))?;
