@@ -14,8 +14,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::auth::Caller;
 use super::convert::{audit, subject};
 use super::field::{Fields, Lines, TimeRule};
+use super::restricted::restricted_people;
 use super::service::{Hands, caller};
 use super::status::ApiError;
 use crate::anchor;
@@ -29,6 +31,7 @@ use crate::pb::consentry::v1 as wire;
 use crate::pb::consentry::v1::audit_service_server::AuditService;
 use crate::pb::consentry::v1::export_audit_response::Part;
 use crate::writer::ops::Target;
+use crate::writer::ops::access::RecordAccess;
 
 /// What a caller is told to wait when exports are being made already.
 const EXPORT_WAIT: Duration = Duration::from_secs(30);
@@ -58,7 +61,8 @@ impl Audits {
     }
 
     /// Plans an export, so that what is wrong with the question is the call's answer and not the stream's.
-    async fn plan(&self, question: Question) -> Result<(Export, u64), ApiError> {
+    async fn plan(&self, caller: &Caller, question: Question) -> Result<(Export, u64), ApiError> {
+        self.account(caller, &question.request).await?;
         if question.resume.is_none() {
             self.freshen(&question.request).await?;
         }
@@ -72,7 +76,34 @@ impl Audits {
             };
             planned.map(|export| (export, offset))
         });
-        planned.await.map_err(failed)?.map_err(export_error)
+        let (export, offset) = planned.await.map_err(failed)?.map_err(export_error)?;
+        if export.request().person.is_none() {
+            self.count(caller, &export).await?;
+        }
+        Ok((export, offset))
+    }
+
+    /// Writes down that the restricted people it names are read. Before the heads are: they are then shown with it.
+    async fn account(&self, caller: &Caller, asked: &export::Request) -> Result<(), ApiError> {
+        let Some(person) = asked.person.clone() else { return Ok(()) };
+        let seen = self.hands.see(caller, "ExportAudit", move |reader, eyes| {
+            reader.look(|cx| {
+                let people = export::people(cx, &person)?;
+                people.iter().try_for_each(|subject| eyes.sees(cx, subject).map(drop))
+            })
+        });
+        seen.await
+    }
+
+    /// Writes down how many restricted people an export shows that names nobody.
+    async fn count(&self, caller: &Caller, export: &Export) -> Result<(), ApiError> {
+        let people = self.hands.look_long(restricted_people).await?;
+        let others = people.iter().filter(|id| export.concerns(id)).count() as u64;
+        if others == 0 {
+            return Ok(());
+        }
+        let (method, actor) = ("ExportAudit".to_owned(), caller.key.clone());
+        self.hands.write(RecordAccess { people: Vec::new(), others, method, actor }).await
     }
 
     /// Records the heads of all chains first when a bundle about a person would otherwise not show that nothing is missing.
@@ -241,7 +272,7 @@ impl AuditService for Audits {
         }
         let turn = Arc::clone(&self.exports).try_acquire_owned();
         let turn = turn.map_err(|_| ApiError::Overloaded { retry: EXPORT_WAIT })?;
-        let (export, offset) = self.plan(question).await?;
+        let (export, offset) = self.plan(&caller, question).await?;
         Ok(Response::new(self.run(export, offset, turn)))
     }
 

@@ -168,8 +168,8 @@ impl ConsentService for Consents {
         &self,
         request: Request<wire::ListInboundRequest>,
     ) -> Result<Response<wire::ListInboundResponse>, Status> {
-        caller(&request)?;
-        Ok(Response::new(self.inbound(request.into_inner()).await?))
+        let caller = caller(&request)?;
+        Ok(Response::new(self.inbound(&caller, request.into_inner()).await?))
     }
 
     async fn resolve_inbound(

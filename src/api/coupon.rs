@@ -7,6 +7,7 @@ use super::convert::{coupon as shown, names, subject};
 use super::field::{Fields, Lines};
 use super::service::{Hands, caller, idempotency};
 use super::status::ApiError;
+use crate::ledger::entry::SELLER_CHAIN;
 use crate::model::{BrandId, PoolId};
 use crate::pb::consentry::v1 as wire;
 use crate::pb::consentry::v1::coupon_service_server::CouponService;
@@ -131,7 +132,13 @@ impl CouponService for Coupons {
         let read = (|| Some((brand?, code?)))();
         let (brand, code) = f.finish(read)?;
         caller.check_brand(&brand)?;
-        let found = self.hands.look(|cx| coupon_of(cx, &brand, &code))?;
+        let found = self.hands.see(&caller, "GetCoupon", move |reader, eyes| {
+            reader.look(|cx| {
+                let Some(coupon) = coupon_of(cx, &brand, &code)? else { return Ok(None) };
+                Ok(eyes.sees(cx, &coupon.subject.unwrap_or(SELLER_CHAIN))?.then_some(coupon))
+            })
+        });
+        let found = found.await?;
         // A code is worth money: it is not repeated in what may be logged.
         let coupon = found.ok_or(ApiError::NotFound { kind: "coupon", name: "of that code".to_owned() })?;
         Ok(Response::new(shown::coupon(&coupon, self.hands.now())))

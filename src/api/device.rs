@@ -4,6 +4,7 @@ use tonic::{Request, Response, Status};
 
 use super::auth::Caller;
 use super::convert::device as shown;
+use super::restricted::Eyes;
 use super::service::{Hands, caller};
 use super::status::ApiError;
 use crate::model::subject::Address;
@@ -11,6 +12,7 @@ use crate::model::{CustomerId, SenderId};
 use crate::pb::consentry::v1 as wire;
 use crate::pb::consentry::v1::device_service_server::DeviceService;
 use crate::writer::ops::device::{DeleteDevice, KnownDevice, known_device};
+use crate::writer::{Cx, OpError};
 
 /// The service.
 #[derive(Clone)]
@@ -25,7 +27,7 @@ impl Devices {
     }
 
     /// A page of an app's installations, or all of a customer's: those are at most 8.
-    fn list(
+    async fn list(
         &self,
         caller: &Caller,
         request: wire::ListDevicesRequest,
@@ -45,18 +47,42 @@ impl Devices {
         };
         let reached = |known: &KnownDevice| caller.reaches(&known.device.brand);
         if let Some(customer) = customer {
-            let mut found = self.hands.look(|cx| cx.customer_devices(&customer))?;
+            let found = self.hands.see(caller, "ListDevices", move |reader, eyes| {
+                reader.look(|cx| {
+                    let found = cx.customer_devices(&customer)?.into_iter();
+                    found
+                        .filter_map(|known| {
+                            may_see(cx, eyes, &known).map(|may| may.then_some(known)).transpose()
+                        })
+                        .collect()
+                })
+            });
+            let mut found: Vec<KnownDevice> = found.await?;
             found.retain(|known| of_app(known) && reached(known));
             let devices = found.iter().map(shown::device).collect();
             return Ok(wire::ListDevicesResponse { devices, next_page_token: String::new() });
         }
         let after = Some(page.after.as_slice()).filter(|after| !after.is_empty());
-        let found = self.hands.look(|cx| cx.app_devices(&app, after, page.size))?;
+        let (after, size) = (after.map(<[u8]>::to_vec), page.size);
+        let found = self.hands.see(caller, "ListDevices", move |reader, eyes| {
+            reader.look(|cx| {
+                let found = cx.app_devices(&app, after.as_deref(), size)?.into_iter();
+                found.map(|(key, known)| Ok((key, may_see(cx, eyes, &known)?.then_some(known)))).collect()
+            })
+        });
+        let found: Vec<(Vec<u8>, Option<KnownDevice>)> = found.await?;
         let more = found.last().filter(|_| found.len() == page.size);
         let next_page_token = more.map(|(key, _)| page.next(key)).unwrap_or_default();
-        let devices =
-            found.iter().filter(|(_, known)| reached(known)).map(|(_, known)| shown::device(known)).collect();
+        let shown = found.iter().filter_map(|(_, known)| known.as_ref());
+        let devices = shown.filter(|known| reached(known)).map(shown::device).collect();
         Ok(wire::ListDevicesResponse { devices, next_page_token })
+    }
+}
+
+fn may_see(cx: &mut Cx<'_>, eyes: &mut Eyes, known: &KnownDevice) -> Result<bool, OpError> {
+    match cx.find_subject(&known.address)?.0 {
+        Some(subject) => eyes.sees(cx, &subject.id),
+        None => Ok(true),
     }
 }
 
@@ -97,6 +123,6 @@ impl DeviceService for Devices {
         request: Request<wire::ListDevicesRequest>,
     ) -> Result<Response<wire::ListDevicesResponse>, Status> {
         let caller = caller(&request)?;
-        Ok(Response::new(self.list(&caller, request.into_inner())?))
+        Ok(Response::new(self.list(&caller, request.into_inner()).await?))
     }
 }

@@ -34,11 +34,21 @@ impl Links {
     }
 
     /// The link of a code, if the key reaches its brand.
-    fn find(&self, caller: &Caller, code: &LinkCode) -> Result<std::sync::Arc<Link>, ApiError> {
-        let found = self.hands.look(|cx| cx.get::<Link>(&keys::link(code)))?;
-        found
-            .filter(|link| caller.reaches(&link.brand))
-            .ok_or(ApiError::NotFound { kind: "link", name: code.to_string() })
+    async fn find(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        code: &LinkCode,
+    ) -> Result<std::sync::Arc<Link>, ApiError> {
+        let (wanted, brands) = (code.clone(), caller.clone());
+        let found = self.hands.see(caller, method, move |reader, eyes| {
+            reader.look(|cx| {
+                let found = cx.get::<Link>(&keys::link(&wanted))?.filter(|link| brands.reaches(&link.brand));
+                let Some(link) = found else { return Ok(None) };
+                Ok(eyes.sees(cx, &link.subject.unwrap_or(SELLER_CHAIN))?.then_some(link))
+            })
+        });
+        found.await?.ok_or(ApiError::NotFound { kind: "link", name: code.to_string() })
     }
 
     async fn clicks(
@@ -52,7 +62,7 @@ impl Links {
         let page = f.page(request.page_size, &request.page_token, &question);
         let read = (|| Some((code?, page?)))();
         let (code, page) = f.finish(read)?;
-        let link = self.find(caller, &code)?;
+        let link = self.find(caller, "ListClicks", &code).await?;
         let shows_agent = caller.roles.has_any(&[Role::Auditor]);
         let (below, size, human_only) = (place_of(&page.after), page.size, request.human_only);
         let walked = self
@@ -112,7 +122,7 @@ impl LinkService for Links {
         let mut f = self.hands.fields();
         let code = f.id::<LinkCode>("code", &request.get_ref().code);
         let code = f.finish(code)?;
-        let link = self.find(&caller, &code)?;
+        let link = self.find(&caller, "GetLink", &code).await?;
         Ok(Response::new(self.hands.look(|cx| whole(cx, &link))?))
     }
 

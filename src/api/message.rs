@@ -170,14 +170,24 @@ impl Messages {
     }
 
     /// The message of that id, if the key reaches its brand.
-    fn find(&self, caller: &Caller, id: MessageId) -> Result<wire::Message, ApiError> {
-        let missing = || ApiError::NotFound { kind: "message", name: id.to_string() };
-        let found = self.hands.look(|cx| {
-            let message = cx.get::<Message>(&keys::message(&id))?;
-            let reached = message.filter(|m| caller.reaches(&m.spec.brand));
-            reached.map(|m| show(cx, &m)).transpose()
-        })?;
-        found.ok_or_else(missing)
+    async fn find(
+        &self,
+        caller: &Arc<Caller>,
+        method: &'static str,
+        id: MessageId,
+    ) -> Result<wire::Message, ApiError> {
+        let asking = Arc::clone(caller);
+        let found = self.hands.see(caller, method, move |reader, eyes| {
+            reader.look(|cx| {
+                let message = cx.get::<Message>(&keys::message(&id))?;
+                let Some(message) = message.filter(|m| asking.reaches(&m.spec.brand)) else {
+                    return Ok(None);
+                };
+                let may = eyes.sees(cx, &message.spec.subject)?;
+                may.then(|| show(cx, &message)).transpose()
+            })
+        });
+        found.await?.ok_or_else(|| ApiError::NotFound { kind: "message", name: id.to_string() })
     }
 
     async fn list(
@@ -199,9 +209,10 @@ impl Messages {
         }
         let below = place_of(&page.after);
         let size = page.size;
+        let asking = Arc::clone(&caller);
         let walked = self
             .hands
-            .look_long(move |reader| {
+            .see(&asking, "ListMessages", move |reader, eyes| {
                 let path = match &whose {
                     None => Some(Path::Log),
                     Some(target) => {
@@ -218,7 +229,10 @@ impl Messages {
                 newest_first(reader, path, below, size, |cx, entry| {
                     let Body::Decision(body) = &entry.body else { return Ok(None) };
                     let message = cx.get::<Message>(&keys::message(&body.message.id))?;
-                    message.filter(|m| wanted(m)).map(|m| show(cx, &m)).transpose()
+                    match message.filter(|m| wanted(m)) {
+                        Some(m) if eyes.sees(cx, &m.spec.subject)? => show(cx, &m).map(Some),
+                        _ => Ok(None),
+                    }
                 })
                 .map(Some)
             })
@@ -318,7 +332,7 @@ impl MessageService for Messages {
             _ => f.refuse("id", "is required, or idempotency_key, not both"),
         };
         let id = f.finish(id)?;
-        Ok(Response::new(self.find(&caller, id)?))
+        Ok(Response::new(self.find(&caller, "GetMessage", id).await?))
     }
 
     async fn list_messages(
@@ -340,7 +354,7 @@ impl MessageService for Messages {
         let reason = f.text("reason", request.reason, 0..=512, Lines::Many);
         let read = (|| Some((id?, reason?)))();
         let (message, reason) = f.finish(read)?;
-        self.find(&caller, message)?;
+        self.find(&caller, "CancelMessage", message).await?;
         let op = CancelMessage { message, reason, actor: caller.key.clone() };
         let cancelled = self.hands.write(op).await?;
         Ok(Response::new(self.hands.look(|cx| show(cx, &cancelled))?))

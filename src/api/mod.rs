@@ -18,6 +18,7 @@ pub mod keys;
 pub mod link;
 pub mod message;
 pub mod past;
+pub mod restricted;
 pub mod server;
 pub mod service;
 pub mod status;

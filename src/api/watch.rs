@@ -11,7 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::auth::Caller;
-use super::convert::{audit, events, timestamp};
+use super::convert::{audit, timestamp};
 use super::field::Fields;
 use super::service::Hands;
 use super::status::ApiError;
@@ -56,7 +56,11 @@ impl Position {
 }
 
 /// Begins to tell.
-pub fn events(hands: &Hands, caller: &Caller, request: wire::WatchEventsRequest) -> Result<Events, ApiError> {
+pub fn events(
+    hands: &Hands,
+    caller: &Arc<Caller>,
+    request: wire::WatchEventsRequest,
+) -> Result<Events, ApiError> {
     let mut f = hands.fields();
     let brands = f.each("brands", request.brands, 0..=NAMED_MAX, |f, id| f.id::<BrandId>("", &id));
     let kinds = f.each("kinds", request.kinds, 0..=NAMED_MAX, |f, raw| {
@@ -88,23 +92,24 @@ pub fn events(hands: &Hands, caller: &Caller, request: wire::WatchEventsRequest)
     } else {
         brands.into_iter().collect()
     };
-    let wanted = Wanted { brands, kinds: kinds.into_iter().collect() };
+    let wanted = Arc::new(Wanted { brands, kinds: kinds.into_iter().collect() });
     let (send, receive) = mpsc::channel(WAITING_MAX);
-    tokio::spawn(tell(hands.clone(), from, wanted, send));
+    let caller = Arc::clone(caller);
+    tokio::spawn(tell(hands.clone(), caller, from, wanted, send));
     Ok(ReceiverStream::new(receive).boxed())
 }
 
 type Out = mpsc::Sender<Result<wire::Event, Status>>;
 
 /// Tells until the caller goes or the server drains. Subscribes before it reads, so that nothing falls between.
-async fn tell(hands: Hands, mut at: Position, wanted: Wanted, out: Out) {
+async fn tell(hands: Hands, caller: Arc<Caller>, mut at: Position, wanted: Arc<Wanted>, out: Out) {
     let mut news = hands.news();
     let stop = hands.stop().clone();
     // Not since the last event: a caller that is kept busy shall have checkpoints, too.
     let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
     beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        match tell_known(&hands, &mut at, &wanted, &out).await {
+        match tell_known(&hands, &caller, &mut at, &wanted, &out).await {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
@@ -133,15 +138,21 @@ async fn heard(news: &mut broadcast::Receiver<Arc<[Entry]>>) -> bool {
 }
 
 /// Tells everything up to the newest durable entry; false when the caller is gone.
-async fn tell_known(hands: &Hands, at: &mut Position, wanted: &Wanted, out: &Out) -> Result<bool, ApiError> {
+async fn tell_known(
+    hands: &Hands,
+    caller: &Caller,
+    at: &mut Position,
+    wanted: &Arc<Wanted>,
+    out: &Out,
+) -> Result<bool, ApiError> {
     loop {
-        let from = at.entry;
-        let told: Vec<(u64, Vec<wire::Event>)> = hands
-            .look_long(move |reader| {
+        let (from, wanted) = (at.entry, Arc::clone(wanted));
+        let told: Vec<(u64, Vec<(usize, wire::Event)>)> = hands
+            .see(caller, "WatchEvents", move |reader, eyes| {
                 let read = reader.entries().read(from, CHUNK).map_err(crate::writer::OpError::Fatal)?;
                 reader.look(|cx| {
                     let tell = |recorded| match recorded {
-                        Recorded::Open(entry) => Ok((entry.index, events::of_entry(cx, &entry)?)),
+                        Recorded::Open(entry) => Ok((entry.index, eyes.events(cx, &entry, &wanted)?)),
                         Recorded::Erased { index, .. } => Ok((index, Vec::new())),
                     };
                     read.into_iter().map(tell).collect()
@@ -152,12 +163,12 @@ async fn tell_known(hands: &Hands, at: &mut Position, wanted: &Wanted, out: &Out
             return Ok(true);
         }
         for (index, events) in told {
-            for (n, mut event) in events.into_iter().enumerate() {
+            for (n, mut event) in events {
                 if n < at.told {
                     continue;
                 }
                 event.position = Position { entry: index, told: n + 1 }.text();
-                if wanted.takes(&event) && out.send(Ok(event)).await.is_err() {
+                if out.send(Ok(event)).await.is_err() {
                     return Ok(false);
                 }
             }

@@ -28,6 +28,7 @@ pub mod verify;
 
 pub use request::{Format, Person, Request};
 pub use run::{Export, Summary};
+pub use select::people;
 
 use crate::audit::heads::HeadsError;
 use crate::ledger::LedgerError;

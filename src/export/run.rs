@@ -149,6 +149,11 @@ impl Export {
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
+    /// Whether it shows what is sealed about this person.
+    pub fn concerns(&self, id: &SubjectId) -> bool {
+        self.selection.concerns_person(id)
+    }
+
     /// What was asked.
     pub fn request(&self) -> &Request {
         &self.request

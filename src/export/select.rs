@@ -112,6 +112,14 @@ impl Selection {
         Ok(policies.into_iter().collect())
     }
 
+    /// Whether entries of this person are part of it, open.
+    pub fn concerns_person(&self, id: &SubjectId) -> bool {
+        match &self.picked {
+            Picked::Listed(_) => self.people.contains(id),
+            Picked::Range { members, .. } => members.as_ref().is_none_or(|members| members.contains(id)),
+        }
+    }
+
     /// Where the entries lie that may be shown.
     pub fn spans(&self) -> Vec<std::ops::Range<u64>> {
         let one = |index: &u64| *index..*index + 1;
@@ -239,7 +247,7 @@ fn open(
 }
 
 /// The subjects of a person, in the order of their ids.
-fn people(cx: &mut Cx<'_>, person: &Person) -> Result<Vec<SubjectId>, OpError> {
+pub fn people(cx: &mut Cx<'_>, person: &Person) -> Result<Vec<SubjectId>, OpError> {
     let mut found = BTreeSet::new();
     match person {
         Person::Addresses(addresses) => {

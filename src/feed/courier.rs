@@ -16,6 +16,7 @@ use super::queue::{Attempt, Letter, Position, Queue};
 use super::shelf::{Shelf, ShelfError};
 use super::signature::{self, Key};
 use crate::api::convert::events;
+use crate::api::restricted::Eyes;
 use crate::disk::SharedDisk;
 use crate::ledger::entry::Entry;
 use crate::model::{BrandId, Instant, Span};
@@ -249,13 +250,11 @@ impl Courier {
         let read = self.reader.entries().read(from, CHUNK).map_err(OpError::Fatal)?;
         let next = from + read.len() as u64;
         let letters = self.reader.look(|cx| {
-            let mut letters = Vec::new();
+            let (mut letters, mut eyes) = (Vec::new(), Eyes::of_subscriber());
             for recorded in read {
                 let Recorded::Open(entry) = recorded else { continue };
-                for (event, told) in events::of_entry(cx, &entry)?.iter().enumerate() {
-                    if self.to.wanted.takes(told) {
-                        letters.push((Position { entry: entry.index, event }, entry.leaf.subject));
-                    }
+                for (event, _) in eyes.events(cx, &entry, &self.to.wanted)? {
+                    letters.push((Position { entry: entry.index, event }, entry.leaf.subject));
                 }
             }
             Ok(letters)
@@ -263,13 +262,13 @@ impl Courier {
         Ok((letters, next))
     }
 
-    /// The event at a position; none: its person was erased.
+    /// The event at a position; none: its person was erased, or asked to be.
     fn event(&self, position: Position) -> Result<Option<wire::Event>, OpError> {
         let Some(entry) = self.reader.entries().entry(position.entry).map_err(OpError::Fatal)? else {
             return Ok(None);
         };
-        let told = self.reader.look(|cx| events::of_entry(cx, &entry))?;
-        let event = told.into_iter().nth(position.event);
+        let told = self.reader.look(|cx| Eyes::of_subscriber().events(cx, &entry, &self.to.wanted))?;
+        let event = told.into_iter().find(|(place, _)| *place == position.event).map(|(_, event)| event);
         // As `WatchEvents` counts: behind this event.
         let behind = Position { event: position.event + 1, ..position };
         Ok(event.map(|event| wire::Event { position: behind.to_string(), ..event }))

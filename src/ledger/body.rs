@@ -93,6 +93,7 @@ bodies! {
     Device(Box<DeviceBody>),
     NumberCheck(NumberCheckBody),
     Import(ImportBody),
+    Access(AccessBody),
 }
 
 impl Body {

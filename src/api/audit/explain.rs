@@ -7,6 +7,7 @@ use crate::api::auth::Caller;
 use crate::api::convert::verdict::{EngineInForce, reason, verdict};
 use crate::api::convert::{consent as shown, maybe_timestamp};
 use crate::api::past::subject_at;
+use crate::api::restricted::Eyes;
 use crate::api::status::ApiError;
 use crate::ledger::body::Body;
 use crate::ledger::entry::{Entry, Kind};
@@ -51,7 +52,10 @@ impl Audits {
         let asked = f.finish(asked)?;
         let missing = || ApiError::NotFound { kind: "decision", name: asked.name() };
         let wanted = asked.clone();
-        let explained = self.hands.look_long(move |reader| explain(reader, &wanted)).await?;
+        let explained = self
+            .hands
+            .see(caller, "ExplainDecision", move |reader, eyes| explain(reader, eyes, &wanted))
+            .await?;
         let (brand, explained) = explained.ok_or_else(missing)?;
         // Another brand's decision is as good as none.
         caller.check_brand(&brand).map_err(|_| missing())?;
@@ -76,7 +80,7 @@ impl Asked {
 
 type Explained = Option<(crate::model::BrandId, wire::DecisionExplanation)>;
 
-fn explain(reader: &Reader, asked: &Asked) -> Result<Explained, OpError> {
+fn explain(reader: &Reader, eyes: &mut Eyes, asked: &Asked) -> Result<Explained, OpError> {
     reader.look(|cx| {
         let index = match asked {
             Asked::Entry(index) => Some(*index),
@@ -85,6 +89,9 @@ fn explain(reader: &Reader, asked: &Asked) -> Result<Explained, OpError> {
         let Some(found) = index.map(|index| decision(cx, index)).transpose()?.flatten() else {
             return Ok(None);
         };
+        if !eyes.sees(cx, &found.spec.subject)? {
+            return Ok(None);
+        }
         let at = found.verdict.evaluated_at;
         let then = subject_at(cx, reader, &found.spec.subject, at)?;
         let rested = then.as_ref().and_then(|subject| {

@@ -7,6 +7,7 @@ use crate::api::auth::Caller;
 use crate::api::convert::inbound::{Review, inbound, resolved};
 use crate::api::convert::{check, consent as shown, evidence, subject, timestamp};
 use crate::api::field::TimeRule;
+use crate::api::restricted::Eyes;
 use crate::api::status::ApiError;
 use crate::api::walk::{Path, newest_first, place_of};
 use crate::ledger::body::{Body, InboundBody};
@@ -42,12 +43,12 @@ impl Consents {
         let (below, size) = (place_of(&page.after), page.size);
         let walked = self
             .hands
-            .look_long(move |reader| {
+            .see(&caller, "ListConsentEvents", move |reader, eyes| {
                 let Some(subject) = reader.look(|cx| cx.subjects_of(&target))?.pop() else { return Ok(None) };
-                newest_first(reader, Path::Chain(subject.id), below, size, |_, entry| {
+                newest_first(reader, Path::Chain(subject.id), below, size, |cx, entry| {
                     let of_brand = brand.as_ref().is_none_or(|b| entry.leaf.brand.as_ref() == Some(b));
                     let events = if of_brand { told(entry, &subject) } else { Vec::new() };
-                    Ok((!events.is_empty()).then_some(events))
+                    Ok((!events.is_empty() && eyes.sees(cx, &subject.id)?).then_some(events))
                 })
                 .map(Some)
             })
@@ -60,6 +61,7 @@ impl Consents {
 
     pub(super) async fn inbound(
         &self,
+        caller: &Caller,
         request: wire::ListInboundRequest,
     ) -> Result<wire::ListInboundResponse, ApiError> {
         let mut f = self.hands.fields();
@@ -78,7 +80,7 @@ impl Consents {
         let (below, size) = (place_of(&page.after), page.size);
         let (texts, next) = self
             .hands
-            .look_long(move |reader| {
+            .see(caller, "ListInbound", move |reader, eyes| {
                 let whose = match &target {
                     None => None,
                     Some(target) => match reader.look(|cx| cx.subjects_of(target))?.pop() {
@@ -93,7 +95,7 @@ impl Consents {
                         && end.is_none_or(|at| row.at < at)
                         && (review == wire::ReviewState::Unspecified || review == standing(row).1)
                 };
-                texts(reader, below, size, wanted)
+                texts(reader, eyes, below, size, wanted)
             })
             .await?;
         let next_page_token = next.map(|place: u64| page.next(&place.to_be_bytes())).unwrap_or_default();
@@ -106,6 +108,7 @@ type Texts = (Vec<wire::InboundMessage>, Option<u64>);
 /// Texts in order of arrival, newest first.
 fn texts(
     reader: &Reader,
+    eyes: &mut Eyes,
     below: Option<u64>,
     size: usize,
     wanted: impl Fn(&InboundTextRow) -> bool,
@@ -124,6 +127,7 @@ fn texts(
             };
             last = Some(index);
             if wanted(&row)
+                && eyes.sees(cx, &row.subject)?
                 && let Some(text) = text(cx, index, &row)?
             {
                 shown.push(text);

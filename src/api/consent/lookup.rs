@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::Consents;
-use crate::api::auth::{Caller, Role};
-use crate::api::convert::{consent as shown, names, subject};
+use crate::api::auth::Caller;
+use crate::api::convert::{consent as shown, names, subject, timestamp};
 use crate::api::field::TimeRule;
 use crate::api::past::subject_at;
+use crate::api::restricted::Eyes;
 use crate::api::status::ApiError;
 use crate::ledger::rows::{RestrictedRow, keys};
 use crate::model::registry::Program;
@@ -35,11 +36,10 @@ impl Consents {
         let read = (|| Some((brand?, program?, channel?, target?, as_of?)))();
         let (brand, program, channel, target, as_of) = f.finish(read)?;
         caller.check_brand(&brand)?;
-        let may = may_see_restricted(caller);
         let found = self
             .hands
-            .look_long(move |reader| {
-                let known = at(reader, &target, as_of, may)?;
+            .see(caller, "GetConsent", move |reader, eyes| {
+                let known = at(reader, &target, as_of, eyes)?;
                 let row = known.and_then(|(subject, _)| {
                     let same =
                         |c: &&Consent| c.brand == brand && c.program == program && c.channel == channel;
@@ -63,14 +63,16 @@ impl Consents {
         let as_of = f.time("as_of", request.as_of, TimeRule::Known);
         let read = (|| Some((target?, as_of?)))();
         let (target, as_of) = f.finish(read)?;
-        let may = may_see_restricted(caller);
         let found = self
             .hands
-            .look_long(move |reader| {
-                let Some((subject, suppressed)) = at(reader, &target, as_of, may)? else { return Ok(None) };
+            .see(caller, "GetSubject", move |reader, eyes| {
+                let Some((subject, suppressed)) = at(reader, &target, as_of, eyes)? else { return Ok(None) };
                 let reach = reader.look(|cx| cx.reach(&subject))?;
                 let reach: Vec<_> = reach.iter().map(|member| member.id).collect();
-                Ok(Some(shown::view(&subject, &reach, suppressed, as_of.unwrap_or(now))))
+                let restricted = reader.look(|cx| cx.get::<RestrictedRow>(&keys::restricted(&subject.id)))?;
+                let view = shown::view(&subject, &reach, suppressed, as_of.unwrap_or(now));
+                let restricted_at = restricted.map(|row| timestamp(row.since));
+                Ok(Some(wire::SubjectView { restricted_at, ..view }))
             })
             .await?;
         found.ok_or(ApiError::NotFound { kind: "person", name: "as named".to_owned() })
@@ -92,14 +94,14 @@ impl Consents {
         caller.check_brand(&brand)?;
         let checks = self
             .hands
-            .look_long(move |reader| {
+            .see(caller, "CheckConsents", move |reader, eyes| {
                 reader.look(|cx| {
                     let program = cx.program(program.as_str())?.filter(|p| p.brand == brand);
                     let missing = || OpError::NotFound { what: "program of this brand", id: request.program };
                     let program = program.ok_or_else(missing)?;
                     (0..)
                         .zip(&targets)
-                        .map(|(index, target)| check_one(cx, index, target, &program, channel, now))
+                        .map(|(index, target)| check_one(cx, eyes, index, target, &program, channel, now))
                         .collect()
                 })
             })
@@ -108,22 +110,17 @@ impl Consents {
     }
 }
 
-/// Whether a caller sees people who asked to be forgotten: only who audits.
-fn may_see_restricted(caller: &Caller) -> bool {
-    caller.roles.has_any(&[Role::Auditor])
-}
-
 /// The one subject a target names, now or as it was, and whether its address is blocked.
 fn at(
     reader: &Reader,
     target: &Target,
     as_of: Option<Instant>,
-    restricted_too: bool,
+    eyes: &mut Eyes,
 ) -> Result<Option<(Subject, bool)>, OpError> {
     reader.look(|cx| {
         let found = cx.subjects_of(target)?;
         let Some(subject) = one_of(&found)? else { return Ok(None) };
-        if !restricted_too && cx.get::<RestrictedRow>(&keys::restricted(&subject.id))?.is_some() {
+        if !eyes.sees(cx, &subject.id)? {
             return Ok(None);
         }
         let (_, suppressed) = cx.find_subject(&subject.address)?;
@@ -151,6 +148,7 @@ fn one_of(found: &[Arc<Subject>]) -> Result<Option<Arc<Subject>>, OpError> {
 
 fn check_one(
     cx: &mut Cx<'_>,
+    eyes: &mut Eyes,
     index: u32,
     target: &Target,
     program: &Program,
@@ -162,6 +160,10 @@ fn check_one(
     let mut state = wire::ConsentState::Unspecified;
     let mut granted = false;
     for subject in &found {
+        // Hidden: as one nobody knows. Either way nothing may be sent.
+        if !eyes.sees(cx, &subject.id)? {
+            continue;
+        }
         let (_, suppressed) = cx.find_subject(&subject.address)?;
         if suppressed {
             codes.push(Code::Suppressed);

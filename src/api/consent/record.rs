@@ -8,6 +8,7 @@ use crate::api::field::{Fields, Lines};
 use crate::api::service::idempotency;
 use crate::api::status::ApiError;
 use crate::decide::missed_deadline;
+use crate::ledger::rows::{InboundTextRow, keys};
 use crate::model::location::{LocationHint, LocationSource};
 use crate::model::subject::Address;
 use crate::model::{Channel, OptOutScope, Reason, SubjectId};
@@ -311,6 +312,16 @@ impl Consents {
         })();
         let op = f.finish(read)?;
         let index = op.inbound;
+        let seen = self.hands.see(caller, "ResolveInbound", move |reader, eyes| {
+            reader.look(|cx| match cx.get::<InboundTextRow>(&keys::inbound_text(index))? {
+                Some(row) => eyes.sees(cx, &row.subject),
+                // The operation says what is missing.
+                None => Ok(true),
+            })
+        });
+        if !seen.await? {
+            return Err(ApiError::NotFound { kind: "inbound text", name: index.to_string() });
+        }
         let done = self.hands.write(op).await?;
         let whose = self.address(&done.subject)?;
         Ok(resolved(inbound(index, &done.text, &whose, Review::Resolved), &done.decision))

@@ -6,5 +6,6 @@ mod policy;
 mod proof;
 mod providers;
 mod push;
+mod restricted;
 mod shadow;
 mod shop;

@@ -88,7 +88,7 @@ async fn open(google: &Peer, tokens: &Peer, texts: &Peer) -> Shop {
 }
 
 /// The person's phone agreed long ago; how is other tests' matter.
-struct PhoneAgreed;
+pub(super) struct PhoneAgreed;
 
 impl Op for PhoneAgreed {
     type Answer = ();

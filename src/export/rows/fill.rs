@@ -65,6 +65,13 @@ pub fn body(row: &mut Row, body: &Body) {
             row.note.clone_from(&body.reason);
             row.actor.clone_from(&body.actor);
         }
+        Body::Access(body) => {
+            row.summary = match body.people {
+                1 => format!("The restricted record was read with {}.", body.method),
+                people => format!("{} showed {people} restricted records.", body.method),
+            };
+            row.actor.clone_from(&body.actor);
+        }
         Body::Forgotten(_) => row.summary = "The person is about to be erased.".to_owned(),
         Body::Suppression(body) => {
             row.summary = "An address stays blocked; only a keyed hash of it is kept.".to_owned();

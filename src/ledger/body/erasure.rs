@@ -61,6 +61,16 @@ pub struct RestrictionBody {
     pub actor: Actor,
 }
 
+/// Somebody who may read restricted records did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessBody {
+    /// The method, as in `GetSubject`.
+    pub method: String,
+    /// How many restricted people: 1 in a person's own chain.
+    pub people: u64,
+    pub actor: Actor,
+}
+
 /// Rows that go with a person. Sealed under the key that is destroyed next, so that the list goes too.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ForgottenBody {

@@ -103,6 +103,8 @@ fn fold_body(state: &mut State<'_>, entry: &Entry, body: &Body) -> Result<(), Fo
             erasure::restriction(state, entry, body);
             Ok(())
         }
+        // A read changes nothing.
+        Body::Access(_) => Ok(()),
         Body::Forgotten(body) => erasure::forgotten(state, entry, body),
         Body::Suppression(body) => erasure::suppression(state, entry, body),
         Body::Consent(body) => person::consent(state, entry, body),

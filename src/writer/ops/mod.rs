@@ -1,5 +1,6 @@
 //! What can be asked of the writer: one file a noun.
 
+pub mod access;
 pub mod cancel;
 pub mod cart;
 pub mod consent;
