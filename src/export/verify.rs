@@ -15,6 +15,7 @@ mod directory;
 mod entries;
 mod heads;
 mod lines;
+mod policies;
 mod receipts;
 mod replays;
 #[cfg(test)]

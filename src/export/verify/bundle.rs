@@ -518,11 +518,12 @@ impl Checker<'_> {
                 counts.erased
             ));
         }
-        let lacking = self.entries.engines().filter(|e| !self.policies.contains(&e.policy_sha256)).count();
-        if lacking > 0 {
-            not.push(format!(
-                "What {lacking} policy sets said that are named by hash and are not in the bundle."
-            ));
+        let engines = self.entries.engines().map(|e| &e.policy_sha256);
+        let mut lacking: Vec<&String> = engines.filter(|hash| !self.policies.contains(hash)).collect();
+        lacking.sort();
+        lacking.dedup();
+        if !lacking.is_empty() {
+            not.push(super::policies::lacking(&lacking, "policy/"));
         }
         self.entries.replays().say(&mut report.proved, not);
         report.statement.clone_from(&self.statement);

@@ -1,9 +1,11 @@
 //! A data folder: every checksum, every leaf, every chain, the root under `HEAD`; with the master key, every seal.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::anchored::{Anchored, Claim};
+use super::policies;
 use super::receipts::stated;
 use super::{Report, Trust};
 use crate::disk::{DirLock, SharedDisk};
@@ -94,6 +96,7 @@ pub fn directory_trusting(
     match verified {
         Ok(found) => {
             say(&mut report, &found, kept, seals.as_ref());
+            policies::check(disk, &dir, seals.as_ref().map(|seals| &seals.judged), &mut report);
             anchored(&receipts, trust, &mut report);
             report
                 .not_proved
@@ -162,6 +165,8 @@ struct Seals {
     opened: u64,
     erased: u64,
     wrong: Vec<(u64, String)>,
+    /// Hashes of the policy sets that engines name.
+    judged: BTreeSet<String>,
     _lock: Box<dyn DirLock>,
 }
 
@@ -184,22 +189,35 @@ impl Seals {
         let origin: Origin = key.name().parse().map_err(|e: CheckpointError| e.to_string())?;
         let keys =
             Keys::open(disk, &dir.keys(), origin.seller(), master, entropy).map_err(|e| e.to_string())?;
-        Ok(Some(Seals { keys, opened: 0, erased: 0, wrong: Vec::new(), _lock: lock }))
+        Ok(Some(Seals {
+            keys,
+            opened: 0,
+            erased: 0,
+            wrong: Vec::new(),
+            judged: BTreeSet::new(),
+            _lock: lock,
+        }))
     }
 
     fn check(&mut self, stored: &Stored) {
         let Ok(leaf) = Leaf::decode(&stored.leaf) else { return };
         let opened = match self.keys.get(&leaf.subject) {
-            Ok(None) => {
+            Ok(None) if self.keys.is_destroyed(&leaf.subject) => {
                 self.erased += 1;
                 return;
             }
+            Ok(None) => Err("the key it is sealed under is gone, and no erasure destroyed it".to_owned()),
             Ok(Some(key)) => seal::open(&key, &leaf.seal, &stored.sealed).map_err(|e| e.to_string()),
             Err(e) => Err(e.to_string()),
         };
         let read = opened.and_then(|o| Body::decode(leaf.kind, &o.plaintext).map_err(|e| e.to_string()));
         match read {
-            Ok(_) => self.opened += 1,
+            Ok(body) => {
+                self.opened += 1;
+                if let Body::Engine(engine) = body {
+                    self.judged.insert(engine.policy_sha256);
+                }
+            }
             Err(why) if self.wrong.len() < super::FAILURES_MAX => self.wrong.push((stored.index, why)),
             Err(_) => {}
         }

@@ -16,6 +16,7 @@ mod anchors;
 mod complete;
 mod replayed;
 mod second;
+mod stored;
 mod tamper;
 
 fn request() -> Request {
@@ -331,9 +332,29 @@ fn a_data_folder_is_checked_with_and_without_its_keys() {
     for name in ["ledger/00000000.seg", "HEAD"] {
         let len = sim.contents(&dir.join(name)).expect("there").len();
         for at in (0..len).step_by(97) {
-            let other = sim.fork(1);
+            let other = stored::without_policies(&sim, &dir);
             assert!(other.flip_bit(&dir.join(name), at as u64, (at % 8) as u8));
             assert_ne!(look(&other, None).outcome, Outcome::Valid, "{name} byte {at}");
+        }
+    }
+    let policies = sim.shared().list(&dir.join("policies")).expect("a folder");
+    assert!(!policies.is_empty());
+    for name in policies {
+        let path = dir.join("policies").join(&name);
+        for (master, told) in [(Some(master()), name.as_str()), (None, "are sealed. 0 lie there")] {
+            let without = sim.fork(1);
+            without.shared().remove(&path).expect("removed");
+            let report = look(&without, master);
+            let said = report.not_proved.iter().any(|line| line.contains(told));
+            assert!(report.outcome == Outcome::Valid && said, "{name} removed: {report}");
+        }
+        for at in (0..sim.contents(&path).expect("there").len()).step_by(40_009) {
+            let other = sim.fork(1);
+            assert!(other.flip_bit(&path, at as u64, (at % 8) as u8));
+            let report = look(&other, None);
+            let named =
+                report.failures.iter().any(|f| f.field == format!("policies/{name}") && f.check == "hash");
+            assert!(report.outcome == Outcome::Invalid && named, "{name} byte {at}: {report}");
         }
     }
     sim.shared().remove(&dir.join("HEAD")).expect("removed");

@@ -8,7 +8,7 @@ use crate::disk::{DiskResult, SharedDisk};
 use crate::policy::set::policy_hash;
 
 /// Largest set that is read, in bytes.
-const POLICY_BYTES_MAX: usize = 32 << 20;
+pub const POLICY_BYTES_MAX: usize = 32 << 20;
 
 /// The folder of policy sets. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -144,6 +144,6 @@ fn a_policy_set_in_anothers_place_is_found_under_any_name() {
     assert_eq!((report.outcome, checks(&report)), (Outcome::Invalid, vec!["engine"]), "{report}");
     forge.0.remove(place);
     let report = check(&world, &forge.close());
-    let said = report.not_proved.iter().any(|line| line.contains("policy sets said that are named by hash"));
+    let said = report.not_proved.iter().any(|line| line.contains("policy file missing: policy/"));
     assert!(report.outcome == Outcome::Valid && said, "without any it is said: {report}");
 }
