@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::meter::Meter;
+use crate::anchor::keeper::Keeper;
 use crate::audit::heads;
 use crate::clock::SharedClock;
 use crate::disk::SharedDisk;
@@ -95,6 +96,8 @@ pub struct Gateway {
     pub dispatcher: Dispatcher,
     /// Outgoing webhooks.
     pub feeds: Feeds,
+    /// Outside anchors.
+    pub anchors: Keeper,
     /// What opening found and did.
     pub opened: Opened,
     /// The key its checkpoints verify with.
@@ -145,6 +148,7 @@ impl Gateway {
             providers,
             dispatcher,
             feeds: Feeds::default(),
+            anchors: Keeper::default(),
             opened,
             verifier_key,
             news,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{AnchorError, Configured};
@@ -11,6 +12,7 @@ use crate::clock::SharedClock;
 use crate::entropy::SharedEntropy;
 use crate::gateway::Gateway;
 use crate::ledger::anchor::{Filed, Receipt};
+use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::model::{Instant, Span};
 use crate::store::embedded::Books;
 use crate::telemetry::metrics;
@@ -38,7 +40,33 @@ pub fn start(gateway: &Gateway, anchors: Vec<Configured>) {
     for anchor in anchors {
         let env = &gateway.env;
         let turn = Turn::new(anchor, gateway.books.clone(), env.clock.clone(), env.entropy.clone());
-        gateway.run(turn.run(gateway.stopping()));
+        gateway.run(Turn::run(gateway.anchors.put(turn), gateway.stopping()));
+    }
+}
+
+/// The anchors of one process, for who cannot wait until they are due. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Keeper(Arc<Mutex<Vec<SharedTurn>>>);
+
+/// A turn that its own task and exports take one after another.
+type SharedTurn = Arc<tokio::sync::Mutex<Turn>>;
+
+impl Keeper {
+    /// Adds one.
+    pub fn put(&self, turn: Turn) -> SharedTurn {
+        let turn = Arc::new(tokio::sync::Mutex::new(turn));
+        self.0.lock().push(Arc::clone(&turn));
+        turn
+    }
+
+    /// Shows this checkpoint to every anchor at once, due or not, but for those that failed a while ago and are left in peace,
+    /// and waits so long at most. What they gave lies on the shelf; what they did not is said by who looks there.
+    pub async fn anchor(&self, checkpoint: &SignedCheckpoint, within: Duration) {
+        let turns = self.0.lock().clone();
+        let asked = turns.iter().map(|turn| async move { turn.lock().await.show(checkpoint).await });
+        if tokio::time::timeout(within, futures_util::future::join_all(asked)).await.is_err() {
+            tracing::warn!("not every anchor took the checkpoint of an export in time");
+        }
     }
 }
 
@@ -63,12 +91,13 @@ impl Turn {
     }
 
     /// Looks until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub async fn run(turn: SharedTurn, stop: CancellationToken) {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while stop.run_until_cancelled(looks.tick()).await.is_some() {
             // An answer that comes while we stop is lost; the next start asks again.
-            if stop.run_until_cancelled(self.look()).await.is_none() {
+            let look = async { turn.lock().await.look().await };
+            if stop.run_until_cancelled(look).await.is_none() {
                 return;
             }
         }
@@ -78,15 +107,29 @@ impl Turn {
     pub async fn look(&mut self) {
         let last = self.books.anchors().newest_of(&self.configured.name);
         if self.is_due(self.clock.now(), last.as_ref()) {
-            match self.ask().await {
-                Ok(filed) => {
-                    self.failures = 0;
-                    tracing::info!(anchor = %self.configured.name, entries = filed.size, "a checkpoint was anchored");
-                }
-                Err(error) => self.failed(&error),
-            }
+            let checkpoint = self.books.checkpoint();
+            self.try_with(&checkpoint).await;
         }
         self.tell();
+    }
+
+    /// Shows it a checkpoint now, unless it has taken a newer one or is not to be asked yet.
+    async fn show(&mut self, checkpoint: &SignedCheckpoint) {
+        let last = self.books.anchors().newest_of(&self.configured.name);
+        let covered = last.is_some_and(|last| last.size >= checkpoint.size());
+        if checkpoint.size() > 0 && !covered && self.clock.now() >= self.not_before {
+            self.try_with(checkpoint).await;
+        }
+    }
+
+    async fn try_with(&mut self, checkpoint: &SignedCheckpoint) {
+        match self.ask(checkpoint).await {
+            Ok(filed) => {
+                self.failures = 0;
+                tracing::info!(anchor = %self.configured.name, entries = filed.size, "a checkpoint was anchored");
+            }
+            Err(error) => self.failed(&error),
+        }
     }
 
     fn is_due(&self, now: Instant, last: Option<&Filed>) -> bool {
@@ -100,12 +143,11 @@ impl Turn {
         (grown && passed >= every) || passed >= AGAIN.max(every)
     }
 
-    async fn ask(&self) -> Result<Filed, AnchorError> {
-        let checkpoint = self.books.checkpoint();
+    async fn ask(&self, checkpoint: &SignedCheckpoint) -> Result<Filed, AnchorError> {
         let (name, anchor) = (&self.configured.name, &self.configured.anchor);
         // A second wall around the anchor's own deadline: several questions may be one turn.
         let patience = self.configured.deadline * 4;
-        let asked = tokio::time::timeout(patience, anchor.submit(&checkpoint, self.books.tree())).await;
+        let asked = tokio::time::timeout(patience, anchor.submit(checkpoint, self.books.tree())).await;
         let taken = asked.map_err(|_| AnchorError::Deadline(patience))??;
         let receipt = Receipt {
             anchor: name.clone(),

@@ -38,6 +38,8 @@ const EXPORT_WAIT: Duration = Duration::from_secs(30);
 /// A checkpoint is signed at least once a second.
 const CHECKPOINT_WAIT: Duration = Duration::from_secs(1);
 
+/// How long a bundle waits for anchors to take its checkpoint.
+const ANCHOR_WAIT: Duration = Duration::from_secs(10);
 /// Exports made at a time; each reads the ledger as fast as it can.
 const EXPORTS_MAX: usize = 2;
 /// Pieces of an export that wait for a slow caller.
@@ -68,10 +70,18 @@ impl Audits {
         }
         let books = self.hands.books().clone();
         let reader = self.hands.reader().clone();
+        let mut checkpoint = books.checkpoint();
+        if question.resume.is_none() && question.request.format == export::Format::Bundle {
+            self.hands.anchors().anchor(&checkpoint, ANCHOR_WAIT).await;
+            // An anchor that took a newer one meanwhile covers all of it, too: then the bundle goes as far.
+            if books.anchors().newest().iter().any(|filed| filed.size > checkpoint.size()) {
+                checkpoint = books.checkpoint();
+            }
+        }
         let planned = tokio::task::spawn_blocking(move || {
             let Question { request, resume, offset } = question;
             let planned = match resume {
-                None => Export::plan(&reader, &books, request),
+                None => Export::plan_at(&reader, &books, request, checkpoint),
                 Some(id) => Export::resume(&reader, &books, request, &id),
             };
             planned.map(|export| (export, offset))

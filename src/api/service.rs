@@ -12,6 +12,7 @@ use tonic::{Request, Status};
 use super::auth::Caller;
 use super::field::Fields;
 use super::status::ApiError;
+use crate::anchor::keeper::Keeper;
 use crate::dispatch::Providers;
 use crate::feed::Feeds;
 use crate::gateway::Gateway;
@@ -39,6 +40,7 @@ pub struct Hands {
     stop: CancellationToken,
     providers: Arc<Providers>,
     feeds: Feeds,
+    anchors: Keeper,
 }
 
 fn answer<T>(carried_out: Result<Durable<T>, CallError>) -> Result<T, ApiError> {
@@ -60,7 +62,8 @@ impl Hands {
         news: broadcast::Sender<Arc<[Entry]>>,
         stop: CancellationToken,
     ) -> Hands {
-        Hands { writer, reader, books, news, stop, providers: Arc::default(), feeds: Feeds::default() }
+        let (providers, feeds, anchors) = (Arc::default(), Feeds::default(), Keeper::default());
+        Hands { writer, reader, books, news, stop, providers, feeds, anchors }
     }
 
     /// Hands on a running gateway; they let go of long streams when it begins to stop.
@@ -72,12 +75,17 @@ impl Hands {
             gateway.news(),
             gateway.stopping(),
         )
-        .seeing(gateway.providers.clone(), gateway.feeds.clone())
+        .seeing(gateway.providers.clone(), gateway.feeds.clone(), gateway.anchors.clone())
     }
 
-    /// The same hands, which also see what runs: adapters and outgoing webhooks.
-    fn seeing(self, providers: Arc<Providers>, feeds: Feeds) -> Hands {
-        Hands { providers, feeds, ..self }
+    /// The same hands, which also see what runs: adapters, outgoing webhooks, anchors.
+    fn seeing(self, providers: Arc<Providers>, feeds: Feeds, anchors: Keeper) -> Hands {
+        Hands { providers, feeds, anchors, ..self }
+    }
+
+    /// The outside anchors.
+    pub fn anchors(&self) -> &Keeper {
+        &self.anchors
     }
 
     /// The adapters that run.

@@ -58,8 +58,18 @@ pub struct Summary {
 impl Export {
     /// Plans an export under the newest checkpoint: entries after it are not part of it.
     pub fn plan(reader: &Reader, books: &Books, request: Request) -> Result<Export, ExportError> {
+        Self::plan_at(reader, books, request, books.checkpoint())
+    }
+
+    /// Plans an export under a checkpoint of this log, with the receipts there are now.
+    pub fn plan_at(
+        reader: &Reader,
+        books: &Books,
+        request: Request,
+        checkpoint: Arc<SignedCheckpoint>,
+    ) -> Result<Export, ExportError> {
         let cut = Cut { as_of: reader.env().clock.now(), receipts: books.anchors().next_number() };
-        Self::under(reader, books, request, books.checkpoint(), cut)
+        Self::under(reader, books, request, checkpoint, cut)
     }
 
     /// Plans the same export again: under the checkpoint its id names.

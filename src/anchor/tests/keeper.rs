@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use futures_util::future::BoxFuture;
 
 use super::*;
-use crate::anchor::keeper::Turn;
+use crate::anchor::keeper::{Keeper, Turn};
 use crate::entropy::{SeededEntropy, SharedEntropy};
 use crate::ledger::anchor::{Filed, Shelf};
 use crate::model::Span;
@@ -83,6 +83,56 @@ async fn checkpoints_are_anchored_at_a_bounded_rate_and_kept() {
     let (dir, again) = (world.dir.join("anchors/e1"), filed(&world));
     world.sim.crash(crate::disk::Tear::Lost);
     assert_eq!(Shelf::open(&world.sim.shared(), &dir).expect("opens").list(), again, "durable");
+}
+
+/// Never answers.
+struct Silent;
+
+impl Anchor for Silent {
+    fn kind(&self) -> Kind {
+        Kind::Command
+    }
+    fn submit<'a>(
+        &'a self,
+        _: &'a SignedCheckpoint,
+        _: &'a TreeReader,
+    ) -> BoxFuture<'a, Result<Taken, AnchorError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn an_export_is_anchored_at_once_and_waits_for_nobody_too_long() {
+    let mut world = world();
+    let (puppet, keeper) = (Puppet::default(), Keeper::default());
+    let within = Duration::from_secs(10);
+    let shared = keeper.put(turn(&world, &puppet));
+    keeper.anchor(&world.books.checkpoint(), within).await;
+    keeper.anchor(&world.books.checkpoint(), within).await;
+    assert_eq!(puppet.asked(), 1, "this checkpoint was taken already");
+    grow(&mut world, 10);
+    keeper.anchor(&world.books.checkpoint(), within).await;
+    assert_eq!(filed(&world)[1].size, world.books.checkpoint().size(), "within the hour");
+    let configured = Configured {
+        name: "silent".to_owned(),
+        every: Duration::from_secs(3_600),
+        deadline: Duration::from_secs(3_600),
+        anchor: Box::new(Silent),
+    };
+    let entropy: SharedEntropy = Arc::new(SeededEntropy::new(1));
+    keeper.put(Turn::new(configured, world.books.clone(), Arc::new(world.clock.clone()), entropy));
+    grow(&mut world, 11);
+    let within = Duration::from_millis(50);
+    keeper.anchor(&world.books.checkpoint(), within).await;
+    assert_eq!(puppet.asked(), 3, "the other one was asked beside it, and the call came back");
+    puppet.sulks.store(true, Ordering::Relaxed);
+    grow(&mut world, 12);
+    keeper.anchor(&world.books.checkpoint(), within).await;
+    keeper.anchor(&world.books.checkpoint(), within).await;
+    assert_eq!(puppet.asked(), 4, "one that has just failed is left in peace");
+    world.clock.advance(Span::hours(1));
+    shared.lock().await.look().await;
+    assert_eq!(puppet.asked(), 5);
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use tokio_stream::StreamExt;
 use tonic::Code;
 
 use super::messages::{send, to};
+use crate::anchor::keeper::Turn;
 use crate::api::testing::{Shop, by};
+use crate::disk::SimDisk;
 use crate::export::verify::{self, Outcome};
 use crate::pb::consentry::v1 as wire;
 use crate::pb::consentry::v1::audit_service_client::AuditServiceClient;
@@ -124,6 +126,13 @@ async fn a_person_is_restricted_held_and_erased() {
 #[tokio::test]
 async fn a_bundle_asked_for_records_what_shows_it_complete() {
     let (shop, _, _) = refused().await;
+    let report = bundle(&shop).await;
+    assert!(report.to_string().contains("Nothing is missing of 1 people"), "{report}");
+    shop.close().await;
+}
+
+/// A bundle about the person of `refused`, checked.
+async fn bundle(shop: &Shop) -> verify::Report {
     // A checkpoint is due again, so that one covers the root that is about to be recorded.
     shop.clock.advance(crate::model::Span::seconds(5));
     let request = wire::ExportAuditRequest {
@@ -142,7 +151,29 @@ async fn a_bundle_asked_for_records_what_shows_it_complete() {
     }
     let report = verify::bundle(bytes.as_slice(), &[shop.gateway.books.verifier().clone()], None);
     assert_eq!(report.outcome, Outcome::Valid, "{report}");
-    assert!(report.to_string().contains("Nothing is missing of 1 people"), "{report}");
+    report
+}
+
+#[tokio::test]
+async fn each_bundle_is_anchored_as_it_is_made() {
+    let (shop, _, _) = refused().await;
+    let without = bundle(&shop).await;
+    assert!(without.anchors.is_empty() && without.to_string().contains("rests on the operator's word"));
+    let folder = crate::anchor::default_file(std::path::Path::new("/worm"), &SimDisk::new(5).shared());
+    let (books, env) = (shop.gateway.books.clone(), &shop.gateway.env);
+    shop.gateway.anchors.put(Turn::new(folder, books, env.clock.clone(), env.entropy.clone()));
+    let mut sizes = Vec::new();
+    for key in ["a2", "a3"] {
+        MessageServiceClient::new(shop.channel.clone())
+            .send_message(by("sender", send(key)))
+            .await
+            .expect("taken");
+        let report = bundle(&shop).await;
+        let newest = report.anchors.iter().map(|anchor| anchor.covers).max();
+        assert_eq!(newest, Some(report.tree_size), "the very checkpoint of the bundle: {report}");
+        sizes.push(report.tree_size);
+    }
+    assert!(sizes[0] < sizes[1], "again within the hour: {sizes:?}");
     shop.close().await;
 }
 
