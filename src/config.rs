@@ -157,6 +157,8 @@ pub struct Limits {
 pub struct Retention {
     /// Days of raw webhook bodies, 1 to 365.
     pub raw_inbound_days: u64,
+    /// Days a backup of the data folder lives, up to 3,650; 0: not said.
+    pub backup_days: u64,
 }
 
 /// A configuration that can be used, with what is worth a look.

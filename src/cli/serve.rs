@@ -105,6 +105,7 @@ async fn serve(config: &Config, file: &Path, output: &Output) -> Result<ExitCode
         entries: gateway.opened.recovery.entries,
     };
     let around = surroundings(config, file, tls)?;
+    gateway.env.set_backup_days(config.retention.backup_days);
     let started = match register(config, &gateway).await {
         Ok(()) => match tell(config, &gateway) {
             Ok(()) => crate::serve::start(&gateway, listeners, around).await.map_err(Failure::unusable),

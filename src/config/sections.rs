@@ -209,6 +209,7 @@ fn limits(mut r: Reader<'_, '_>) -> Limits {
 
 fn retention(mut r: Reader<'_, '_>) -> Retention {
     let raw_inbound_days = r.within("raw_inbound_days", 1..=365, 30);
+    let backup_days = r.within("backup_days", 0..=3_650, 0);
     r.finish();
-    Retention { raw_inbound_days }
+    Retention { raw_inbound_days, backup_days }
 }

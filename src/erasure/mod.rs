@@ -85,7 +85,9 @@ pub async fn erase(
                 let keys = keys.clone();
                 let destroyed = tokio::task::spawn_blocking(move || keys.destroy(&subjects)).await;
                 destroyed.map_err(|_| EraseError::Stopping)?.map_err(|e| EraseError::Keys(e.to_string()))?;
-                return Ok(Done::Erased(retention::what_stays()));
+                return Ok(Done::Erased(retention::what_stays(
+                    reader.env().backups_until(reader.env().clock.now()),
+                )));
             }
         }
     }

@@ -55,8 +55,9 @@ pub fn ground(class: &Class, from: Instant) -> Ground {
     }
 }
 
-/// What stays although a person is erased.
-pub fn what_stays() -> Vec<Ground> {
+/// What stays although a person is erased. `backups_until`: when the last backup that holds the key expires, as far as the
+/// operator has said how long backups live.
+pub fn what_stays(backups_until: Option<Instant>) -> Vec<Ground> {
     let ground = |code: &str, citation: &str, detail: &str| Ground {
         code: code.to_owned(),
         rule: "erasure".to_owned(),
@@ -75,11 +76,21 @@ pub fn what_stays() -> Vec<Ground> {
             "RFC 6962, section 2.1",
             "The public parts of the entries (kind, brand, instant, a random id) stay; what was sealed in them cannot be opened.",
         ),
-        ground(
-            "BACKUPS",
-            "GDPR art 17(1)",
-            "Copies of keys/ made before still open the entries: the last of them must expire. After a restore the erasure is carried out again at start.",
-        ),
+        Ground {
+            until: backups_until,
+            ..ground(
+                "BACKUPS",
+                "GDPR art 17(1)",
+                match backups_until {
+                    Some(_) => {
+                        "Copies of keys/ made before still open the entries, until the last of them has expired. After a restore the erasure is carried out again at start."
+                    }
+                    None => {
+                        "Copies of keys/ made before still open the entries: the last of them must expire, and how long they live was not configured (retention.backup_days). After a restore the erasure is carried out again at start."
+                    }
+                },
+            )
+        },
     ]
 }
 

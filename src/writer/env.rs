@@ -16,7 +16,7 @@ use crate::ledger::fold::Fold;
 use crate::ledger::rows::RegistryRow;
 use crate::ledger::state::KeptRows;
 use crate::model::phone::PHONE_DATA;
-use crate::model::{Instant, MessageId, PoolId, SellerId, Zones};
+use crate::model::{Instant, MessageId, PoolId, SellerId, Span, Zones};
 
 /// The policy in force and the zone data it is judged with, swapped together and whole.
 #[derive(Clone)]
@@ -65,6 +65,8 @@ pub struct Env {
     coupon_key: SecretBox<[u8; 32]>,
     lanes: ArcSwapOption<LaneTimes>,
     commits: AtomicU64,
+    /// Days a backup lives; 0: nobody said.
+    backup_days: AtomicU64,
     pub(super) objects: KeptRows,
 }
 
@@ -90,6 +92,7 @@ impl Env {
             coupon_key: SecretBox::new(Box::new(coupon_key)),
             lanes: ArcSwapOption::empty(),
             commits: AtomicU64::new(0),
+            backup_days: AtomicU64::new(0),
             objects: KeptRows::of::<RegistryRow>(),
         }
     }
@@ -97,6 +100,19 @@ impl Env {
     /// Lets acceptance know what stands before a message in its lane.
     pub fn set_lanes(&self, lanes: LaneTimes) {
         self.lanes.store(Some(Arc::new(lanes)));
+    }
+
+    /// Lets answers about erasure say when the last backup expires. 0: not known.
+    pub fn set_backup_days(&self, days: u64) {
+        self.backup_days.store(days, Ordering::Relaxed);
+    }
+
+    /// When the last backup made before `erased` expires; none: nobody said how long they live.
+    pub fn backups_until(&self, erased: Instant) -> Option<Instant> {
+        match self.backup_days.load(Ordering::Relaxed) {
+            0 => None,
+            days => Some(erased + Span::days(days as i64)),
+        }
     }
 
     /// When a throttle group's lane is free; none: at once.

@@ -73,7 +73,7 @@ impl Op for Restrict {
         for person in &fresh {
             answer.grounds.extend(cx.holds_on(person)?);
         }
-        answer.grounds.extend(retention::what_stays());
+        answer.grounds.extend(retention::what_stays(cx.env.backups_until(answer.erase_after)));
         Ok(answer)
     }
 }
