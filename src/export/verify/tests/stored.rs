@@ -136,10 +136,8 @@ fn heads_of_a_stored_log_can_be_neither_forged_nor_rolled_back_unseen() {
     let kept = size(&folder.kept) as usize;
     let back = with_head(&folder.rewritten(|e| e.truncate(kept)), &folder.kept);
     assert_eq!(folder.check(&back, None).outcome, Outcome::Valid);
-    for since in [&folder.newest] {
-        let report = folder.check(&back, Some(since));
-        assert_eq!((report.outcome, checks(&report)), (Outcome::Invalid, vec!["consistency"]), "{report}");
-    }
+    let report = folder.check(&back, Some(&folder.newest));
+    assert_eq!((report.outcome, checks(&report)), (Outcome::Invalid, vec!["consistency"]), "{report}");
 }
 
 /// What a file of a data folder is to a verifier, and how far apart the bits are that are tried.
@@ -151,7 +149,7 @@ fn kind_of(name: &str) -> Option<(bool, usize)> {
         name if name.starts_with("keys/") && name.ends_with(".key") => evidence(13),
         name if name.starts_with("policies/") => evidence(99_991),
         // Views: made again from the entries, whose hashes they repeat.
-        name if name.starts_with("tree/") || name.starts_with("heads/") => Some((false, 97)),
+        name if name.starts_with("tree/") || name.starts_with("heads") => Some((false, 97)),
         // The signing key is no evidence: what it signs is.
         "log.key" => Some((false, 31)),
         _ => None,
