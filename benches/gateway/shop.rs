@@ -98,7 +98,7 @@ fn parts(dir: &std::path::Path, index: IndexEngine) -> Parts {
         index,
         index_options: KvOptions::default(),
         embedded: EmbeddedOptions { reserve: false, ..EmbeddedOptions::default() },
-        origin: Origin::new("bench.example", &seller, 1).expect("an origin"),
+        origin: origin(),
         seller,
         secrets: Secrets { master: MasterKey::from_bytes([1; 32]), pepper: [2; 32], coupons: [3; 32] },
         policies: Policies::new(engine),
@@ -109,8 +109,13 @@ fn parts(dir: &std::path::Path, index: IndexEngine) -> Parts {
     }
 }
 
+/// Of its log.
+pub fn origin() -> Origin {
+    Origin::new("bench.example", &id::<SellerId>("main"), 1).expect("an origin")
+}
+
 /// A Tuesday noon in New York.
-fn noon() -> Instant {
+pub fn noon() -> Instant {
     Instant::parse("2026-11-24T17:00:00Z").expect("RFC 3339")
 }
 

@@ -67,7 +67,7 @@ impl KeyTable {
             return;
         }
         let mut table = (**self.keys.load()).clone();
-        table.extend(changed.into_iter().map(|key| (key.id.clone(), Arc::new(key))));
+        table.extend(changed.into_iter().map(|key| (key.id.clone(), Arc::new(ApiKey::clone(&key)))));
         self.keys.store(Arc::new(table));
     }
 }
@@ -81,5 +81,5 @@ impl KeySource for KeyTable {
 
 fn read(reader: &Reader) -> Result<Table, OpError> {
     let keys = reader.look(|cx| cx.api_keys(KEYS_MAX))?;
-    Ok(keys.into_iter().map(|key| (key.id.clone(), Arc::new(key))).collect())
+    Ok(keys.into_iter().map(|key| (key.id.clone(), Arc::new(ApiKey::clone(&key)))).collect())
 }

@@ -72,7 +72,11 @@ impl Messages {
     }
 
     fn answer(&self, answer: &SendAnswer) -> Result<wire::SendMessageResponse, ApiError> {
-        let message = self.hands.look(|cx| show(cx, &answer.message))?;
+        let message = self.hands.look(|cx| match answer.repeated {
+            true => show(cx, &answer.message),
+            // Nobody has tapped a link that nobody was sent.
+            false => show_clicked(cx, &answer.message, 0),
+        })?;
         let verdict = message.verdict.clone();
         Ok(wire::SendMessageResponse { message: Some(message), verdict })
     }
@@ -245,11 +249,19 @@ impl Messages {
 
 /// A message with what stands around it.
 pub(super) fn show(cx: &mut Cx<'_>, message: &Message) -> Result<wire::Message, OpError> {
-    let mut around = Around::default();
-    if let Some(link) = &message.spec.link {
-        around.short_domain =
-            cx.brand(message.spec.brand.as_str())?.map(|b| b.short_domain).unwrap_or_default();
-        around.human_clicks = cx.get::<Link>(&keys::link(&link.code))?.map_or(0, |link| link.human_clicks);
+    let clicks = match &message.spec.link {
+        Some(link) => cx.get::<Link>(&keys::link(&link.code))?.map_or(0, |link| link.human_clicks),
+        None => 0,
+    };
+    show_clicked(cx, message, clicks)
+}
+
+/// The same where it is known how many people have tapped its link.
+fn show_clicked(cx: &mut Cx<'_>, message: &Message, human_clicks: u64) -> Result<wire::Message, OpError> {
+    let mut around = Around { human_clicks, ..Around::default() };
+    if message.spec.link.is_some() {
+        let brand = cx.brand(message.spec.brand.as_str())?;
+        around.short_domain = brand.map(|brand| brand.short_domain.clone()).unwrap_or_default();
     }
     let engine = EngineInForce { hash: &cx.policies.engine_hash, body: &cx.policies.described };
     Ok(shown(message, &around, engine))

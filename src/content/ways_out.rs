@@ -1,9 +1,26 @@
 //! Words that tell people how to stop, in the languages of the packs, and the labels that stand before everything.
 //! All folded (`super::fold`): lower case, without Latin accents.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::fold::{Words, fold};
+
+/// A list asked at every word of every text.
+type List = LazyLock<HashSet<&'static str, foldhash::fast::RandomState>>;
+
+static KEYWORD_SET: List = LazyLock::new(|| KEYWORDS.iter().copied().collect());
+static VERB_SET: List = LazyLock::new(|| VERBS.iter().copied().collect());
+
+/// Whether a folded word is one that a person sends to stop.
+pub(super) fn is_keyword(word: &str) -> bool {
+    KEYWORD_SET.contains(word)
+}
+
+/// Whether a folded word tells to send one.
+pub(super) fn is_verb(word: &str) -> bool {
+    VERB_SET.contains(word)
+}
 
 /// Words a person sends.
 pub(super) const KEYWORDS: &[&str] = &[

@@ -6,7 +6,7 @@ use super::fold::{Words, is_apostrophe, words};
 use super::language::Language;
 use super::links::{Link, find_links};
 use super::texts::texts;
-use super::ways_out::{self, FILLERS, KEYWORDS, PURPOSES, VERBS};
+use super::ways_out::{self, FILLERS, PURPOSES, is_keyword, is_verb};
 
 /// How a recipient can stop the texts of this sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,11 +146,11 @@ pub(super) fn instruction_words(text: &str) -> Words {
 }
 
 fn is_stop_instruction(words: &Words, at: usize) -> bool {
-    let Some(word) = words.get(at).map(|word| word.text).filter(|word| KEYWORDS.contains(word)) else {
+    let Some(word) = words.get(at).map(|word| word.text).filter(|word| is_keyword(word)) else {
         return false;
     };
     let before = (0..at).rev().filter_map(|at| words.get(at)).find(|w| !FILLERS.contains(&w.text));
-    let told = before.is_some_and(|w| VERBS.contains(&w.text));
+    let told = before.is_some_and(|w| is_verb(w.text));
     // English `end` and `cancel` are ordinary words: only a verb before them makes an instruction.
     let plain = !matches!(word, "end" | "cancel" | "quit" | "salir" | "cancelar" | "parar");
     told || plain && PURPOSES.iter().any(|purpose| words.read(at + 1, purpose))
@@ -181,7 +181,8 @@ pub(super) fn asks_to_buy(words: &Words) -> bool {
     let is_one = |at: usize, of: &[&str]| words.get(at).is_some_and(|word| of.contains(&word.text));
     let is_buy = |at: usize| is_one(at, &BUY);
     let joins = |at: usize| is_one(at, &["to", "para", "pour", "and", "2"]);
-    (0..words.len()).filter(|&at| is_one(at, VERBS)).any(|verb| {
+    let told = |at: usize| words.get(at).is_some_and(|word| is_verb(word.text));
+    (0..words.len()).filter(|&at| told(at)).any(|verb| {
         let at = verb + 1 + words.from(verb + 1).take_while(|w| FILLERS.contains(&w.text)).count();
         is_buy(at) || joins(at) && is_buy(at + 1) || joins(at + 1) && is_buy(at + 2)
     })

@@ -4,8 +4,8 @@
 //! subject's data key (XChaCha20-Poly1305, random nonce, the commitment as associated data). The cipher alone would not
 //! bind a plaintext, because one ciphertext can be made to open under two keys; the commitment does.
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use chacha20poly1305::aead::{AeadInPlace, KeyInit};
+use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
 use hmac::Mac;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -17,6 +17,7 @@ use crate::model::SubjectId;
 const TAG: &[u8] = b"consentry/seal/v1";
 const NONCE_BYTES: usize = 24;
 const R_BYTES: usize = 32;
+const TAG_BYTES: usize = 16;
 
 /// Why a blob does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -83,27 +84,29 @@ pub fn seal(entropy: &dyn Entropy, key: &DataKey, plaintext: &[u8]) -> Sealed {
     let r: [u8; R_BYTES] = random[..R_BYTES].try_into().expect("32 bytes");
     let nonce = XNonce::from_slice(&random[R_BYTES..]);
     let commitment = commitment(&r, plaintext);
-    let message = Zeroizing::new([r.as_slice(), plaintext].concat());
-    let sealed = XChaCha20Poly1305::new((&key.0).into())
-        .encrypt(nonce, Payload { msg: &message, aad: &commitment })
-        .expect("a plaintext of at most a few megabytes is within the cipher's limit");
-    let mut blob = Vec::with_capacity(NONCE_BYTES + sealed.len());
+    // Encrypted where it will lie, so that no other copy of it is left behind.
+    let mut blob = Vec::with_capacity(NONCE_BYTES + R_BYTES + plaintext.len() + TAG_BYTES);
     blob.extend_from_slice(nonce);
-    blob.extend_from_slice(&sealed);
+    blob.extend_from_slice(&r);
+    blob.extend_from_slice(plaintext);
+    let tag = XChaCha20Poly1305::new((&key.0).into())
+        .encrypt_in_place_detached(nonce, &commitment, &mut blob[NONCE_BYTES..])
+        .expect("a plaintext of at most a few megabytes is within the cipher's limit");
+    blob.extend_from_slice(&tag);
     Sealed { commitment, blob }
 }
 
 /// Opens a blob and checks it against what the leaf commits to.
 pub fn open(key: &DataKey, expected: &[u8; 32], blob: &[u8]) -> Result<Opening, SealError> {
     let (nonce, sealed) = blob.split_at_checked(NONCE_BYTES).ok_or(SealError::Cipher)?;
-    let message = XChaCha20Poly1305::new((&key.0).into())
-        .decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: expected })
+    let (sealed, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(SealError::Cipher)?;
+    let mut message = Zeroizing::new(sealed.to_vec());
+    XChaCha20Poly1305::new((&key.0).into())
+        .decrypt_in_place_detached(XNonce::from_slice(nonce), expected, &mut message, Tag::from_slice(tag))
         .map_err(|_| SealError::Cipher)?;
-    let message = Zeroizing::new(message);
-    let (r, plaintext) = message.split_at_checked(R_BYTES).ok_or(SealError::Cipher)?;
-    let r: [u8; R_BYTES] = r.try_into().map_err(|_| SealError::Cipher)?;
-    if bool::from(commitment(&r, plaintext).ct_eq(expected)) {
-        Ok(Opening { r, plaintext: plaintext.to_vec() })
+    let (r, plaintext) = message.split_first_chunk::<R_BYTES>().ok_or(SealError::Cipher)?;
+    if bool::from(commitment(r, plaintext).ct_eq(expected)) {
+        Ok(Opening { r: *r, plaintext: plaintext.to_vec() })
     } else {
         Err(SealError::Commitment)
     }
@@ -119,6 +122,8 @@ pub fn address_key(pepper: &[u8; 32], address: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use chacha20poly1305::aead::{Aead, Payload};
+
     use super::*;
     use crate::entropy::SeededEntropy;
 

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -33,6 +34,9 @@ pub trait Row: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
 
 type Shared = Arc<dyn Any + Send + Sync>;
 
+/// Rows that one decision looks at, about.
+const SLOTS: usize = 28;
+
 struct Slot {
     value: Option<Shared>,
     /// Set when the row was changed: how to write it down.
@@ -50,7 +54,7 @@ pub struct KeptRows {
 struct Kept {
     /// The last commit that changed the table. Who reads an earlier state gets nothing here, and leaves nothing.
     since: u64,
-    rows: HashMap<Vec<u8>, Option<Shared>>,
+    rows: HashMap<Vec<u8>, Option<Shared>, RandomState>,
 }
 
 impl KeptRows {
@@ -71,7 +75,7 @@ impl KeptRows {
 
     /// Nothing from before the commit of that number counts any more.
     pub fn forget(&self, number: u64) {
-        *self.kept.write() = Kept { since: number, rows: HashMap::new() };
+        *self.kept.write() = Kept { since: number, ..Kept::default() };
     }
 
     fn get(&self, key: &[u8], seen: u64) -> Option<Option<Shared>> {
@@ -90,7 +94,7 @@ impl KeptRows {
 /// The index as one batch sees it: a base that does not move, and the batch's own changes on top.
 pub struct State<'a> {
     base: &'a dyn KvRead,
-    slots: HashMap<Vec<u8>, Slot>,
+    slots: HashMap<Vec<u8>, Slot, RandomState>,
     /// A range was read: which rows it would have found cannot be told from the slots.
     ranged: bool,
     /// Rows kept from earlier, and the last commit that the base is known to show.
@@ -112,7 +116,7 @@ pub type Change = (Vec<u8>, Option<Vec<u8>>);
 
 fn encode_row<R: Row>(row: &Shared) -> Vec<u8> {
     let row = row.downcast_ref::<R>().expect("a slot holds the row type it was put with");
-    postcard::to_stdvec(row).expect("rows hold nothing that postcard cannot write")
+    postcard::to_extend(row, Vec::with_capacity(512)).expect("rows hold nothing that postcard cannot write")
 }
 
 fn decode_row<R: Row>(bytes: &[u8]) -> Result<R, StateError> {
@@ -141,7 +145,8 @@ pub fn sized(text: &str) -> Vec<u8> {
 impl<'a> State<'a> {
     /// State as `base` has it, unchanged so far.
     pub fn over(base: &'a dyn KvRead) -> Self {
-        Self { base, slots: HashMap::new(), ranged: false, kept: None }
+        let slots = HashMap::with_capacity_and_hasher(SLOTS, RandomState::default());
+        Self { base, slots, ranged: false, kept: None }
     }
 
     /// The same, with rows kept from earlier. The base shows the commit `seen`, and perhaps later ones.
@@ -160,10 +165,9 @@ impl<'a> State<'a> {
             self.slots.insert(key.to_vec(), Slot { value: known.clone(), encode: None, dirty: false });
             return Ok(known.map(|v| v.downcast::<R>().expect("one row type a table")));
         }
-        let value = match self.base.get(key)? {
-            Some(bytes) => Some(Arc::new(decode_row::<R>(&bytes)?)),
-            None => None,
-        };
+        let mut read = None;
+        self.base.see(key, &mut |bytes| read = Some(decode_row::<R>(bytes)))?;
+        let value = read.transpose()?.map(Arc::new);
         let shared = value.clone().map(|v| v as Shared);
         if let Some((rows, seen)) = kept {
             rows.put(key, seen, &shared);

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::text::serde_as_text;
+
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -34,9 +36,10 @@ fn is_name(text: &str) -> bool {
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $check:ident, $error:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
+
+        serde_as_text!($name);
 
         impl $name {
             /// The identifier as text.
@@ -103,7 +106,9 @@ macro_rules! readable_bytes {
         impl Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 if to.is_human_readable() {
-                    to.serialize_str(&hex::encode(self.0))
+                    let mut text = [0; 2 * $len];
+                    hex::encode_to_slice(self.0, &mut text).expect("two digits a byte");
+                    to.serialize_str(std::str::from_utf8(&text).expect("digits are ASCII"))
                 } else {
                     self.0.serialize(to)
                 }
@@ -114,10 +119,10 @@ macro_rules! readable_bytes {
                 if !from.is_human_readable() {
                     return <[u8; $len]>::deserialize(from).map(Self);
                 }
-                let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
-                let mut bytes = [0; $len];
-                hex::decode_to_slice(text.as_ref(), &mut bytes).map_err(serde::de::Error::custom)?;
-                Ok(Self(bytes))
+                super::text::read_with(from, |text| {
+                    let mut bytes = [0; $len];
+                    hex::decode_to_slice(text, &mut bytes).map(|()| Self(bytes))
+                })
             }
         }
     };

@@ -19,8 +19,7 @@ impl<'de> Deserialize<'de> for Instant {
         if !from.is_human_readable() {
             return i64::deserialize(from).map(Self);
         }
-        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
-        Instant::parse(&text).map_err(serde::de::Error::custom)
+        super::text::read_with(from, Instant::parse)
     }
 }
 

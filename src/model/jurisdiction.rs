@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use super::text::serde_as_text;
 
 use super::phone::Country;
 
@@ -17,9 +17,10 @@ pub struct JurisdictionError;
 
 /// A country by its ISO 3166-1 code in lower case, or one of its regions by ISO 3166-2 (`us/fl`, `ca/on`).
 /// Territories that share the rules of a country are its regions: Puerto Rico is `us/pr`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Jurisdiction(Arc<str>);
+
+serde_as_text!(Jurisdiction);
 
 impl Jurisdiction {
     /// A country as a whole.

@@ -8,6 +8,8 @@ use rlibphonenumber::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::text::serde_as_text;
+
 mod digits;
 pub use digits::Digits;
 
@@ -101,9 +103,10 @@ fn mask(digits: &str) -> String {
 }
 
 /// An ISO 3166-1 alpha-2 code in upper case. The shape is checked, not whether such a country exists.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Country([u8; 2]);
+
+serde_as_text!(Country);
 
 /// Not two letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -5,8 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::text::serde_as_text;
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
 
 /// Why zone data cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,9 +28,10 @@ pub enum ZoneError {
 }
 
 /// The IANA name of a time zone, as in `America/New_York`. Says nothing about whether data for it is loaded.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ZoneName(Arc<str>);
+
+serde_as_text!(ZoneName);
 
 impl ZoneName {
     /// The name as text.

@@ -315,7 +315,7 @@ fn once(method: &'static str) -> Idempotency {
 impl PageGateway for Live {
     fn shop(&self) -> String {
         let brand = self.reader.look(|cx| cx.brand(seed::ids::brand().as_str())).ok().flatten();
-        brand.map(|b| b.display_name).unwrap_or_default()
+        brand.map(|b| b.display_name.clone()).unwrap_or_default()
     }
     fn now(&self) -> Instant {
         self.clock.now()

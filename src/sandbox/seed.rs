@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::carrier::book::Phone;
 use crate::api::auth;
 use crate::ledger::body::Object;
-use crate::model::registry::{ApiKey, Keyword, Role};
+use crate::model::registry::{ApiKey, Keyword, Program, Role};
 use crate::model::{Instant, OptOutSource};
 use crate::writer::ops::coupon::pool_of;
 use crate::writer::ops::disclosure::RegisterDisclosure;
@@ -165,8 +165,8 @@ impl Seeder<'_> {
     /// DEALS, which names a wording and so comes after it.
     async fn keyword(&self) -> Result<(), SeedError> {
         let known = self.look("program", |cx| cx.program(ids::reminders().as_str()))?;
-        let Some(mut program) = known.filter(|p| p.keywords.is_empty()) else { return Ok(()) };
-        let disclosure = ids::keyword_disclosure();
+        let Some(program) = known.filter(|p| p.keywords.is_empty()) else { return Ok(()) };
+        let (mut program, disclosure) = (Program::clone(&program), ids::keyword_disclosure());
         program.keywords = vec![Keyword { word: "DEALS".to_owned(), disclosure }];
         let op = PutObject::update(Object::Program(program), "its keyword's wording is registered", ACTOR);
         self.run("keyword", op).await.map(|_| ())
@@ -218,7 +218,7 @@ impl Seeder<'_> {
         let known = self.look("API key", |cx| cx.api_keys(1_000))?;
         let own = known.into_iter().find(|k| k.label == KEY_LABEL && k.revoked_at.is_none());
         if let Some(key) = own {
-            return self.rotate("API key", Rotated::ApiKey { keep_old: false }, key.id).await;
+            return self.rotate("API key", Rotated::ApiKey { keep_old: false }, key.id.clone()).await;
         }
         let made = self.put("API key", Object::ApiKey(new_key("sandbox", KEY_LABEL)), false).await?;
         made.ok_or_else(|| SeedError::KeyKnown { id: "sandbox".to_owned() })

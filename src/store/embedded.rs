@@ -46,8 +46,8 @@ pub use erased::destroy_erased;
 use policies::PolicyShelf;
 use room::Volume;
 
-/// Least time between two checkpoints.
-const CHECKPOINT_EVERY: Span = Span::seconds(1);
+/// Least time between two checkpoints: each is two syncs.
+const CHECKPOINT_EVERY: Span = Span::millis(500);
 
 /// Why a data folder did not open.
 #[derive(Debug, thiserror::Error)]

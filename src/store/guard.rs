@@ -47,6 +47,9 @@ impl KvRead for Watched {
     fn get(&self, key: &[u8]) -> KvResult<Option<Vec<u8>>> {
         self.mark.ask(|| self.kv.get(key))
     }
+    fn see(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> KvResult<bool> {
+        self.mark.ask(|| self.kv.see(key, see))
+    }
     fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> KvResult<Vec<Row>> {
         self.mark.ask(|| self.kv.scan(range, order, limit))
     }
@@ -73,6 +76,9 @@ struct WatchedSnapshot {
 impl KvRead for WatchedSnapshot {
     fn get(&self, key: &[u8]) -> KvResult<Option<Vec<u8>>> {
         self.mark.ask(|| self.snapshot.get(key))
+    }
+    fn see(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> KvResult<bool> {
+        self.mark.ask(|| self.snapshot.see(key, see))
     }
     fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> KvResult<Vec<Row>> {
         self.mark.ask(|| self.snapshot.scan(range, order, limit))

@@ -73,6 +73,10 @@ pub type KvResult<T> = Result<T, KvError>;
 pub trait KvRead: Send + Sync {
     /// The value of `key`.
     fn get(&self, key: &[u8]) -> KvResult<Option<Vec<u8>>>;
+    /// Shows the value of `key` where it lies; answers whether there is one.
+    fn see(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> KvResult<bool> {
+        Ok(self.get(key)?.map(|value| see(&value)).is_some())
+    }
     /// At most `limit` rows of `range` in key order or against it. Ask again with the rest of the range for more.
     fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> KvResult<Vec<Row>>;
 }

@@ -325,24 +325,51 @@ impl<'a> Cx<'a> {
     }
 }
 
+/// An operator's object where its row lies: shared, not copied.
+pub struct Held<T> {
+    row: Arc<RegistryRow>,
+    of: fn(&Object) -> Option<&T>,
+}
+
+impl<T> Clone for Held<T> {
+    fn clone(&self) -> Self {
+        Held { row: Arc::clone(&self.row), of: self.of }
+    }
+}
+
+impl<T> std::ops::Deref for Held<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        (self.of)(&self.row.object).expect("looked at when it was taken")
+    }
+}
+
+impl<T> Held<T> {
+    /// Of a row that holds such an object.
+    fn of(row: Arc<RegistryRow>, of: fn(&Object) -> Option<&T>) -> Option<Held<T>> {
+        of(&row.object)?;
+        Some(Held { row, of })
+    }
+}
+
 macro_rules! typed_objects {
     ($($name:ident, $plural:ident, $kind:literal, $variant:ident => $type:ty;)*) => {
+        $(
+            fn $name(object: &Object) -> Option<&$type> {
+                let Object::$variant(object) = object else { return None };
+                Some(object)
+            }
+        )*
         impl Cx<'_> {
             $(
                 /// The object of that id, if there is one.
-                pub fn $name(&mut self, id: &str) -> Result<Option<$type>, OpError> {
-                    Ok(self.object($kind, id)?.and_then(|row| match &row.object {
-                        Object::$variant(object) => Some(<$type>::from(object.clone())),
-                        _ => None,
-                    }))
+                pub fn $name(&mut self, id: &str) -> Result<Option<Held<$type>>, OpError> {
+                    Ok(self.object($kind, id)?.and_then(|row| Held::of(row, $name)))
                 }
                 /// Every object of the type, at most `limit`.
-                pub fn $plural(&mut self, limit: usize) -> Result<Vec<$type>, OpError> {
+                pub fn $plural(&mut self, limit: usize) -> Result<Vec<Held<$type>>, OpError> {
                     let rows = self.objects($kind, limit)?;
-                    Ok(rows.iter().filter_map(|row| match &row.object {
-                        Object::$variant(object) => Some(<$type>::from(object.clone())),
-                        _ => None,
-                    }).collect())
+                    Ok(rows.into_iter().filter_map(|row| Held::of(row, $name)).collect())
                 }
             )*
         }
@@ -355,7 +382,7 @@ typed_objects! {
     program, programs, "program", Program => crate::model::registry::Program;
     sender, senders, "sender", Sender => crate::model::registry::Sender;
     connection, connections, "connection", Connection => crate::model::registry::Connection;
-    disclosure, disclosures, "disclosure", Disclosure => Box<crate::model::registry::Disclosure>;
+    disclosure, disclosures, "disclosure", Disclosure => crate::model::registry::Disclosure;
     template, templates, "template", Template => crate::model::registry::Template;
     api_key, api_keys, "api_key", ApiKey => crate::model::registry::ApiKey;
 }

@@ -17,7 +17,7 @@ mod reader;
 pub mod testing;
 
 pub use self::core::{APPLIED_KEY, Core, CoreError, Listener, Log};
-pub use cx::{Cx, EntrySource, PendingEntry, Planned, Recorded, about_message};
+pub use cx::{Cx, EntrySource, Held, PendingEntry, Planned, Recorded, about_message};
 pub use env::{Env, Policies};
 pub use handle::{WriterHandle, spawn};
 pub use op::{CallError, CommitProof, Durable, Op, OpError, Priority, Problem, QueuedOp};

@@ -3,8 +3,10 @@
 //! result is always that of operations carried out one after another. Measured in `docs/performance.md`.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use foldhash::quality::RandomState;
 
 use super::env::Policies;
 use crate::ledger::state::{Change, Reads};
@@ -31,7 +33,7 @@ pub struct Prepared<P> {
 pub(super) struct Recent {
     hasher: RandomState,
     /// Row to the last commit that changed it.
-    changed: HashMap<u64, u64>,
+    changed: HashMap<u64, u64, RandomState>,
     /// Rows of each commit, the oldest first; the newest commit is `newest`.
     commits: VecDeque<Vec<u64>>,
     rows: usize,
@@ -41,8 +43,8 @@ pub(super) struct Recent {
 impl Recent {
     /// Nothing is known of what happened up to `newest`.
     pub(super) fn from(newest: u64) -> Recent {
-        let hasher = RandomState::new();
-        Recent { hasher, changed: HashMap::new(), commits: VecDeque::new(), rows: 0, newest }
+        let hasher = RandomState::default();
+        Recent { hasher, changed: HashMap::default(), commits: VecDeque::new(), rows: 0, newest }
     }
 
     /// A commit of these changes; answers its number.

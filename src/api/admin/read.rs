@@ -136,7 +136,7 @@ impl Admins {
     pub(super) fn out_brand(&self, row: &RegistryRow) -> Result<wire::Brand, ApiError> {
         let seller = self.hands.reader().env().seller.clone();
         let seller = self.hands.look(|cx| cx.seller(seller.as_str()))?;
-        let legal_name = seller.map(|seller| seller.legal_name).unwrap_or_default();
+        let legal_name = seller.map(|seller| seller.legal_name.clone()).unwrap_or_default();
         match &row.object {
             Object::Brand(brand) => Ok(registry::brand_out(brand, legal_name, row)),
             _ => self.foreign(),

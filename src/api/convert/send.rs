@@ -39,11 +39,11 @@ pub fn request(
         Key::Optional if key_text.is_empty() => Some(String::new()),
         _ => f.idempotency_key(key_text),
     };
-    subject::canonical(&mut wire.subject);
+    let digits = subject::canonical(&mut wire.subject);
     let request_sha256 = request_hash(&wire);
     let brand = f.id("brand", &wire.brand);
     let program = f.id("program", &wire.program);
-    let target = subject::target(f, wire.subject);
+    let target = subject::target_read(f, wire.subject, digits);
     let asked = f.named("channel", wire.channel, names::channel_of);
     let words = words(f, asked, wire.content, wire.push);
     if wire.fallback_to_sms && asked == Some(Channel::Sms) {

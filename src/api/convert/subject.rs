@@ -23,6 +23,14 @@ pub fn target(f: &mut Fields, subject: Option<wire::Subject>) -> Option<Target> 
     f.required("subject", subject, target_within)
 }
 
+/// The same of a subject that [`canonical`] has read already.
+pub fn target_read(f: &mut Fields, subject: Option<wire::Subject>, digits: Option<Digits>) -> Option<Target> {
+    match digits {
+        Some(digits) => Some(Target::Phone(digits)),
+        None => target(f, subject),
+    }
+}
+
 /// The same where the path already names the subject.
 pub fn target_within(f: &mut Fields, subject: wire::Subject) -> Option<Target> {
     match subject.address {
@@ -45,15 +53,21 @@ pub fn target_within(f: &mut Fields, subject: wire::Subject) -> Option<Target> {
     }
 }
 
-/// Writes a number in the one form it is kept in, so that two spellings of a request are one request.
-pub fn canonical(subject: &mut Option<wire::Subject>) {
+/// Writes a number in the one form it is kept in, so that two spellings of a request are one request. Answers its digits
+/// where it came in that form: reading a number is dear.
+pub fn canonical(subject: &mut Option<wire::Subject>) -> Option<Digits> {
     if let Some(wire::Subject { address: Some(wire::subject::Address::Phone(text)) }) = subject
         && text.chars().count() <= PHONE_MAX
         && text.chars().any(|c| c.is_ascii_digit())
-        && let Some(digits) = Digits::received(text, None).expose().last()
     {
-        *text = format!("+{digits}");
+        let digits = Digits::received(text, None);
+        let form = format!("+{}", digits.expose().last()?);
+        if *text == form {
+            return Some(digits);
+        }
+        *text = form;
     }
+    None
 }
 
 /// An address on the wire.

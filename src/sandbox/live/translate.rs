@@ -77,7 +77,7 @@ fn title(reader: &Reader, spec: &MessageSpec) -> String {
         return fixed.to_owned();
     }
     let program = reader.look(|cx| cx.program(spec.program.as_str())).ok().flatten();
-    program.map_or_else(|| spec.program.to_string(), |p| p.name)
+    program.map_or_else(|| spec.program.to_string(), |p| p.name.clone())
 }
 
 fn phone_of(address: &Address) -> String {

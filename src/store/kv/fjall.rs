@@ -82,6 +82,9 @@ impl KvRead for FjallKv {
     fn get(&self, key: &[u8]) -> KvResult<Option<Vec<u8>>> {
         Ok(self.rows.get(key).map_err(failed)?.map(|v| v.to_vec()))
     }
+    fn see(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> KvResult<bool> {
+        Ok(self.rows.get(key).map_err(failed)?.map(|value| see(&value)).is_some())
+    }
     fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> KvResult<Vec<Row>> {
         scan(&self.newest.load(), &self.rows, range, order, limit)
     }
@@ -115,6 +118,9 @@ impl Kv for FjallKv {
 impl KvRead for FjallSnapshot {
     fn get(&self, key: &[u8]) -> KvResult<Option<Vec<u8>>> {
         Ok(self.snapshot.get(&self.rows, key).map_err(failed)?.map(|v| v.to_vec()))
+    }
+    fn see(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> KvResult<bool> {
+        Ok(self.snapshot.get(&self.rows, key).map_err(failed)?.map(|value| see(&value)).is_some())
     }
     fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> KvResult<Vec<Row>> {
         scan(&self.snapshot, &self.rows, range, order, limit)

@@ -104,7 +104,7 @@ impl Op for Intent {
         }
         let facts = facts_for(cx, spec, &subject, cart.as_deref(), &[], None, cx.now)?;
         let inputs = Box::new(Inputs { facts, request });
-        let (verdict, not_after) = judge(cx, spec, &inputs, own.as_ref())?;
+        let (verdict, not_after) = judge(cx, spec, &inputs, own.as_deref())?;
         let judged = Judged { hashes, verdict, inputs };
         match (judged.verdict.outcome, own) {
             // The permit is another lane's, and that way is not lawful: it waits for its own.

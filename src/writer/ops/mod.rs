@@ -32,7 +32,7 @@ pub mod webhook;
 
 use sha2::{Digest, Sha256};
 
-use super::cx::Cx;
+use super::cx::{Cx, Held};
 use super::op::{OpError, Problem};
 use crate::content::links;
 use crate::ledger::body::Operation;
@@ -159,7 +159,7 @@ impl Cx<'_> {
     }
 
     /// A brand that exists.
-    pub fn known_brand(&mut self, id: &BrandId) -> Result<Brand, OpError> {
+    pub fn known_brand(&mut self, id: &BrandId) -> Result<Held<Brand>, OpError> {
         let missing = || OpError::NotFound { what: "brand", id: id.to_string() };
         self.brand(id.as_str())?.ok_or_else(missing)
     }

@@ -12,32 +12,32 @@ use crate::model::phone::{ParsedNumber, parse_for_sending};
 use crate::model::registry::{Brand, Program, Sender};
 use crate::model::subject::{Address, Subject};
 use crate::model::{Channel, CustomerId, Instant, MessageId, ProgramId, Span, SubjectId};
-use crate::writer::{Cx, OpError};
+use crate::writer::{Cx, Held, OpError};
 
 /// Most programs and senders an installation is looked through for.
 const OBJECTS_MAX: usize = 1_024;
 
 impl Cx<'_> {
     /// The brand a request names.
-    pub(super) fn brand_named(&mut self, id: &str) -> Result<Brand, OpError> {
+    pub(super) fn brand_named(&mut self, id: &str) -> Result<Held<Brand>, OpError> {
         self.brand(id)?.ok_or_else(|| OpError::NotFound { what: "brand", id: id.to_owned() })
     }
 
     /// The program of that brand a request names.
-    pub(super) fn program_named(&mut self, brand: &Brand, id: &str) -> Result<Program, OpError> {
+    pub(super) fn program_named(&mut self, brand: &Brand, id: &str) -> Result<Held<Program>, OpError> {
         let found = self.program(id)?.filter(|program| program.brand == brand.id);
         found.ok_or_else(|| OpError::NotFound { what: "program of this brand", id: id.to_owned() })
     }
 
     /// Programs a sender carries, in the order of their ids.
-    pub(super) fn programs_of(&mut self, sender: &Sender) -> Result<Vec<Program>, OpError> {
+    pub(super) fn programs_of(&mut self, sender: &Sender) -> Result<Vec<Held<Program>>, OpError> {
         let mut programs = self.programs(OBJECTS_MAX)?;
         programs.retain(|p| p.active && p.senders.contains(&sender.id));
         Ok(programs)
     }
 
     /// Every sender of the installation.
-    pub(super) fn all_senders(&mut self) -> Result<Vec<Sender>, OpError> {
+    pub(super) fn all_senders(&mut self) -> Result<Vec<Held<Sender>>, OpError> {
         self.senders(OBJECTS_MAX)
     }
 

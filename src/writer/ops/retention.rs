@@ -60,7 +60,7 @@ fn keep_word(cx: &mut Cx<'_>, last_day: i64) -> Result<(), OpError> {
             && row.how == "LISTENING"
             && raw_day_of(row.until) <= last_day
         {
-            words.insert(connection.id, (*row).clone());
+            words.insert(connection.id.clone(), (*row).clone());
         }
     }
     for (connection, row) in words {

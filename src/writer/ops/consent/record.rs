@@ -17,7 +17,7 @@ use crate::model::{
 use crate::writer::ops::person::covering;
 use crate::writer::ops::send::AutomaticSend;
 use crate::writer::ops::{Idempotency, Target};
-use crate::writer::{Cx, Op, OpError, Priority};
+use crate::writer::{Cx, Held, Op, OpError, Priority};
 
 /// An opt-in request or a welcome answers a fresh capture only.
 const FRESH: Span = Span::hours(24);
@@ -267,7 +267,7 @@ fn renewed(old: &Consent, new: Consent) -> Consent {
 fn follow_ups(
     cx: &mut Cx<'_>,
     known: Option<&Subject>,
-    judged: &[(Judged, Program)],
+    judged: &[(Judged, Held<Program>)],
     method: Method,
 ) -> Result<Vec<AutomaticSend>, OpError> {
     let mut texts: Vec<AutomaticSend> = Vec::new();

@@ -34,7 +34,7 @@ impl Op for SetLegalHold {
                 }
                 HoldTarget::Subjects(people)
             }
-            (None, Some(brand)) => HoldTarget::Brand(cx.known_brand(brand)?.id),
+            (None, Some(brand)) => HoldTarget::Brand(cx.known_brand(brand)?.id.clone()),
             _ => return Err(OpError::Invalid { field: "target", rule: "must be one of both".to_owned() }),
         };
         let holds = cx.holds()?;

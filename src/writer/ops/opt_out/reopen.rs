@@ -11,7 +11,7 @@ use crate::model::{Category, Channel, Instant, MessageId, ProgramId, SubjectId};
 use crate::writer::ops::consent::{ask_again, grant_of};
 use crate::writer::ops::person::covering;
 use crate::writer::ops::send::AutomaticSend;
-use crate::writer::{Cx, OpError};
+use crate::writer::{Cx, Held, OpError};
 
 /// What START came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,8 +35,11 @@ pub(in crate::writer::ops) fn reopen(
 ) -> Result<Reopened, OpError> {
     let subject = cx.row_of(id)?;
     let programs = cx.programs_of(sender)?;
-    let granted: Vec<&Program> =
-        programs.iter().filter(|p| grant_of(&subject, &p.id, Channel::Sms, cx.now).is_some()).collect();
+    let granted: Vec<&Program> = programs
+        .iter()
+        .map(|p| &**p)
+        .filter(|p| grant_of(&subject, &p.id, Channel::Sms, cx.now).is_some())
+        .collect();
     if granted.is_empty() {
         return match program_to_ask(&subject, &programs, cx.now) {
             Some(program) => Ok(Reopened::Asked(ask_again(cx, &subject, sender, program, text, at)?)),
@@ -80,8 +83,8 @@ pub(in crate::writer::ops) fn reopen(
 }
 
 /// The program a person most likely means: the one they last heard from, else one they tried before, else the first.
-fn program_to_ask<'a>(subject: &Subject, programs: &'a [Program], now: Instant) -> Option<&'a Program> {
-    let by_text = || programs.iter().filter(|p| p.channels.contains(&Channel::Sms));
+fn program_to_ask<'a>(subject: &Subject, programs: &'a [Held<Program>], now: Instant) -> Option<&'a Program> {
+    let by_text = || programs.iter().map(|p| &**p).filter(|p| p.channels.contains(&Channel::Sms));
     let heard = |p: &&Program| subject.last_senders.iter().rev().any(|(id, _)| *id == p.id);
     let tried = |p: &&Program| subject.consents.iter().any(|c| c.program == p.id);
     let recent = |p: &&Program| {

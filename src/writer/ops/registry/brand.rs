@@ -19,7 +19,7 @@ pub(super) fn check(cx: &mut Cx<'_>, problems: &mut Problems, brand: &Brand) -> 
             "is a shortener that many share; carriers block those: use your own",
         );
         let seller = cx.env.seller.to_string();
-        let host = cx.seller(&seller)?.map(|s| s.host).unwrap_or_default();
+        let host = cx.seller(&seller)?.map(|s| s.host.clone()).unwrap_or_default();
         let rule = "is the gateway's own host: short links need one of their own";
         problems.demand(host != short, "short_domain", rule);
     }

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Problems, Put, write};
 use crate::api::auth;
 use crate::ledger::body::Object;
-use crate::model::registry::ApiKey;
+use crate::model::registry::{ApiKey, Connection};
 use crate::provider::registry::has_webhook;
 use crate::writer::cx::Cx;
 use crate::writer::op::{Op, OpError, Priority};
@@ -163,14 +163,14 @@ impl Op for RotateSecret {
     fn run(self, cx: &mut Cx<'_>) -> Result<Put, OpError> {
         let (object, secret) = match self.what {
             Rotated::Connection => {
-                let known = cx.connection(&self.id)?;
+                let known = cx.connection(&self.id)?.map(|held| Connection::clone(&held));
                 let mut connection = known.ok_or(OpError::NotFound { what: "connection", id: self.id })?;
                 let token = new_token(cx);
                 connection.token_sha256 = auth::hash_of(token.expose_secret());
                 (Object::Connection(connection), token)
             }
             Rotated::ApiKey { keep_old } => {
-                let known = cx.api_key(&self.id)?;
+                let known = cx.api_key(&self.id)?.map(|held| ApiKey::clone(&held));
                 let mut key = known.ok_or(OpError::NotFound { what: "API key", id: self.id })?;
                 if key.revoked_at.is_some() {
                     let why = "a revoked key gets no new secret: make a new key";

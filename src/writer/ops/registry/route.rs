@@ -5,7 +5,7 @@ use crate::content::links::target_host;
 use crate::model::facts::SenderKind;
 use crate::model::registry::{Connection, Sender, Validity, is_sender_name};
 use crate::model::{Country, Phone, ZoneName};
-use crate::writer::cx::Cx;
+use crate::writer::cx::{Cx, Held};
 use crate::writer::op::OpError;
 use crate::writer::ops::link::is_local;
 
@@ -140,7 +140,7 @@ fn check_tax_id(cx: &mut Cx<'_>, problems: &mut Problems, sender: &Sender) -> Re
 pub(super) fn unique(cx: &mut Cx<'_>, sender: &Sender) -> Result<(), OpError> {
     // Nobody replies to a notification, and an app has one id on every platform.
     let push = sender.kind == SenderKind::PushApp;
-    let same = |other: &&Sender| {
+    let same = |other: &&Held<Sender>| {
         let stands_by = sender.kind == SenderKind::Alphanumeric && other.connection != sender.connection;
         other.id != sender.id
             && !stands_by

@@ -16,7 +16,7 @@ use crate::model::subject::{Address, Subject};
 use crate::model::{Category, Channel, Instant, MessageId, Span, SubjectId};
 use crate::writer::ops::cart::{self, CartChange};
 use crate::writer::ops::{coupon, link};
-use crate::writer::{Cx, OpError};
+use crate::writer::{Cx, Held, OpError};
 
 /// How long the link of a message works when the message sets no end of its own.
 const LINK_LIFE: Span = Span::days(30);
@@ -86,7 +86,7 @@ impl Draft {
             Words::Body(body) => body.clone(),
             Words::Push(words) => words.as_text(link.is_some()),
             Words::Template(template) => match cx.template(template.as_str())? {
-                Some(found) if found.brand == brand.id => found.body,
+                Some(found) if found.brand == brand.id => found.body.clone(),
                 _ => {
                     return Err(OpError::NotFound {
                         what: "template of this brand",
@@ -95,10 +95,10 @@ impl Draft {
                 }
             },
         };
-        if link.is_none() && needs_way_out(&words, &program, sender.as_ref()) {
+        if link.is_none() && needs_way_out(&words, &program, sender.as_deref()) {
             link = opt_out_link(cx, request, &brand)?;
         }
-        let label = text::label(cx, &whereabouts.place, &brand, &program, sender.as_ref(), channel);
+        let label = text::label(cx, &whereabouts.place, &brand, &program, sender.as_deref(), channel);
         let notification = match &request.words {
             Words::Push(words) if channel == Channel::Push => Some((
                 words,
@@ -124,7 +124,7 @@ impl Draft {
                 &request.variables,
                 &brand,
                 &program,
-                sender.as_ref(),
+                sender.as_deref(),
                 link.as_ref(),
                 request.coupon_pool.is_some(),
                 language,
@@ -160,7 +160,7 @@ impl Draft {
             subject: subject.id,
             to,
             connection: sender.as_ref().map(|s| s.connection.clone()),
-            sender: sender.map(|s| s.id),
+            sender: sender.map(|s| s.id.clone()),
             cart: cart.as_ref().map(|c| c.cart.id.clone()),
             text: rendered,
             preview,
@@ -186,12 +186,12 @@ impl Draft {
 }
 
 /// The brand of that id.
-pub(super) fn find_brand(cx: &mut Cx<'_>, id: &str) -> Result<Brand, OpError> {
+pub(super) fn find_brand(cx: &mut Cx<'_>, id: &str) -> Result<Held<Brand>, OpError> {
     cx.brand(id)?.ok_or_else(|| OpError::NotFound { what: "brand", id: id.to_owned() })
 }
 
 /// The program of that id.
-pub(super) fn find_program(cx: &mut Cx<'_>, id: &str) -> Result<Program, OpError> {
+pub(super) fn find_program(cx: &mut Cx<'_>, id: &str) -> Result<Held<Program>, OpError> {
     cx.program(id)?.ok_or_else(|| OpError::NotFound { what: "program", id: id.to_owned() })
 }
 
@@ -208,7 +208,7 @@ fn choose_sender(
     program: &Program,
     subject: &Subject,
     whereabouts: &Whereabouts,
-) -> Result<Option<Sender>, OpError> {
+) -> Result<Option<Held<Sender>>, OpError> {
     if let Some(id) = &request.sender {
         return match cx.sender(id.as_str())? {
             Some(sender) => Ok(Some(sender)),
@@ -226,7 +226,7 @@ pub(super) fn program_sender(
     subject: &Subject,
     whereabouts: &Whereabouts,
     channel: Channel,
-) -> Result<Option<Sender>, OpError> {
+) -> Result<Option<Held<Sender>>, OpError> {
     let mut fitting = Vec::new();
     for id in &program.senders {
         fitting.extend(cx.sender(id.as_str())?.filter(|sender| serves(sender, &program.brand, channel)));
@@ -240,14 +240,14 @@ pub(super) fn program_sender(
     let first = fitting
         .iter()
         .position(|s| is_usable(s) && local(s))
-        .or_else(|| fitting.iter().position(is_usable))
+        .or_else(|| fitting.iter().position(|sender| is_usable(sender)))
         .or(if fitting.is_empty() { None } else { Some(0) });
     let Some(first) = first.map(|at| fitting[at].clone()) else { return Ok(None) };
     if first.pool.is_empty() {
         return Ok(Some(first));
     }
     let alike = |s: &Sender| s.pool == first.pool && s.country == first.country && is_usable(s);
-    let pool: Vec<Sender> = fitting.into_iter().filter(alike).collect();
+    let pool: Vec<Held<Sender>> = fitting.into_iter().filter(|s| alike(s)).collect();
     Ok(of_pool(pool, &cx.env.fold.address_key(&subject.address)).or(Some(first)))
 }
 

@@ -86,7 +86,7 @@ pub(super) fn facts_there(
     let coupon_expires_at = coupon::expires_at(cx, &spec.brand, spec.coupon.as_ref(), at)?;
     let body = text::final_text(cx, spec, subject, coupon_expires_at)?;
     let url = opt_out_url_of(&brand, spec);
-    let how = text::how_to_stop(sender.as_ref(), &url);
+    let how = text::how_to_stop(sender.as_deref(), &url);
     // The opt-out page is ours; every other link leads somewhere that has to be the brand's.
     let target = spec.link.as_ref().filter(|link| !link.opt_out).and_then(|link| host_of(&link.target));
     let language = Language::from_tag(&spec.language);
@@ -101,7 +101,7 @@ pub(super) fn facts_there(
     }
     Ok(Facts {
         content,
-        sender: sender.as_ref().map(sender_facts),
+        sender: sender.as_deref().map(sender_facts),
         number: number_facts(&spec.to, whereabouts.number.as_ref()),
         device,
         place: whereabouts.place,
@@ -272,7 +272,10 @@ pub fn state_hashes(cx: &mut Cx<'_>, subject: &Subject) -> Result<Vec<StateHash>
 pub fn state_hash(cx: &mut Cx<'_>, member: &Subject) -> Result<[u8; 32], OpError> {
     let bytes = |e: postcard::Error| OpError::Fatal(e.to_string());
     let mut hash = Sha256::new().chain_update(postcard::to_stdvec(member).map_err(bytes)?);
-    if let Some(row) = cx.device(&member.id)? {
+    // Numbers have none: not worth a lookup.
+    if matches!(member.address, Address::Device { .. })
+        && let Some(row) = cx.device(&member.id)?
+    {
         hash.update(postcard::to_stdvec(&*row).map_err(bytes)?);
     }
     Ok(hash.finalize().into())

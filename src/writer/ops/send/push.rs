@@ -14,7 +14,7 @@ use crate::model::subject::{Address, Subject};
 use crate::model::{BrandId, Category, Channel, ConsentState, Instant, ProgramId, SubjectId, ZoneName};
 use crate::writer::ops::Target;
 use crate::writer::ops::link::{opt_out_url, short_url};
-use crate::writer::{Cx, OpError};
+use crate::writer::{Cx, Held, OpError};
 
 /// The address a message goes to, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,7 +157,7 @@ pub(super) fn sender(
     request: &SendRequest,
     program: &Program,
     subject: &Subject,
-) -> Result<Option<Sender>, OpError> {
+) -> Result<Option<Held<Sender>>, OpError> {
     let asked = match &request.sender {
         Some(id) => match cx.sender(id.as_str())? {
             Some(sender) => Some(sender),
@@ -186,7 +186,7 @@ pub(super) fn sender(
             fitting.push(sender);
         }
     }
-    let at = fitting.iter().position(super::route::is_usable).unwrap_or(0);
+    let at = fitting.iter().position(|sender| super::route::is_usable(sender)).unwrap_or(0);
     Ok((!fitting.is_empty()).then(|| fitting.swap_remove(at)))
 }
 

@@ -1,5 +1,7 @@
 //! Ways out of a message: who else could carry it when its own sender cannot, and whom of a pool a person gets.
 
+use std::ops::Deref;
+
 use sha2::{Digest, Sha256};
 
 use crate::ledger::body::Object;
@@ -72,8 +74,8 @@ pub fn has_untried(state: &mut State<'_>, message: &Message) -> Result<bool, Sta
 
 /// The sender of a pool that somebody gets: the highest hash of their address with each sender's id (rendezvous hashing),
 /// so that a number that joins or leaves the pool moves its own people alone. `address` is the keyed hash of theirs.
-pub fn of_pool(senders: Vec<Sender>, address: &[u8]) -> Option<Sender> {
-    let rank = |sender: &Sender| {
+pub fn of_pool<S: Deref<Target = Sender>>(senders: Vec<S>, address: &[u8]) -> Option<S> {
+    let rank = |sender: &S| {
         let hash = Sha256::new()
             .chain_update(b"consentry/pool/v1")
             .chain_update(address)
@@ -115,7 +117,7 @@ mod tests {
     #[test]
     fn a_pool_shares_its_people_evenly_and_a_new_number_moves_few() {
         let given = |count: usize, person: u32| {
-            let senders = (0..count).map(sender).collect();
+            let senders = (0..count).map(|n| Box::new(sender(n))).collect();
             of_pool(senders, &person.to_be_bytes()).expect("one of them").id
         };
         let people = 0..4_000u32;

@@ -98,9 +98,9 @@ impl Op for Grant {
         let address = Target::Phone(Digits::received(self.0, None)).addresses().remove(0);
         let subject = cx.subject_for(&address)?;
         let programs = cx.programs(8)?;
-        let consent = |program: Program| Consent {
-            program: program.id,
-            brand: program.brand,
+        let consent = |program: &Program| Consent {
+            program: program.id.clone(),
+            brand: program.brand.clone(),
             channel: Channel::Sms,
             state: self.1,
             basis: Basis::ExpressWritten,
@@ -121,7 +121,7 @@ impl Op for Grant {
             cause: ConsentCause::Confirmation,
             changes: programs
                 .into_iter()
-                .map(|program| ConsentChange { consent: consent(program), reasons: Vec::new() })
+                .map(|program| ConsentChange { consent: consent(&program), reasons: Vec::new() })
                 .collect(),
             customer: None,
             hints: Vec::new(),

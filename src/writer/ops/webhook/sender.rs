@@ -4,16 +4,16 @@ use crate::model::phone::{Country, Digits};
 use crate::model::registry::Sender;
 use crate::model::subject::Address;
 use crate::model::{ConnectionId, SubjectId};
-use crate::writer::{Cx, OpError};
+use crate::writer::{Cx, Held, OpError};
 
 /// The sender behind an address as a provider writes it; on the connection it came through where several share it.
 pub(super) fn sender_of(
     cx: &mut Cx<'_>,
     connection: &ConnectionId,
     to: &str,
-) -> Result<Option<Sender>, OpError> {
+) -> Result<Option<Held<Sender>>, OpError> {
     let wanted = spelt(to);
-    let mut fitting: Vec<Sender> =
+    let mut fitting: Vec<Held<Sender>> =
         cx.all_senders()?.into_iter().filter(|s| spelt(&s.address) == wanted).collect();
     let at = fitting.iter().position(|s| s.connection == *connection).unwrap_or(0);
     Ok((!fitting.is_empty()).then(|| fitting.swap_remove(at)))

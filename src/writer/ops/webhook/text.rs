@@ -16,7 +16,7 @@ use crate::writer::ops::consent::{confirm_by_text, opt_in_by_keyword};
 use crate::writer::ops::number::number_changed;
 use crate::writer::ops::opt_out::{Reopened, Stop, has_grant, name_for, reopen, stop};
 use crate::writer::ops::send::AutomaticSend;
-use crate::writer::{Cx, OpError};
+use crate::writer::{Cx, Held, OpError};
 
 /// Characters of a text that are kept.
 const TEXT_MAX: usize = 1_600;
@@ -44,7 +44,7 @@ struct Heard<'a> {
     text: InboundText,
     part: Option<TextPart>,
     raw: Option<u64>,
-    sender: Option<Sender>,
+    sender: Option<Held<Sender>>,
     /// Whoever may have written; the one that can be answered first.
     people: Vec<SubjectId>,
     at: Instant,
@@ -56,7 +56,7 @@ struct Plan {
     rule: String,
     review: bool,
     program: Option<ProgramId>,
-    keyword: Option<(Program, Keyword)>,
+    keyword: Option<(Held<Program>, Keyword)>,
 }
 
 pub(super) fn act(
@@ -82,7 +82,7 @@ pub(super) fn act_on_part(
     let before = received.stopped;
     take_in(cx, connection, text, Some(part.clone()), raw, received)?;
     let sender = sender_of(cx, connection, &last.to)?;
-    let person = people_at(cx, &last.from, sender.as_ref())?[0];
+    let person = people_at(cx, &last.from, sender.as_deref())?[0];
     match part::joined(cx, connection, &person, &part)? {
         // Whoever stopped with a part has stopped: nothing in the rest could say more.
         Some(whole) if received.stopped == before && !whole.stopped => {
@@ -109,7 +109,7 @@ fn take_in(
     }
     text.text = text.text.chars().take(TEXT_MAX).collect();
     let sender = sender_of(cx, connection, &text.to)?;
-    let people = people_at(cx, &text.from, sender.as_ref())?;
+    let people = people_at(cx, &text.from, sender.as_deref())?;
     let at = text.received_at.unwrap_or(cx.now).min(cx.now);
     let heard = Heard { connection, text, part, raw, sender, people, at };
     let plan = plan(cx, &heard)?;
@@ -130,7 +130,7 @@ pub(super) fn suspend(
         return Ok(());
     }
     let sender = sender_of(cx, connection, &event.to)?;
-    let people = people_at(cx, &from, sender.as_ref())?;
+    let people = people_at(cx, &from, sender.as_deref())?;
     let text = InboundText {
         provider_id: event.provider_id,
         from,
@@ -161,7 +161,7 @@ fn plan(cx: &mut Cx<'_>, heard: &Heard<'_>) -> Result<Plan, OpError> {
     };
     let mut languages: Vec<String> = person.preferences.languages.clone();
     for program in &programs {
-        languages.extend(cx.brand(program.brand.as_str())?.map(|b| b.locale));
+        languages.extend(cx.brand(program.brand.as_str())?.map(|b| b.locale.clone()));
     }
     let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
     let reading = classify(&heard.text.text, &languages);
@@ -207,7 +207,7 @@ fn witnessed(class: ReplyClass, flag: Option<&str>) -> (ReplyClass, bool) {
 }
 
 /// The program whose keyword the whole text is.
-fn keyword_of(text: &str, programs: Vec<Program>) -> Option<(Program, Keyword)> {
+fn keyword_of(text: &str, programs: Vec<Held<Program>>) -> Option<(Held<Program>, Keyword)> {
     let said = words(text);
     let is_said = |k: &&Keyword| words(&k.word).iter().map(|w| w.text).eq(said.iter().map(|w| w.text));
     programs.into_iter().find_map(|program| {
