@@ -1,6 +1,7 @@
 //! A whole gateway on the disk of the build, with people who agreed and nobody who carries.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use consentry::api::auth;
 use consentry::api::gate::GateLayer;
 use consentry::api::keys::KeyTable;
 use consentry::api::server::{self, Services, Settings};
-use consentry::clock::ManualClock;
+use consentry::clock::{ManualClock, SharedClock};
 use consentry::decide::Engine;
 use consentry::disk::RealDisk;
 use consentry::entropy::SystemEntropy;
@@ -50,7 +51,8 @@ pub struct Shop {
     pub address: SocketAddr,
     pub gateway: Gateway,
     stop: CancellationToken,
-    _dir: tempfile::TempDir,
+    /// Deleted with it.
+    dir: Option<tempfile::TempDir>,
 }
 
 impl Shop {
@@ -58,7 +60,14 @@ impl Shop {
     pub async fn open(index: IndexEngine, people: u64) -> Shop {
         let dir =
             tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on the disk of the build");
-        let gateway = Gateway::start(parts(dir.path(), index)).expect("a gateway");
+        let clock = Arc::new(ManualClock::at(noon()));
+        let shop = Shop::within(dir.path(), clock, index, people).await;
+        Shop { dir: Some(dir), ..shop }
+    }
+
+    /// The same in a folder that stays, by another clock.
+    pub async fn within(dir: &Path, clock: SharedClock, index: IndexEngine, people: u64) -> Shop {
+        let gateway = Gateway::start(parts(dir, index, clock)).expect("a gateway");
         gateway.writer.call(SetUp).await.expect("objects are taken");
         for first in (0..people).step_by(500) {
             gateway.writer.call(Agree { first, count: 500 }).await.expect("consents are taken");
@@ -78,17 +87,19 @@ impl Shop {
         gateway.run(async move {
             server::serve(services, gate, &settings, wires, stopping).await.expect("served");
         });
-        Shop { address, gateway, stop, _dir: dir }
+        Shop { address, gateway, stop, dir: None }
     }
 
     /// Ends it well.
     pub async fn close(self) {
         self.stop.cancel();
         self.gateway.stop().await.expect("a clean end");
+        drop(self.dir);
     }
 }
 
-fn parts(dir: &std::path::Path, index: IndexEngine) -> Parts {
+/// What a gateway in that folder is made of.
+pub fn parts(dir: &Path, index: IndexEngine, clock: SharedClock) -> Parts {
     let policy = consentry::policy::embedded::load().expect("the packs of this release compile");
     let engine = Engine::new(Arc::new(policy), Zones::bundled()).expect("zones fit");
     let seller: SellerId = id("main");
@@ -102,7 +113,7 @@ fn parts(dir: &std::path::Path, index: IndexEngine) -> Parts {
         seller,
         secrets: Secrets { master: MasterKey::from_bytes([1; 32]), pepper: [2; 32], coupons: [3; 32] },
         policies: Policies::new(engine),
-        clock: Arc::new(ManualClock::at(noon())),
+        clock,
         entropy: Arc::new(SystemEntropy),
         queues: QueueLimits::default(),
         drain: Duration::from_secs(5),

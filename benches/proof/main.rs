@@ -1,9 +1,9 @@
 //! What proof costs: appending, until an entry can be proved, exporting, verifying and replaying a whole log.
 //!
-//! `cargo bench --bench proof [-- --entries N] [-- --dir FOLDER]` prints one table (default one million entries, a third of them decisions);
+//! `cargo bench --bench proof [-- --entries N]` prints one table (default one million entries, a quarter of them decisions);
 //! `docs/performance.md` keeps one. The log is written by a whole gateway: people agree and get a message each. Limits stand
 //! beside the figures: for a bundle, SHA-256 over its bytes on one core; for the log, its leaves and blobs read once.
-//! Peaks of memory are reset before each row (Linux only), so that a row shows its own.
+//! What reads runs in processes of their own, so that each peak of memory (Linux only) is that row's.
 
 #[allow(dead_code, reason = "the gateway's benchmark asks for more of it")]
 #[path = "../gateway/shop.rs"]
@@ -12,21 +12,26 @@ mod shop;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
 use consentry::audit::recorded;
 use consentry::audit::replay::Options;
+use consentry::clock::{Clock, SystemClock};
 use consentry::disk::{RealDisk, SharedDisk};
 use consentry::export::request::{Format, Request};
 use consentry::export::run::Export;
 use consentry::export::verify;
+use consentry::gateway::offline::Offline;
 use consentry::ledger::entry::leaf_hash;
 use consentry::ledger::head::{Head, create_key};
 use consentry::ledger::segment::{NewEntry, SegmentOptions, Segments, log_id};
 use consentry::ledger::tree::Tree;
 use consentry::model::phone::Digits;
+use consentry::model::{Instant, Span};
 use consentry::store::Engine as IndexEngine;
+use consentry::writer::Reader;
 use consentry::writer::ops::Target;
 use consentry::writer::ops::send::{CartInput, Send, SendRequest, Words};
 use hdrhistogram::Histogram;
@@ -45,11 +50,19 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let given = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1));
     let entries: u64 = given("--entries").and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    if let (Some(name), Some(dir)) = (given("--row"), given("--on")) {
+        return measure(name, Path::new(dir), entries);
+    }
     println!("{} cores", std::thread::available_parallelism().map_or(1, usize::from));
     println!("{:<44}{:>12}{:>14}{:>12}", "", "seconds", "per second", "peak MiB");
     append(entries);
-    runtime.block_on(proved(entries));
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on the disk of the build");
+    let this = std::env::current_exe().expect("this program");
+    for name in ["write", "read", "export", "hash", "verify", "replay"] {
+        let mut one = Command::new(&this);
+        one.args(["--row", name, "--on"]).arg(dir.path()).args(["--entries", &entries.to_string()]);
+        assert!(one.status().expect("it starts").success(), "{name}");
+    }
 }
 
 /// What one row did, how often, and what it needed.
@@ -121,57 +134,83 @@ fn append(entries: u64) {
     println!("  {checkpoints} checkpoints");
 }
 
-async fn proved(entries: u64) {
-    let people = entries / 3;
+/// Runs from noon on: checkpoints wait for time to pass.
+struct Running {
+    ahead: Span,
+}
+
+impl Clock for Running {
+    fn now(&self) -> Instant {
+        SystemClock.now() + self.ahead
+    }
+}
+
+/// Writes the log into a folder.
+async fn write(dir: &Path, entries: u64) {
+    // Somebody new, their consent, their cart and the decision.
+    let people = entries / 4;
     let begun = Moment::now();
-    let shop = Shop::open(IndexEngine::Fjall, people).await;
+    let shop = Shop::within(dir, Arc::new(running()), IndexEngine::Fjall, people).await;
     send_each(&shop, people).await;
     told("the log of a gateway, a send for each", shop.gateway.books.stored().len(), begun.elapsed());
     until_proved(&shop, people).await;
-    let (reader, books) = (shop.gateway.reader.clone(), shop.gateway.books.clone());
-    let env = shop.gateway.env.clone();
-    let work = tokio::task::spawn_blocking(move || {
-        let size = books.checkpoint().size();
-        let key = books.verifier().clone();
-        let folder =
-            tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on the disk of the build");
-        let path = folder.path().join("bundle.tar");
-        let mut rows = 0;
-        row("read every leaf and blob (limit)", size, || {
-            books.stored().entries(0).for_each(|entry| drop(entry.expect("read")));
-        });
-        row("export, bundle with proofs", size, || {
-            let request = Request::brand("main".parse().expect("an id"), Format::Bundle);
-            let export = Export::plan(&reader, &books, request).expect("planned");
-            let mut to = BufWriter::new(File::create(&path).expect("a file"));
-            let done = export.run(&reader, &books, 0, |bytes| to.write_all(&bytes)).expect("exported");
-            to.flush().expect("written");
-            rows = done.rows;
-        });
-        let bytes = path.metadata().expect("a file").len();
-        println!("  {rows} entries, {} MiB", bytes >> 20);
-        row("SHA-256 of the bundle, one core (limit)", rows, || hash(&path));
-        row("verify", rows, || {
-            let report = verify::bundle(
-                BufReader::with_capacity(256 << 10, File::open(&path).expect("a file")),
-                &[key],
-                None,
-            );
-            assert_eq!(report.outcome, verify::Outcome::Valid, "{report}");
-        });
-        let replayed = {
-            let mut replayed = 0;
-            row("replay, entries", size, || {
-                let report = recorded::replay(&env, &books, &Options::default(), None, 1).expect("replayed");
-                assert_eq!(report.different, 0);
-                replayed = report.replayed;
-            });
-            replayed
-        };
-        println!("  {replayed} decisions in it");
-    });
-    work.await.expect("no panic");
     shop.close().await;
+}
+
+fn running() -> Running {
+    Running { ahead: shop::noon().since(SystemClock.now()) }
+}
+
+/// One row over the log in that folder, in a process of its own.
+fn measure(name: &str, dir: &Path, entries: u64) {
+    let bundle = dir.join("bundle.tar");
+    let open = || {
+        let parts = shop::parts(dir, IndexEngine::Fjall, Arc::new(running()));
+        Offline::open(parts).expect("the folder opens")
+    };
+    match name {
+        "write" => tokio::runtime::Runtime::new().expect("a runtime").block_on(write(dir, entries)),
+        "read" => {
+            let books = open().books;
+            row("read every leaf and blob (limit)", books.stored().len(), || {
+                books.stored().entries(0).for_each(|entry| drop(entry.expect("read")));
+            });
+        }
+        "export" => {
+            let Offline { env, books, kv, .. } = open();
+            let reader = Reader::new(env, kv, Arc::new(books.clone()), books.keys().clone());
+            std::fs::write(dir.join("key"), books.verifier().as_str()).expect("written");
+            row("export, bundle with proofs", books.checkpoint().size(), || {
+                let request = Request::brand("main".parse().expect("an id"), Format::Bundle);
+                let export = Export::plan(&reader, &books, request).expect("planned");
+                let mut to = BufWriter::new(File::create(&bundle).expect("a file"));
+                export.run(&reader, &books, 0, |bytes| to.write_all(&bytes)).expect("exported");
+                to.flush().expect("written");
+            });
+            println!("  {} MiB", bundle.metadata().expect("a file").len() >> 20);
+        }
+        "hash" => {
+            let size = bundle.metadata().expect("a file").len();
+            row("SHA-256 of the bundle, one core, bytes (limit)", size, || hash(&bundle));
+        }
+        "verify" => {
+            let key = std::fs::read_to_string(dir.join("key")).expect("a key").parse().expect("a key");
+            reset_peak();
+            let begun = Moment::now();
+            let file = BufReader::with_capacity(256 << 10, File::open(&bundle).expect("a file"));
+            let report = verify::bundle(file, &[key], None);
+            assert_eq!(report.outcome, verify::Outcome::Valid, "{report}");
+            told("verify", report.entries, begun.elapsed());
+        }
+        _ => {
+            let Offline { env, books, .. } = open();
+            reset_peak();
+            let begun = Moment::now();
+            let report = recorded::replay(&env, &books, &Options::default(), None, 1).expect("replayed");
+            assert_eq!(report.different, 0);
+            told("replay, decisions", report.replayed, begun.elapsed());
+        }
+    }
 }
 
 fn hash(path: &Path) -> [u8; 32] {
@@ -212,6 +251,7 @@ async fn until_proved(shop: &Shop, people: u64) {
         shop.gateway.writer.call(Send::new(request_again(n % people, n))).await.expect("recorded");
         let answered = Moment::now();
         while books.checkpoint().size() <= index {
+            assert!(answered.elapsed() < Duration::from_secs(30), "no checkpoint covers entry {index}");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let checkpoint = books.checkpoint();
@@ -246,7 +286,7 @@ fn request_again(person: u64, attempt: u64) -> SendRequest {
             id: format!("cart-{person}-{attempt}").parse().expect("an id"),
             value: None,
             checkout_url: format!("https://shop.example/checkout/{person}"),
-            abandoned_at: Some(shop::noon() - consentry::model::Span::hours(2)),
+            abandoned_at: Some(shop::noon() - Span::hours(2)),
         }),
         words: Words::Body(id("You left something behind: {{link}}")),
         variables: Vec::new(),

@@ -110,7 +110,6 @@ pub fn write(
     let mut parts = Parts {
         archive,
         maker: RowMaker::new(wordings.by_hash()),
-        proofs: Proofs::new(books.tree(), size, export.checkpoint().root()),
         manifest: Manifest::new(),
         story: Story::new(),
         statement: StatementMaker::new(&export.selection().people),
@@ -119,7 +118,12 @@ pub fn write(
         rows: Vec::new(),
         pending: 0,
     };
-    export.selection().each(books, |shown| parts.add(&shown))?;
+    let root = export.checkpoint().root();
+    let made = |shown: Vec<Shown>| {
+        let proofs = Proofs::new(books.tree(), size, root);
+        shown.into_iter().map(|shown| Made::of(shown, &proofs)).collect()
+    };
+    export.selection().each(books, made, |made| parts.add(&made))?;
     parts.finish(&about)
 }
 
@@ -175,11 +179,24 @@ fn people(selection: &Selection) -> Vec<String> {
     selection.people.iter().map(|s| s.to_string()).collect()
 }
 
+/// An entry and its line.
+struct Made {
+    shown: Shown,
+    line: Vec<u8>,
+}
+
+impl Made {
+    fn of(shown: Shown, proofs: &Proofs<'_>) -> Result<Made, ExportError> {
+        let proof = proofs.inclusion(shown.index, shown.hash)?;
+        let line = format::json_line(&Line::new(&shown, proof));
+        Ok(Made { shown, line })
+    }
+}
+
 /// The part of the bundle that repeats.
-struct Parts<'a, W: Write> {
+struct Parts<W: Write> {
     archive: Archive<W>,
     maker: RowMaker,
-    proofs: Proofs<'a>,
     manifest: Manifest,
     story: Story,
     statement: StatementMaker,
@@ -189,13 +206,12 @@ struct Parts<'a, W: Write> {
     pending: u32,
 }
 
-impl<W: Write> Parts<'_, W> {
-    fn add(&mut self, shown: &Shown) -> Result<(), ExportError> {
-        let proof = self.proofs.inclusion(shown.index, shown.hash)?;
-        let line = Line::new(shown, proof);
-        self.lines.extend_from_slice(&format::json_line(&line));
+impl<W: Write> Parts<W> {
+    fn add(&mut self, made: &Made) -> Result<(), ExportError> {
+        let shown = &made.shown;
+        self.lines.extend_from_slice(&made.line);
         let row = self.maker.row(shown.told());
-        self.manifest.count(&shown.leaf, line.index, line.closed);
+        self.manifest.count(&shown.leaf, shown.index, shown.inside.as_ref().err().copied());
         self.story.tell(&row);
         self.statement.see(shown.index, &shown.leaf, shown.inside.as_ref().ok().map(|i| &i.entry.body));
         self.rows.push(row);

@@ -237,7 +237,7 @@ impl Export {
             }
             Ok(())
         };
-        self.selection.each(books, |shown| {
+        self.selection.each(books, Ok, |shown| {
             if !matches!(shown.inside, Err(super::rows::Closed::Withheld)) {
                 batch.push(shown);
             }

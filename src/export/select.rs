@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::ExportError;
 use super::request::{Person, Request};
 use super::rows::Closed;
+use crate::audit::ahead;
 use crate::ledger::LedgerResult;
 use crate::ledger::body::{Body, Object};
 use crate::ledger::entry::{Entry, Kind, Leaf, SELLER_CHAIN, leaf_hash};
@@ -22,6 +23,15 @@ use crate::writer::{Cx, OpError, Reader};
 const PAGE: usize = 1_000;
 /// Most people one export about a person may name.
 const PEOPLE_MAX: usize = 8;
+
+/// Entries that are opened together.
+const PIECE: usize = 128;
+
+/// Entries that are opened together: to be looked up, or read in passing.
+enum Piece<'a> {
+    Listed(&'a [u64]),
+    Read(Vec<Stored>),
+}
 
 /// The answer to which entries.
 #[derive(Debug, Clone)]
@@ -131,45 +141,69 @@ impl Selection {
         }
     }
 
-    /// Shows each entry to `see`, in the order of the log but for engines that were declared before the period.
-    pub fn each(
+    /// Shows what `make` makes of each entry to `see`, in the order of the log but for engines that were declared before
+    /// the period. Entries are opened and made on all cores, a bounded number of them ahead of `see`.
+    pub fn each<R: Send>(
         &self,
         books: &Books,
-        mut see: impl FnMut(Shown) -> Result<(), ExportError>,
+        make: impl Fn(Vec<Shown>) -> Result<Vec<R>, ExportError> + Sync,
+        mut see: impl FnMut(R) -> Result<(), ExportError>,
     ) -> Result<(), ExportError> {
-        match &self.picked {
-            Picked::Listed(indices) => self.some(books, indices, &mut see),
-            Picked::Range { engines, range, members } => {
-                self.some(books, engines, &mut see)?;
-                for stored in books.stored().entries(range.start).take((range.end - range.start) as usize) {
-                    let stored = stored?;
-                    let leaf = decode(&stored)?;
-                    if self.concerns(&leaf, members.as_ref())
-                        && let Some(shown) = self.show(books, stored, leaf)?
-                    {
-                        see(shown)?;
-                    }
-                }
-                Ok(())
+        let (listed, range) = match &self.picked {
+            Picked::Listed(indices) => (indices.as_slice(), 0..0),
+            Picked::Range { engines, range, .. } => (engines.as_slice(), range.clone()),
+        };
+        let mut listed = listed.chunks(PIECE);
+        let mut stored = books.stored().entries(range.start).take((range.end - range.start) as usize);
+        let next = || match listed.next() {
+            Some(indices) => Ok(Some(Piece::Listed(indices))),
+            None => {
+                let entries: Vec<Stored> = stored.by_ref().take(PIECE).collect::<LedgerResult<_>>()?;
+                Ok((!entries.is_empty()).then_some(Piece::Read(entries)))
             }
+        };
+        let mut failed = None;
+        let read: Result<bool, ExportError> = ahead::in_order(
+            next,
+            |piece| make(self.piece(books, piece)?),
+            |made: Result<Vec<R>, ExportError>| {
+                let seen = made.and_then(|made| made.into_iter().try_for_each(&mut see));
+                failed = seen.err();
+                failed.is_none()
+            },
+        );
+        match failed {
+            Some(e) => Err(e),
+            None => read.map(drop),
         }
     }
 
-    fn some(
-        &self,
-        books: &Books,
-        indices: &[u64],
-        see: &mut impl FnMut(Shown) -> Result<(), ExportError>,
-    ) -> Result<(), ExportError> {
-        for index in indices {
-            let stored = books.stored().get(*index)?;
-            let stored = stored.ok_or_else(|| ExportError::Entry(format!("entry {index} cannot be read")))?;
-            let leaf = decode(&stored)?;
-            if let Some(shown) = self.show(books, stored, leaf)? {
-                see(shown)?;
+    fn piece(&self, books: &Books, piece: Piece<'_>) -> Result<Vec<Shown>, ExportError> {
+        let mut shown = Vec::with_capacity(PIECE);
+        match piece {
+            Piece::Listed(indices) => {
+                for index in indices {
+                    let stored = books.stored().get(*index)?;
+                    let stored =
+                        stored.ok_or_else(|| ExportError::Entry(format!("entry {index} cannot be read")))?;
+                    let leaf = decode(&stored)?;
+                    shown.extend(self.show(books, stored, leaf)?);
+                }
+            }
+            Piece::Read(entries) => {
+                let members = match &self.picked {
+                    Picked::Range { members, .. } => members.as_ref(),
+                    Picked::Listed(_) => None,
+                };
+                for stored in entries {
+                    let leaf = decode(&stored)?;
+                    if self.concerns(&leaf, members) {
+                        shown.extend(self.show(books, stored, leaf)?);
+                    }
+                }
             }
         }
-        Ok(())
+        Ok(shown)
     }
 
     /// Whether an entry of the range is part of the export at all.

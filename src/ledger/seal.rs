@@ -106,7 +106,11 @@ pub fn open(key: &DataKey, expected: &[u8; 32], blob: &[u8]) -> Result<Opening, 
         .map_err(|_| SealError::Cipher)?;
     let (r, plaintext) = message.split_first_chunk::<R_BYTES>().ok_or(SealError::Cipher)?;
     if bool::from(commitment(r, plaintext).ct_eq(expected)) {
-        Ok(Opening { r: *r, plaintext: plaintext.to_vec() })
+        let r = *r;
+        // Handed on whole: nothing is left here to wipe.
+        let mut plaintext = std::mem::take(&mut *message);
+        plaintext.drain(..R_BYTES);
+        Ok(Opening { r, plaintext })
     } else {
         Err(SealError::Commitment)
     }

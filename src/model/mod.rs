@@ -17,7 +17,7 @@ pub mod phone;
 pub mod registry;
 pub mod spend;
 pub mod subject;
-mod text;
+pub(crate) mod text;
 pub mod verdict;
 pub mod zone;
 
