@@ -70,7 +70,7 @@ impl Forge {
         let read = serde_json::Deserializer::from_slice(content).into_iter();
         let mut lines: Vec<Line> = read.map(|l| l.expect("an entry")).collect();
         change(&mut lines);
-        *content = lines.iter().flat_map(|line| json_line(line)).collect();
+        *content = lines.iter().flat_map(json_line).collect();
         self
     }
 
