@@ -183,7 +183,7 @@ impl Engines {
 }
 
 /// Names of the fields in which two verdicts differ.
-fn differing(a: &Verdict, b: &Verdict) -> Vec<String> {
+pub(super) fn differing(a: &Verdict, b: &Verdict) -> Vec<String> {
     let object = |v: &Verdict| match serde_json::to_value(v) {
         Ok(serde_json::Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),

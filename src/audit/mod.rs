@@ -3,6 +3,7 @@
 pub mod again;
 pub mod ahead;
 pub mod compare;
+pub mod corpus;
 pub mod heads;
 pub mod recorded;
 pub mod replay;

@@ -2,6 +2,7 @@
 
 mod diff;
 mod explain;
+mod freeze;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ enum Verb {
     Explain(explain::Args),
     /// Say which rules changed between two folders of packs, and what that changes for a gateway's messages.
     Diff(diff::Args),
+    /// Write decisions of this release to files that later releases replay.
+    Freeze(freeze::Args),
     /// Run the examples inside the packs, and every boundary of every window against a second reading of the packs.
     Test {
         /// The folder of packs; the ones of this release when absent.
@@ -170,6 +173,7 @@ pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Check { dir } | Verb::Show { dir, .. } | Verb::Test { dir, .. } => dir,
         Verb::Explain(args) => &args.dir,
         Verb::Diff(args) => &args.after,
+        Verb::Freeze(args) => &args.dir,
     };
     let files = files(dir.as_deref())?;
     let set = match compile(&files) {
@@ -183,6 +187,7 @@ pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
             output.answer(&Shown { set: Compiled::of(&set), text })?;
         }
         Verb::Explain(args) => return explain::run(args, &engine(set)?, output),
+        Verb::Freeze(args) => return freeze::run(args, &engine(set)?, &files, output),
         Verb::Diff(args) => {
             let old = self::files(Some(&args.before))?;
             return match compile(&old) {

@@ -1,6 +1,8 @@
 //! `consentry replay`: every recorded decision is taken again and compared byte for byte: from the inputs recorded with it,
 //! on all cores, or with `--fold` from the entries before it, one after another.
 
+mod frozen;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -47,6 +49,9 @@ pub struct Args {
     /// another, over an index of its own. Also takes decisions of releases that recorded no inputs.
     #[arg(long, env = "CONSENTRY_FOLD")]
     fold: bool,
+    /// Instead of a data folder: a folder of frozen decisions of earlier releases, as in `tests/decisions/frozen`.
+    #[arg(long, env = "CONSENTRY_CORPUS", conflicts_with_all = ["dir", "config", "brand", "from", "to", "policy", "fold"])]
+    corpus: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -120,6 +125,9 @@ impl fmt::Display for Replayed {
 
 /// Exit code 0 when all decisions of this release, policy and zone data came out equal, 1 when one did not.
 pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
+    if let Some(folder) = &args.corpus {
+        return frozen::run(folder, output);
+    }
     let mut parts = args.folder.parts()?;
     let policy = other_policy(&args.policy, &parts.policies)?;
     let options = ReplayOptions {

@@ -53,7 +53,7 @@ pub use deadline::missed_deadline;
 pub use engine::{Engine, RULES_VERSION};
 pub use explain::{Explanation, Question, RuleLine};
 pub use situation::{Expect, Situation, SituationError};
-pub use vectors::{VectorResult, run_case, run_vectors};
+pub use vectors::{VectorResult, run_case, run_vectors, situations};
 
 use crate::model::{Facts, Instant, Request, Verdict};
 use case::Case;

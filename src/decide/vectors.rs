@@ -5,7 +5,7 @@ use std::fmt;
 use super::engine::Engine;
 use super::situation::{Expect, Situation, SituationError};
 use crate::model::verdict::{Code, Effect, Reason, Verdict};
-use crate::policy::{Problem, Rule};
+use crate::policy::Problem;
 
 /// What one situation came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +46,31 @@ where
     P: AsRef<str>,
     B: AsRef<[u8]>,
 {
-    let (mut results, mut problems) = (Vec::new(), Vec::new());
+    let (situations, mut problems) = match situations(engine, files) {
+        Ok(found) => (found, Vec::new()),
+        Err(problems) => (Vec::new(), problems),
+    };
+    let mut results = Vec::new();
+    for (id, situation) in &situations {
+        match run_case(engine, situation, Some(id)) {
+            Ok(result) => results.push(result),
+            Err(e) => problems
+                .push(Problem { file: format!("{id}.toml"), problem: format!("{}: {e}", situation.name) }),
+        }
+    }
+    if problems.is_empty() { Ok(results) } else { Err(problems) }
+}
+
+/// Every situation written inside the files given, with the id of its rule.
+pub fn situations<P, B>(
+    engine: &Engine,
+    files: impl IntoIterator<Item = (P, B)>,
+) -> Result<Vec<(String, Situation)>, Vec<Problem>>
+where
+    P: AsRef<str>,
+    B: AsRef<[u8]>,
+{
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
     for (path, bytes) in files {
         let id = path.as_ref().strip_suffix(".toml").unwrap_or_default();
         let Some(rule) = engine.policy().rule(id) else { continue };
@@ -60,18 +84,13 @@ where
             }
         };
         for (n, table) in tables.iter().enumerate() {
-            match vector(engine, rule, table) {
-                Ok(result) => results.push(result),
+            match Situation::read(table, rule.jurisdiction.as_ref()) {
+                Ok(situation) => found.push((rule.id.clone(), situation)),
                 Err(e) => problem(format!("test {}: {e}", n + 1)),
             }
         }
     }
-    if problems.is_empty() { Ok(results) } else { Err(problems) }
-}
-
-fn vector(engine: &Engine, rule: &Rule, table: &serde_json::Value) -> Result<VectorResult, SituationError> {
-    let situation = Situation::read(table, rule.jurisdiction.as_ref())?;
-    run_case(engine, &situation, Some(&rule.id))
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
 }
 
 /// Judges one situation and compares. `rule` is the rule that `says` speaks of.
