@@ -250,6 +250,73 @@ pub fn json_line(line: &Line) -> Vec<u8> {
     json.into_bytes()
 }
 
+/// Reads a line: the inverse of [`json_line`], and nothing for any other bytes. By hand for the same reason.
+pub fn read_line(line: &[u8]) -> Option<Line> {
+    let mut rest = Rest(std::str::from_utf8(line).ok()?);
+    rest.literal("{\"index\":")?;
+    let index = rest.number()?;
+    rest.literal(",\"leaf\":")?;
+    let leaf = rest.base64()?;
+    let opening = match rest.literal(",\"opening\":{\"r\":") {
+        Some(()) => {
+            let r = rest.base64()?;
+            rest.literal(",\"plaintext\":")?;
+            let plaintext = rest.base64()?;
+            rest.literal("}")?;
+            Some(Opened { r, plaintext })
+        }
+        None => None,
+    };
+    let closed = match rest.literal(",\"closed\":") {
+        Some(()) => Some(serde_json::from_str(rest.quoted()?).ok()?),
+        None => None,
+    };
+    rest.literal(",\"proof\":[")?;
+    let mut proof = Vec::with_capacity(rest.0.len() / 47);
+    while rest.literal("]}\n").is_none() {
+        if !proof.is_empty() {
+            rest.literal(",")?;
+        }
+        proof.push(rest.base64()?);
+    }
+    rest.0.is_empty().then_some(Line { index, leaf, opening, closed, proof })
+}
+
+/// What of a line is not read yet. Each step gives nothing where the text is not as [`json_line`] writes it.
+struct Rest<'t>(&'t str);
+
+impl<'t> Rest<'t> {
+    fn literal(&mut self, text: &str) -> Option<()> {
+        self.0 = self.0.strip_prefix(text)?;
+        Some(())
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let end = self.0.find(|c: char| !c.is_ascii_digit())?;
+        let (digits, rest) = self.0.split_at(end);
+        let number = digits.parse().ok()?;
+        if digits.len() > 1 && digits.starts_with('0') {
+            return None;
+        }
+        self.0 = rest;
+        Some(number)
+    }
+
+    /// A text up to its closing quote, quotes included. None of ours holds an escaped one.
+    fn quoted(&mut self) -> Option<&'t str> {
+        let end = self.0.strip_prefix('"')?.find('"')? + 2;
+        let (text, rest) = self.0.split_at(end);
+        self.0 = rest;
+        Some(text)
+    }
+
+    fn base64(&mut self) -> Option<Base64> {
+        let quoted = self.quoted()?;
+        // The decoder takes one encoding of any bytes: no white space, no bits left over, no padding missing.
+        BASE64_STANDARD.decode(&quoted[1..quoted.len() - 1]).ok().map(Base64)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,20 +326,111 @@ mod tests {
         prop::collection::vec(any::<u8>(), 0..most).prop_map(Base64)
     }
 
-    proptest! {
-        #[test]
-        fn a_line_is_what_serde_makes_of_it(
-            index in any::<u64>(),
+    prop_compose! {
+        fn lines()(
+            index in prop_oneof![any::<u64>(), 0u64..20],
             leaf in bytes(80),
             opening in prop::option::of((bytes(40), bytes(200))),
             closed in prop::option::of(prop_oneof![Just(Closed::Withheld), Just(Closed::Erased)]),
             proof in prop::collection::vec(bytes(40), 0..5),
-        ) {
+        ) -> Line {
             let opening = opening.map(|(r, plaintext)| Opened { r, plaintext });
-            let line = Line { index, leaf, opening, closed, proof };
+            Line { index, leaf, opening, closed, proof }
+        }
+    }
+
+    /// What a text may be broken with: what JSON and base64 are made of.
+    const PIECES: [&str; 22] = [
+        "",
+        "0",
+        "1",
+        "-",
+        "+",
+        ".",
+        "e1",
+        "A",
+        "B",
+        "/",
+        "=",
+        "==",
+        "\"",
+        "\\",
+        "\\u0041",
+        " ",
+        "\n",
+        ",",
+        "}",
+        "]",
+        "\u{e9}",
+        "\"closed\":\"erased\",",
+    ];
+
+    proptest! {
+        #[test]
+        fn a_line_is_what_serde_makes_of_it(line in lines()) {
             let mut expected = serde_json::to_vec(&line).expect("encodes");
             expected.push(b'\n');
             prop_assert_eq!(String::from_utf8(json_line(&line)), String::from_utf8(expected));
         }
+
+        #[test]
+        fn a_line_reads_back(line in lines()) {
+            prop_assert_eq!(read_line(&json_line(&line)), Some(line));
+        }
+
+        #[test]
+        fn other_bytes_are_no_line(
+            line in lines(),
+            other in lines(),
+            place in any::<prop::sample::Index>(),
+            cut in 0usize..4,
+            piece in prop::sample::select(&PIECES[..]),
+            tail in prop::bool::weighted(0.1),
+            byte in prop::option::weighted(0.3, any::<u8>()),
+        ) {
+            let mut bytes = json_line(&line);
+            let at = place.index(bytes.len() + 1);
+            let end = if tail { bytes.len() } else { (at + cut).min(bytes.len()) };
+            let put = match (tail, byte) {
+                (true, _) => json_line(&other).split_off(at.min(json_line(&other).len())),
+                (false, Some(byte)) => vec![byte],
+                (false, None) => piece.as_bytes().to_vec(),
+            };
+            bytes.splice(at..end, put);
+            let slow = serde_json::from_slice::<Line>(&bytes).ok().filter(|read| json_line(read) == bytes);
+            prop_assert_eq!(read_line(&bytes), slow);
+        }
+    }
+
+    #[test]
+    fn what_json_allows_and_we_do_not_write_is_no_line() {
+        let sound = r#"{"index":7,"leaf":"AA==","proof":[]}"#;
+        let with = |json: &str| read_line(format!("{json}\n").as_bytes());
+        assert!(with(sound).is_some());
+        for (from, to) in [
+            ("7", "07"),
+            ("7", "+7"),
+            ("7", "7.0"),
+            ("7", "18446744073709551616"),
+            ("7", ""),
+            ("AA==", "AA"),
+            ("AA==", "AB=="),
+            ("AA==", "A\\u0041=="),
+            ("AA==", "AA==AA=="),
+            (",", ", "),
+            ("[]", "[\"\",]"),
+            ("[]", "[,\"\"]"),
+            ("[]", "[]]"),
+            (r#""leaf":"AA==""#, r#""leaf":"AA==","opening":null"#),
+            (r#""leaf":"AA==""#, r#""leaf":"AA==","closed":null"#),
+            (r#""leaf":"AA==""#, r#""leaf":"AA==","closed":"else""#),
+            (r#""leaf":"AA==""#, r#""leaf":"AA==","leaf":"AA==""#),
+            (r#"{"index":7,"leaf":"AA==""#, r#"{"leaf":"AA==","index":7"#),
+        ] {
+            assert!(sound.contains(from), "{from}");
+            assert_eq!(with(&sound.replacen(from, to, 1)), None, "{to}");
+        }
+        assert_eq!(read_line(sound.as_bytes()), None, "without its end");
+        assert_eq!(read_line(format!("{sound}\n\n").as_bytes()), None);
     }
 }

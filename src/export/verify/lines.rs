@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::Failure;
 use crate::audit::again::{Again, Engines};
-use crate::export::bundle::format::{Line, Part, json_line};
+use crate::export::bundle::format::{Line, Part, read_line};
 use crate::export::rows::Closed;
 use crate::ledger::body::Body;
 use crate::ledger::checkpoint::SignedCheckpoint;
@@ -47,13 +47,8 @@ pub fn examine(name: String, content: Vec<u8>, head: &SignedCheckpoint, engines:
         return Examined { part, content, lines: Vec::new() };
     }
     let lines = content.split_inclusive(|b| *b == b'\n');
-    let lines = lines.map(|bytes| line(bytes).map(|line| see(&line, head, engines))).collect();
+    let lines = lines.map(|bytes| read_line(bytes).map(|line| see(&line, head, engines))).collect();
     Examined { part, content: Vec::new(), lines }
-}
-
-/// Reads a line that must be written the one way we write it.
-fn line(bytes: &[u8]) -> Option<Line> {
-    serde_json::from_slice::<Line>(bytes).ok().filter(|line| json_line(line) == bytes)
 }
 
 fn see(line: &Line, head: &SignedCheckpoint, engines: &Engines) -> Seen {
