@@ -11,11 +11,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use chacha20poly1305::XNonce;
-use chacha20poly1305::aead::{Aead, Payload};
 use parking_lot::{Mutex, RwLock};
 use zeroize::Zeroizing;
 
+use super::cipher::{NONCE_BYTES, TAG_BYTES, decrypt, encrypt};
 use super::frame::{
     FILE_HEADER_BYTES, FileHeader, FileKind, RECORD_HEADER_BYTES, RecordHeader, encode_record,
 };
@@ -40,11 +39,10 @@ const FILE_BYTES_MAX: u64 = if cfg!(test) { 16 << 10 } else { 4 << 20 };
 /// More keys than this are written as several batches, so that files fill up evenly.
 const BATCH_KEYS_MAX: usize = FILE_BYTES_MAX as usize / RECORD_BYTES / 8;
 const ID_BYTES: usize = 16;
-const NONCE_BYTES: usize = 24;
-const WRAPPED_BYTES: usize = 32 + 16;
-const LEAF_BYTES: usize = ID_BYTES + NONCE_BYTES + WRAPPED_BYTES;
+const KEY_BYTES: usize = 32;
+const LEAF_BYTES: usize = ID_BYTES + NONCE_BYTES + KEY_BYTES + TAG_BYTES;
 const RECORD_BYTES: usize = RECORD_HEADER_BYTES + LEAF_BYTES;
-const TAG: &[u8] = b"consentry/data-key/v1";
+const TAG: &[u8; 21] = b"consentry/data-key/v1";
 /// In the table instead of a place: the key was destroyed.
 const DESTROYED: u32 = u32::MAX;
 
@@ -335,24 +333,33 @@ impl Keys {
         Ok(())
     }
 
+    /// `id ‖ nonce ‖ key ‖ tag`, the key encrypted, bound to the id.
     fn wrap(&self, subject: &SubjectId, key: &DataKey) -> [u8; LEAF_BYTES] {
         let nonce: [u8; NONCE_BYTES] = self.entropy.bytes();
-        let payload = Payload { msg: key.expose(), aad: &[TAG, &subject.0].concat() };
-        let wrapped = self.master.cipher().encrypt(XNonce::from_slice(&nonce), payload);
         let mut leaf = [0; LEAF_BYTES];
         leaf[..ID_BYTES].copy_from_slice(&subject.0);
         leaf[ID_BYTES..ID_BYTES + NONCE_BYTES].copy_from_slice(&nonce);
-        leaf[ID_BYTES + NONCE_BYTES..]
-            .copy_from_slice(&wrapped.expect("32 bytes are within the cipher's limit"));
+        let (wrapped, tag) = leaf[ID_BYTES + NONCE_BYTES..].split_at_mut(KEY_BYTES);
+        wrapped.copy_from_slice(key.expose());
+        tag.copy_from_slice(&encrypt(self.master.bytes(), &nonce, &bound_to(subject), wrapped));
         leaf
     }
 
     fn unwrap(&self, subject: &SubjectId, leaf: &[u8]) -> Option<DataKey> {
-        let (nonce, wrapped) = leaf[ID_BYTES..].split_at(NONCE_BYTES);
-        let payload = Payload { msg: wrapped, aad: &[TAG, &subject.0].concat() };
-        let key = Zeroizing::new(self.master.cipher().decrypt(XNonce::from_slice(nonce), payload).ok()?);
-        key.first_chunk().copied().map(DataKey::from_bytes)
+        let (nonce, wrapped) = leaf[ID_BYTES..].split_first_chunk()?;
+        let (wrapped, tag) = wrapped.split_first_chunk()?;
+        let mut key = Zeroizing::new(*wrapped);
+        decrypt(self.master.bytes(), nonce, &bound_to(subject), &mut *key, tag.first_chunk()?)?;
+        Some(DataKey::from_bytes(*key))
     }
+}
+
+/// What a wrapped key is bound to.
+fn bound_to(subject: &SubjectId) -> [u8; TAG.len() + ID_BYTES] {
+    let mut bound = [0; TAG.len() + ID_BYTES];
+    bound[..TAG.len()].copy_from_slice(TAG);
+    bound[TAG.len()..].copy_from_slice(&subject.0);
+    bound
 }
 
 impl KeySource for Keys {

@@ -13,6 +13,7 @@
 //! | [`heads`] | the sorted tree of chain heads: that nothing of a person is missing |
 //! | [`verify`] | the check of a whole ledger from its bytes |
 
+mod cipher;
 mod error;
 mod frame;
 mod walk;

@@ -4,20 +4,17 @@
 //! subject's data key (XChaCha20-Poly1305, random nonce, the commitment as associated data). The cipher alone would not
 //! bind a plaintext, because one ciphertext can be made to open under two keys; the commitment does.
 
-use chacha20poly1305::aead::{AeadInPlace, KeyInit};
-use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
 use hmac::Mac;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::cipher::{NONCE_BYTES, TAG_BYTES, decrypt, encrypt};
 use crate::entropy::Entropy;
 use crate::model::SubjectId;
 
 const TAG: &[u8] = b"consentry/seal/v1";
-const NONCE_BYTES: usize = 24;
 const R_BYTES: usize = 32;
-const TAG_BYTES: usize = 16;
 
 /// Why a blob does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -81,29 +78,25 @@ pub fn commitment(r: &[u8; 32], plaintext: &[u8]) -> [u8; 32] {
 /// Seals a plaintext under a subject's key.
 pub fn seal(entropy: &dyn Entropy, key: &DataKey, plaintext: &[u8]) -> Sealed {
     let random: [u8; R_BYTES + NONCE_BYTES] = entropy.bytes();
-    let r: [u8; R_BYTES] = random[..R_BYTES].try_into().expect("32 bytes");
-    let nonce = XNonce::from_slice(&random[R_BYTES..]);
-    let commitment = commitment(&r, plaintext);
+    let (r, nonce) = random.split_first_chunk::<R_BYTES>().expect("32 bytes");
+    let nonce = nonce.first_chunk().expect("24 bytes");
+    let commitment = commitment(r, plaintext);
     // Encrypted where it will lie, so that no other copy of it is left behind.
     let mut blob = Vec::with_capacity(NONCE_BYTES + R_BYTES + plaintext.len() + TAG_BYTES);
     blob.extend_from_slice(nonce);
-    blob.extend_from_slice(&r);
+    blob.extend_from_slice(r);
     blob.extend_from_slice(plaintext);
-    let tag = XChaCha20Poly1305::new((&key.0).into())
-        .encrypt_in_place_detached(nonce, &commitment, &mut blob[NONCE_BYTES..])
-        .expect("a plaintext of at most a few megabytes is within the cipher's limit");
+    let tag = encrypt(&key.0, nonce, &commitment, &mut blob[NONCE_BYTES..]);
     blob.extend_from_slice(&tag);
     Sealed { commitment, blob }
 }
 
 /// Opens a blob and checks it against what the leaf commits to.
 pub fn open(key: &DataKey, expected: &[u8; 32], blob: &[u8]) -> Result<Opening, SealError> {
-    let (nonce, sealed) = blob.split_at_checked(NONCE_BYTES).ok_or(SealError::Cipher)?;
+    let (nonce, sealed) = blob.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::Cipher)?;
     let (sealed, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(SealError::Cipher)?;
     let mut message = Zeroizing::new(sealed.to_vec());
-    XChaCha20Poly1305::new((&key.0).into())
-        .decrypt_in_place_detached(XNonce::from_slice(nonce), expected, &mut message, Tag::from_slice(tag))
-        .map_err(|_| SealError::Cipher)?;
+    decrypt(&key.0, nonce, expected, &mut message, tag).ok_or(SealError::Cipher)?;
     let (r, plaintext) = message.split_first_chunk::<R_BYTES>().ok_or(SealError::Cipher)?;
     if bool::from(commitment(r, plaintext).ct_eq(expected)) {
         let r = *r;
@@ -126,8 +119,6 @@ pub fn address_key(pepper: &[u8; 32], address: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use chacha20poly1305::aead::{Aead, Payload};
-
     use super::*;
     use crate::entropy::SeededEntropy;
 
@@ -155,10 +146,9 @@ mod tests {
         let entropy = SeededEntropy::new(7);
         let key = DataKey::generate(&entropy);
         let claimed = commitment(&[1; 32], b"what the leaf says");
-        let sealed = XChaCha20Poly1305::new((&key.0).into())
-            .encrypt(XNonce::from_slice(&[0; 24]), Payload { msg: &[2; 40], aad: &claimed })
-            .expect("short");
-        let blob = [[0; 24].as_slice(), &sealed].concat();
+        let mut sealed = [2; 40];
+        let tag = encrypt(&key.0, &[0; 24], &claimed, &mut sealed);
+        let blob = [[0; 24].as_slice(), &sealed, &tag].concat();
         assert_eq!(open(&key, &claimed, &blob).err(), Some(SealError::Commitment));
     }
 

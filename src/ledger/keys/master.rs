@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::disk::{DiskError, SharedDisk};
@@ -92,8 +91,8 @@ impl MasterKey {
         Zeroizing::new(hex::encode(self.0))
     }
 
-    pub(super) fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new((&self.0).into())
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 
