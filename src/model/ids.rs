@@ -46,11 +46,15 @@ macro_rules! text_id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+            /// Whether a text is one.
+            pub fn is_valid(text: &str) -> bool {
+                $check(text)
+            }
         }
         impl FromStr for $name {
             type Err = IdError;
             fn from_str(text: &str) -> Result<Self, IdError> {
-                if $check(text) { Ok(Self(text.into())) } else { Err(IdError::$error) }
+                if Self::is_valid(text) { Ok(Self(text.into())) } else { Err(IdError::$error) }
             }
         }
         impl TryFrom<String> for $name {
