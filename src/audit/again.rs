@@ -10,9 +10,10 @@ use std::sync::{Arc, OnceLock};
 use serde::Serialize;
 
 use crate::decide::{Engine, decide};
-use crate::ledger::body::{Decided, EngineBody};
-use crate::ledger::entry::Leaf;
-use crate::model::{Verdict, Zones};
+use crate::ledger::body::{Decided, EngineBody, SealedDecision};
+use crate::ledger::entry::{EntryError, Leaf, LeafView};
+use crate::model::facts::Inputs;
+use crate::model::{MessageId, Verdict, Zones};
 use crate::policy::{from_canonical, set::policy_hash};
 use crate::writer::Policies;
 
@@ -160,19 +161,8 @@ impl Engines {
         let Some(inputs) = decided.inputs else { return Again::Skipped(Skip::NoInputs) };
         let recorded = decided.verdict;
         let replayed = decide(engine, &inputs.facts, &inputs.request, recorded.evaluated_at);
-        let mut fields = Vec::new();
-        if inputs.request.message != decided.message {
-            fields.push("inputs.request.message".to_owned());
-        }
-        if leaf.brand.as_ref() != Some(&inputs.facts.brand.id) {
-            fields.push("inputs.facts.brand.id".to_owned());
-        }
-        if self.instead.is_some() {
-            let said = |v: &Verdict| (v.outcome, v.hold_until, v.reasons.clone());
-            if said(recorded) != said(&replayed) {
-                fields.extend(differing(recorded, &replayed));
-            }
-        } else if *recorded != replayed {
+        let mut fields = misplaced(inputs, decided.message, leaf.brand.as_ref().map_or("", |b| b.as_str()));
+        if self.differs(recorded, &replayed) {
             fields.extend(differing(recorded, &replayed));
         }
         if fields.is_empty() {
@@ -180,6 +170,58 @@ impl Engines {
         }
         Again::Different(Box::new(Different { fields, recorded: recorded.clone(), replayed }))
     }
+
+    /// Makes a decision again from its opened plaintext. Equal is what comes out byte for byte as it stands there. Fails where
+    /// the verdict differs and cannot be read.
+    pub fn again_sealed(
+        &self,
+        leaf: &LeafView<'_>,
+        sealed: &SealedDecision<'_>,
+    ) -> Result<Again, EntryError> {
+        let engine = match self.engine(leaf.engine) {
+            Ok(engine) => engine,
+            Err(skip) => return Ok(Again::Skipped(skip)),
+        };
+        let Some(inputs) = &sealed.inputs else { return Ok(Again::Skipped(Skip::NoInputs)) };
+        let replayed = decide(engine, &inputs.facts, &inputs.request, sealed.evaluated_at);
+        let mut fields = misplaced(inputs, sealed.message, leaf.brand);
+        let made = serde_json::to_string(&replayed).map_err(|e| EntryError::Body(e.to_string()))?;
+        if made == sealed.verdict && fields.is_empty() {
+            return Ok(Again::Equal);
+        }
+        let recorded: Verdict =
+            serde_json::from_str(sealed.verdict).map_err(|e| EntryError::Body(e.to_string()))?;
+        if self.differs(&recorded, &replayed) {
+            fields.extend(differing(&recorded, &replayed));
+        } else if self.instead.is_none() && made != sealed.verdict {
+            // The same, and written otherwise: this engine has not written it.
+            fields.push("verdict".to_owned());
+        }
+        Ok(match fields.is_empty() {
+            true => Again::Equal,
+            false => Again::Different(Box::new(Different { fields, recorded, replayed })),
+        })
+    }
+
+    fn differs(&self, recorded: &Verdict, replayed: &Verdict) -> bool {
+        let said = |v: &Verdict| (v.outcome, v.hold_until, v.reasons.clone());
+        match self.instead {
+            Some(_) => said(recorded) != said(replayed),
+            None => recorded != replayed,
+        }
+    }
+}
+
+/// Inputs of another decision than the entry is about, by the names of the fields. `brand`: that of the leaf.
+fn misplaced(inputs: &Inputs, message: MessageId, brand: &str) -> Vec<String> {
+    let mut fields = Vec::new();
+    if inputs.request.message != message {
+        fields.push("inputs.request.message".to_owned());
+    }
+    if brand != inputs.facts.brand.id.as_str() {
+        fields.push("inputs.facts.brand.id".to_owned());
+    }
+    fields
 }
 
 /// Names of the fields in which two verdicts differ.

@@ -1,18 +1,27 @@
 //! Runs recorded decisions again from the inputs recorded with them, on all cores. Nothing is folded, so the order does not
 //! matter and memory holds a few hundred entries; the report is the same whatever core came first.
+//!
+//! The log is read once: each core reads pieces of its own. A decision is judged by an engine declared before it, as the writer
+//! declares it; where a piece came too early to know its engine, it is made again in its turn.
+
+use std::fmt::Display;
+use std::ops::Range;
+
+use parking_lot::RwLock;
 
 use super::again::{Again, Engines, Skip};
 use super::ahead;
 use super::replay::{Difference, Options, ReplayError, Report};
 use crate::decide::Engine;
-use crate::ledger::body::Body;
-use crate::ledger::entry::{Kind, Leaf};
-use crate::ledger::segment::Stored;
+use crate::ledger::LedgerError;
+use crate::ledger::body::{Body, EngineBody, SealedDecision};
+use crate::ledger::entry::{Kind, LeafView};
+use crate::ledger::segment::Lying;
 use crate::store::embedded::Books;
-use crate::writer::{Env, Recorded};
+use crate::writer::Env;
 
-/// Entries one core takes at a time.
-const PIECE: u64 = 512;
+/// Entries one core takes at a time; few in tests, so that there are several pieces.
+const PIECE: u64 = if cfg!(test) { 4 } else { 1_024 };
 
 /// What came of one piece.
 #[derive(Default)]
@@ -21,6 +30,10 @@ struct Done {
     skipped: Vec<Skip>,
     different: u64,
     differences: Vec<Difference>,
+    /// Engines declared in it.
+    declared: Vec<([u8; 32], EngineBody)>,
+    /// A decision in it names an engine that was not known yet.
+    early: bool,
     /// The period ended in it.
     past: bool,
 }
@@ -34,121 +47,123 @@ pub fn replay(
     instead: Option<Engine>,
     listed: usize,
 ) -> Result<Report, ReplayError> {
+    let declared = instead.is_none();
     let engines = match instead {
         Some(engine) => Engines::instead(engine),
-        None => engines(env, books)?,
-    };
-    let mut report = Report::default();
-    pieces(
-        books,
-        |entries| piece(entries, books, options, &engines),
-        |done| {
-            report.replayed += done.equal + done.different;
-            report.different += done.different;
-            for skip in done.skipped {
-                report.skipped += 1;
-                *report.because.entry(skip).or_default() += 1;
-            }
-            let room = listed.saturating_sub(report.differences.len());
-            report.differences.extend(done.differences.into_iter().take(room));
-            !done.past
-        },
-    )?;
-    Ok(report)
-}
-
-/// Works on every entry on all cores; `settle` gets the pieces in the order of the log.
-fn pieces<R: Send>(
-    books: &Books,
-    work: impl Fn(Vec<Stored>) -> Result<R, ReplayError> + Sync,
-    mut settle: impl FnMut(R) -> bool,
-) -> Result<(), ReplayError> {
-    let mut entries = books.stored().entries(0);
-    let next = || -> Result<Option<Vec<Stored>>, ReplayError> {
-        let piece: Result<Vec<_>, _> = entries.by_ref().take(PIECE as usize).collect();
-        let piece = piece.map_err(|e| ReplayError::Read(e.to_string()))?;
-        Ok((!piece.is_empty()).then_some(piece))
-    };
-    let mut failed = None;
-    let read = ahead::in_order(next, work, |done| match done {
-        Ok(done) => settle(done),
-        Err(e) => {
-            failed = Some(e);
-            false
+        None => {
+            let policies = env.policies();
+            let mut engines = Engines::new(policies.engine.zones().clone());
+            engines.add(&policies);
+            engines
         }
-    });
-    match failed {
-        Some(e) => Err(e),
-        None => read.map(drop),
-    }
-}
-
-fn leaf(stored: &Stored) -> Result<Leaf, ReplayError> {
-    let index = stored.index;
-    Leaf::decode(&stored.leaf).map_err(|e| ReplayError::Entry { index, why: e.to_string() })
-}
-
-fn open(books: &Books, stored: &Stored) -> Result<Recorded, ReplayError> {
-    books.open(stored).map_err(ReplayError::Read)
-}
-
-/// Every engine the log declares, with its policy set where that is kept.
-fn engines(env: &Env, books: &Books) -> Result<Engines, ReplayError> {
-    let policies = env.policies();
-    let mut engines = Engines::new(policies.engine.zones().clone());
-    engines.add(&policies);
-    let declared = |entries: Vec<Stored>| {
-        let mut found = Vec::new();
-        for stored in &entries {
-            let leaf = leaf(stored)?;
-            if leaf.kind == Kind::Engine
-                && let Recorded::Open(entry) = open(books, stored)?
-                && let Body::Engine(body) = entry.body
-            {
-                found.push((leaf.engine, body));
-            }
-        }
-        Ok(found)
     };
-    let mut all = Vec::new();
-    pieces(books, declared, |found| {
-        all.extend(found);
-        true
+    let replay = Replay { books, options, declared, engines: RwLock::new(engines) };
+    let (mut report, mut failed) = (Report::default(), None);
+    let mut ranges = replay.pieces();
+    let next = || Ok::<_, ReplayError>(ranges.next());
+    let work = |range: Range<u64>| (range.clone(), replay.piece(range));
+    ahead::in_order(next, work, |(range, done)| {
+        let settled = done.and_then(|done| replay.settle(range, done));
+        let Ok(done) = settled.map_err(|e| failed = Some(e)) else { return false };
+        report.replayed += done.equal + done.different;
+        report.different += done.different;
+        for skip in done.skipped {
+            report.skipped += 1;
+            *report.because.entry(skip).or_default() += 1;
+        }
+        let room = listed.saturating_sub(report.differences.len());
+        report.differences.extend(done.differences.into_iter().take(room));
+        !done.past
     })?;
-    for (hash, body) in all {
-        engines.describe(hash, &body);
+    failed.map_or(Ok(report), Err)
+}
+
+/// What all cores share.
+struct Replay<'a> {
+    books: &'a Books,
+    options: &'a Options,
+    /// Entries are judged by the engines they name.
+    declared: bool,
+    /// Those of the pieces settled so far.
+    engines: RwLock<Engines>,
+}
+
+impl Replay<'_> {
+    fn pieces(&self) -> impl Iterator<Item = Range<u64>> + use<> {
+        let end = self.books.stored().len();
+        (0..end).step_by(PIECE as usize).map(move |from| from..end.min(from + PIECE))
+    }
+
+    /// Makes known what the piece declares, and makes it again if it came too early.
+    fn settle(&self, range: Range<u64>, mut done: Done) -> Result<Done, ReplayError> {
+        for (hash, body) in std::mem::take(&mut done.declared) {
+            self.declare(hash, &body)?;
+        }
+        if done.early { self.piece(range) } else { Ok(done) }
+    }
+
+    /// An engine, with its policy set where that is kept.
+    fn declare(&self, hash: [u8; 32], body: &EngineBody) -> Result<(), ReplayError> {
+        let mut engines = self.engines.write();
+        engines.describe(hash, body);
         let policy = hex::decode(&body.policy_sha256).ok().and_then(|bytes| bytes.try_into().ok());
-        let kept = policy.map(|policy| books.policies().get(&policy)).transpose();
+        let kept = policy.map(|policy| self.books.policies().get(&policy)).transpose();
         if let Some(canonical) = kept.map_err(|e| ReplayError::Read(e.to_string()))?.flatten() {
             engines.offer(canonical);
         }
+        Ok(())
     }
-    Ok(engines)
-}
 
-fn piece(
-    entries: Vec<Stored>,
-    books: &Books,
-    options: &Options,
-    engines: &Engines,
-) -> Result<Done, ReplayError> {
-    let mut done = Done::default();
-    for stored in &entries {
-        let leaf = leaf(stored)?;
-        if options.is_past(&leaf) {
-            done.past = true;
-            break;
+    fn piece(&self, range: Range<u64>) -> Result<Done, ReplayError> {
+        let engines = self.engines.read();
+        let mut done = Done::default();
+        self.books.stored().visit(range, |entry| -> Result<bool, ReplayError> {
+            let wrong = |e| ReplayError::Entry { index: entry.index, why: format!("{e}") };
+            let leaf = LeafView::decode(entry.leaf).map_err(wrong)?;
+            done.past = self.options.is_past(leaf.instant);
+            if done.past {
+                return Ok(false);
+            }
+            match leaf.kind {
+                Kind::Engine if self.declared => self.engine(&entry, &leaf, &mut done)?,
+                Kind::Decision | Kind::Intent | Kind::Redecision
+                    if self.options.wants(leaf.instant, leaf.brand) =>
+                {
+                    done.early |= !engines.knows(leaf.engine);
+                    self.decision(&entry, &leaf, &engines, &mut done)?;
+                }
+                _ => {}
+            }
+            Ok(true)
+        })?;
+        Ok(done)
+    }
+
+    fn open(&self, entry: &Lying<'_>, leaf: &LeafView<'_>) -> Result<Option<Vec<u8>>, ReplayError> {
+        self.books.plaintext(&leaf.subject, leaf.seal, entry.sealed).map_err(|e| unreadable(entry, &e))
+    }
+
+    fn engine(&self, entry: &Lying<'_>, leaf: &LeafView<'_>, done: &mut Done) -> Result<(), ReplayError> {
+        let Some(plaintext) = self.open(entry, leaf)? else { return Ok(()) };
+        if let Body::Engine(body) = Body::decode(leaf.kind, &plaintext).map_err(|e| unreadable(entry, &e))? {
+            done.declared.push((*leaf.engine, body));
         }
-        let decision = matches!(leaf.kind, Kind::Decision | Kind::Intent | Kind::Redecision);
-        if !decision || !options.wants(&leaf) {
-            continue;
-        }
-        let Recorded::Open(entry) = open(books, stored)? else {
+        Ok(())
+    }
+
+    fn decision(
+        &self,
+        entry: &Lying<'_>,
+        leaf: &LeafView<'_>,
+        engines: &Engines,
+        done: &mut Done,
+    ) -> Result<(), ReplayError> {
+        let Some(plaintext) = self.open(entry, leaf)? else {
             done.skipped.push(Skip::Closed);
-            continue;
+            return Ok(());
         };
-        let Some(decided) = entry.body.decided() else { continue };
-        match engines.again(&leaf, &decided) {
+        let sealed = SealedDecision::read(leaf.kind, &plaintext).map_err(|e| unreadable(entry, &e))?;
+        match engines.again_sealed(leaf, &sealed).map_err(|e| unreadable(entry, &e))? {
             Again::Equal => done.equal += 1,
             Again::Skipped(skip) => done.skipped.push(skip),
             Again::Different(different) => {
@@ -162,6 +177,16 @@ fn piece(
                 });
             }
         }
+        Ok(())
     }
-    Ok(done)
+}
+
+fn unreadable(entry: &Lying<'_>, why: &dyn Display) -> ReplayError {
+    ReplayError::Read(format!("entry {}: {why}", entry.index))
+}
+
+impl From<LedgerError> for ReplayError {
+    fn from(e: LedgerError) -> ReplayError {
+        ReplayError::Read(e.to_string())
+    }
 }

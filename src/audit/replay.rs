@@ -202,9 +202,9 @@ pub(super) fn walk(
                 Recorded::Erased { index, leaf } => {
                     env.fold.apply_erased(&mut state, index, &leaf);
                     let fail = |e: OpError| ReplayError::Entry { index, why: e.to_string() };
-                    !options.wants(&leaf) || see(Met::Erased(index)).map_err(fail)?
+                    !options.wants_leaf(&leaf) || see(Met::Erased(index)).map_err(fail)?
                 }
-                Recorded::Open(entry) if options.is_past(&entry.leaf) => return Ok(()),
+                Recorded::Open(entry) if options.is_past(entry.leaf.instant) => return Ok(()),
                 Recorded::Open(entry) => {
                     let goes_on;
                     (state, goes_on) = one(env, source, state, &entry, options, &mut see)?;
@@ -228,14 +228,19 @@ pub(super) fn walk(
 }
 
 impl Options {
-    pub(super) fn is_past(&self, leaf: &Leaf) -> bool {
-        self.to.is_some_and(|to| leaf.instant >= to)
+    pub(super) fn is_past(&self, instant: Instant) -> bool {
+        self.to.is_some_and(|to| instant >= to)
     }
 
-    pub(super) fn wants(&self, leaf: &Leaf) -> bool {
-        self.from.is_none_or(|from| leaf.instant >= from)
-            && !self.is_past(leaf)
-            && self.brand.as_ref().is_none_or(|brand| leaf.brand.as_ref() == Some(brand))
+    /// `brand`: empty for the whole seller.
+    pub(super) fn wants(&self, instant: Instant, brand: &str) -> bool {
+        self.from.is_none_or(|from| instant >= from)
+            && !self.is_past(instant)
+            && self.brand.as_ref().is_none_or(|wanted| wanted.as_str() == brand)
+    }
+
+    fn wants_leaf(&self, leaf: &Leaf) -> bool {
+        self.wants(leaf.instant, leaf.brand.as_ref().map_or("", |brand| brand.as_str()))
     }
 }
 
@@ -250,7 +255,7 @@ fn one<'a>(
     let fail = |why: String| ReplayError::Entry { index: entry.index, why };
     let mut cx = Cx::new(env, state, source, &NoKeys, entry.index, entry.leaf.instant);
     let mut goes_on = true;
-    if options.wants(&entry.leaf)
+    if options.wants_leaf(&entry.leaf)
         && let Some(question) = question(&mut cx, &entry.body).map_err(|e| fail(e.to_string()))?
     {
         goes_on = see(Met::Asked(&mut cx, entry, question)).map_err(|e| fail(e.to_string()))?;

@@ -23,10 +23,12 @@ use crate::model::{
     SubjectId,
 };
 
+mod decided;
 mod device;
 mod erasure;
 mod intake;
 
+pub use decided::*;
 pub use device::*;
 pub use erasure::*;
 pub use intake::*;
@@ -324,27 +326,6 @@ pub struct RedecisionBody {
     /// Nothing can show it here: it moves on to another address of the person, where the next entry decides afresh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_to: Option<SubjectId>,
-}
-
-/// What the three kinds of decision have in common.
-#[derive(Debug, Clone, Copy)]
-pub struct Decided<'a> {
-    pub message: MessageId,
-    pub verdict: &'a Verdict,
-    pub inputs: Option<&'a Inputs>,
-}
-
-impl Body {
-    /// The decision in it, at acceptance or at dispatch.
-    pub fn decided(&self) -> Option<Decided<'_>> {
-        let (message, verdict, inputs) = match self {
-            Body::Decision(body) => (body.message.id, &body.verdict, &body.inputs),
-            Body::Intent(body) => (body.message, &body.verdict, &body.inputs),
-            Body::Redecision(body) => (body.message, &body.verdict, &body.inputs),
-            _ => return None,
-        };
-        Some(Decided { message, verdict, inputs: inputs.as_deref() })
-    }
 }
 
 /// What became of a hand-over.

@@ -32,7 +32,7 @@ mod tests;
 use layout::{Layout, Meta};
 pub use open::Recovery;
 pub(super) use open::{Access, open_files};
-pub use reader::{Entries, Reader, Stored};
+pub use reader::{Entries, Lying, Reader, Stored};
 pub use salvage::{End, Salvaged, salvage};
 
 /// Segment files.

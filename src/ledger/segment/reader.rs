@@ -1,5 +1,6 @@
 //! The reading end: single entries by index, and a stream from an index on.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use super::SEGMENT;
 use super::layout::{Layout, Place};
 use crate::disk::{OpenMode, SharedDisk};
 use crate::ledger::frame::FileHeader;
-use crate::ledger::walk::{OpenFile, Walk};
+use crate::ledger::walk::{Found, OpenFile, Walk};
 use crate::ledger::{LedgerError, LedgerResult};
 
 /// Read ahead for a single entry: 16 records of the usual size.
@@ -24,6 +25,23 @@ pub struct Stored {
     pub leaf: Vec<u8>,
     /// The sealed blob; empty when there is none.
     pub sealed: Vec<u8>,
+}
+
+/// An entry where it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lying<'a> {
+    /// Its index in the log.
+    pub index: u64,
+    /// The public bytes.
+    pub leaf: &'a [u8],
+    /// The sealed blob; empty when there is none.
+    pub sealed: &'a [u8],
+}
+
+impl Lying<'_> {
+    fn to_stored(self) -> Stored {
+        Stored { index: self.index, leaf: self.leaf.to_vec(), sealed: self.sealed.to_vec() }
+    }
 }
 
 /// Reads durable entries while the writer appends. Clones are cheap and may go to any thread.
@@ -53,7 +71,24 @@ impl Reader {
     pub fn get(&self, index: u64) -> LedgerResult<Option<Stored>> {
         let Some(place) = self.layout.find(index) else { return Ok(None) };
         let mut walk = self.walk(&place, index, GET_READ_AHEAD)?;
-        walk.next(index).map(Some)
+        walk.next(index).map(|lying| Some(lying.to_stored()))
+    }
+
+    /// Shows the entries of `range` to `see`, in their order and where they lie: nothing is copied. Ends with the last durable
+    /// entry, with an error, or when `see` answers that it has seen enough.
+    pub fn visit<E: From<LedgerError>>(
+        &self,
+        range: Range<u64>,
+        mut see: impl FnMut(Lying<'_>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let mut entries = self.entries(range.start);
+        while entries.next < range.end {
+            match entries.step()? {
+                Some(lying) if see(lying)? => {}
+                _ => break,
+            }
+        }
+        Ok(())
     }
 
     /// The entries from `from` on, up to those durable when the stream gets there.
@@ -89,7 +124,7 @@ struct SegmentWalk {
 }
 
 impl SegmentWalk {
-    fn next(&mut self, index: u64) -> LedgerResult<Stored> {
+    fn next(&mut self, index: u64) -> LedgerResult<Lying<'_>> {
         let offset = self.walk.offset();
         let found = self.walk.next_record().map_err(|stop| stop.into_error(&self.path))?;
         let found =
@@ -97,7 +132,8 @@ impl SegmentWalk {
         if found.header.index != index {
             return Err(LedgerError::damaged(&self.path, offset, "another entry stands here"));
         }
-        Ok(Stored { index, leaf: found.leaf.to_vec(), sealed: found.sealed.to_vec() })
+        let Found { leaf, sealed, .. } = found;
+        Ok(Lying { index, leaf, sealed })
     }
 }
 
@@ -111,15 +147,15 @@ pub struct Entries {
 }
 
 impl Entries {
-    fn step(&mut self) -> LedgerResult<Option<Stored>> {
+    fn step(&mut self) -> LedgerResult<Option<Lying<'_>>> {
         let Some(place) = self.reader.layout.find(self.next) else { return Ok(None) };
-        let walk = match &mut self.walk {
-            Some(walk) if walk.number == place.number => {
-                walk.walk.extend_to(place.len);
-                walk
-            }
-            stale => stale.insert(self.reader.walk(&place, self.next, STREAM_READ_AHEAD)?),
+        let standing = self.walk.take().filter(|walk| walk.number == place.number);
+        let walk = match standing {
+            Some(walk) => walk,
+            None => self.reader.walk(&place, self.next, STREAM_READ_AHEAD)?,
         };
+        let walk = self.walk.insert(walk);
+        walk.walk.extend_to(place.len);
         let entry = walk.next(self.next)?;
         self.next += 1;
         Ok(Some(entry))
@@ -134,7 +170,7 @@ impl Iterator for Entries {
         if self.failed {
             return None;
         }
-        let step = self.step();
+        let step = self.step().map(|lying| lying.map(Lying::to_stored));
         self.failed = step.is_err();
         step.transpose()
     }

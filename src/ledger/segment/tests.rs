@@ -67,6 +67,20 @@ fn assert_content(segments: &Segments, attempts: &[(u32, Range<u64>)], context: 
     let streamed: Vec<Stored> = reader.entries(0).map(|e| e.expect("a durable entry reads")).collect();
     assert_eq!(streamed.len(), expected.len(), "{context}");
     assert!(streamed == expected, "{context}: content differs");
+    for range in [0..segments.len(), 0..u64::MAX, 1..segments.len().saturating_sub(1), 7..8] {
+        let mut seen = Vec::new();
+        let visited = reader.visit(range.clone(), |entry| -> LedgerResult<bool> {
+            seen.push(Stored {
+                index: entry.index,
+                leaf: entry.leaf.to_vec(),
+                sealed: entry.sealed.to_vec(),
+            });
+            Ok(true)
+        });
+        visited.expect("a durable entry reads");
+        let within: Vec<_> = expected.iter().filter(|entry| range.contains(&entry.index)).cloned().collect();
+        assert!(seen == within, "{context}: {range:?} differs");
+    }
     for wanted in expected {
         assert_eq!(reader.get(wanted.index).expect("read").as_ref(), Some(&wanted), "{context}");
     }
@@ -221,6 +235,8 @@ fn closed_segments_must_be_whole() {
     let (segments, _) = open(&flipped.shared()).expect("side files spare the reading");
     assert!(segments.reader().get(0).is_err(), "but no wrong byte is ever handed out");
     assert_eq!(segments.reader().entries(0).filter(Result::is_ok).count(), 0, "a stream ends at damage");
+    let visited = segments.reader().visit(0..5, |_| -> LedgerResult<bool> { panic!("nothing reads") });
+    assert!(matches!(visited, Err(LedgerError::Damaged { .. })), "{visited:?}");
     let all = SegmentOptions { check_all: true, ..options() };
     assert!(Segments::open(&flipped.shared(), Path::new(DIR), ORIGIN, all).is_err(), "a full check finds it");
 

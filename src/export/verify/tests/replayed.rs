@@ -145,3 +145,54 @@ fn a_folder_is_replayed_on_all_cores_from_what_it_recorded() {
     let report = run(&world, &Options::default(), None);
     assert_eq!((report.different, report.differences.len()), (1, 1), "{report:?}");
 }
+
+/// Equal means the very bytes: the engine an entry names has written them.
+#[test]
+fn a_verdict_written_otherwise_is_another_one() {
+    use crate::audit::again::{Again, Engines};
+    use crate::ledger::body::SealedDecision;
+    use crate::ledger::entry::{Kind, LeafView};
+    let world = world();
+    let entry = (0..world.reader.entries().size())
+        .filter_map(|index| world.reader.entries().entry(index).expect("reads"))
+        .rfind(|entry| matches!(&entry.body, Body::Decision(_)))
+        .expect("a decision");
+    let policies = world.env.policies();
+    let mut engines = Engines::new(policies.engine.zones().clone());
+    engines.add(&policies);
+    let (leaf, plaintext) = (entry.leaf.encode().expect("small"), entry.body.encode().expect("small"));
+    let plaintext = String::from_utf8(plaintext).expect("JSON");
+    let leaf = LeafView::decode(&leaf).expect("canonical");
+    let again = |plaintext: &str, engines: &Engines| {
+        let sealed = SealedDecision::read(Kind::Decision, plaintext.as_bytes()).expect("a decision");
+        engines.again_sealed(&leaf, &sealed).expect("readable")
+    };
+    assert_eq!(again(&plaintext, &engines), Again::Equal);
+    let spaced = plaintext.replacen("\"verdict\":{", "\"verdict\":{ ", 1);
+    let Again::Different(different) = again(&spaced, &engines) else { panic!("other bytes") };
+    assert_eq!((different.fields, different.recorded), (vec!["verdict".to_owned()], different.replayed));
+    let instead = Engines::instead(policies.engine.clone());
+    assert_eq!(again(&spaced, &instead), Again::Equal, "what would change: nothing");
+    for (from, to, field) in [
+        ("\"suppressed\":false", "\"suppressed\":true", "verdict.reasons"),
+        ("\"request\":{\"message\":\"", "\"request\":{\"message\":\"00", "inputs.request.message"),
+        (
+            "\"facts\":{\"brand\":{\"id\":\"acme\"",
+            "\"facts\":{\"brand\":{\"id\":\"other\"",
+            "inputs.facts.brand.id",
+        ),
+    ] {
+        let mut changed = plaintext.replacen(from, to, 1);
+        if field == "inputs.request.message" {
+            // As many digits as before.
+            let at = changed.find(to).expect("put there") + to.len();
+            changed.replace_range(at..at + 2, "");
+        }
+        assert_ne!(changed, plaintext, "{from}");
+        let Again::Different(different) = again(&changed, &engines) else { panic!("{field}") };
+        assert!(different.fields.iter().any(|name| name == field), "{field}: {:?}", different.fields);
+    }
+    assert!(SealedDecision::read(Kind::Intent, plaintext.as_bytes()).is_err(), "the leaf says otherwise");
+    assert!(SealedDecision::read(Kind::Decision, &plaintext.as_bytes()[1..]).is_err());
+    assert!(LeafView::decode(&entry.leaf.encode().expect("small")[1..]).is_err());
+}
