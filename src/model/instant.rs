@@ -5,13 +5,19 @@ use std::ops::{Add, Sub};
 
 use serde::{Deserialize, Serialize};
 
+mod text;
+
 /// Microseconds since 1970-01-01T00:00:00Z. Always an argument; only `clock.rs` reads the present one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Instant(i64);
 
 impl Serialize for Instant {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        if to.is_human_readable() { to.collect_str(self) } else { self.0.serialize(to) }
+        match text::Text::of(*self) {
+            _ if !to.is_human_readable() => self.0.serialize(to),
+            Some(text) => to.serialize_str(text.as_str()),
+            None => to.collect_str(self),
+        }
     }
 }
 impl<'de> Deserialize<'de> for Instant {
@@ -112,7 +118,10 @@ impl Instant {
     }
     /// Parses RFC 3339, as in `2026-11-22T21:04:00Z`.
     pub fn parse(text: &str) -> Result<Instant, jiff::Error> {
-        text.parse::<jiff::Timestamp>().map(Instant::from_jiff)
+        match text::read(text) {
+            Some(instant) => Ok(instant),
+            None => text.parse::<jiff::Timestamp>().map(Instant::from_jiff),
+        }
     }
     /// How long ago `earlier` was; negative when it lies ahead.
     pub const fn since(self, earlier: Instant) -> Span {
@@ -135,7 +144,10 @@ impl Sub<Span> for Instant {
 impl fmt::Display for Instant {
     /// RFC 3339 in UTC, to the microsecond where there is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.to_jiff())
+        match text::Text::of(*self) {
+            Some(text) => f.write_str(text.as_str()),
+            None => write!(f, "{}", self.to_jiff()),
+        }
     }
 }
 impl fmt::Debug for Instant {
