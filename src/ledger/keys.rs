@@ -164,29 +164,28 @@ impl Keys {
     /// The key of `subject`; nothing when it never had one or it was destroyed.
     pub fn get(&self, subject: &SubjectId) -> LedgerResult<Option<DataKey>> {
         let mut record = [0; RECORD_BYTES];
-        let (path, salt, number, offset, read) = {
-            // The read happens under the lock: a destruction in between would swap the file.
-            let view = self.view.read();
-            let Some(number) = view.places.get(&subject.0).copied().filter(|n| *n != DESTROYED) else {
-                return Ok(None);
-            };
-            let Some((at, offset)) = view.locate(number) else { return Ok(None) };
-            let open = &view.files[at];
-            (open.path.clone(), open.salt, number, offset, open.file.read_at(offset, &mut record)?)
+        // The read happens under the lock: a destruction in between would swap the file.
+        let view = self.view.read();
+        let Some(number) = view.places.get(&subject.0).copied().filter(|n| *n != DESTROYED) else {
+            return Ok(None);
         };
+        let Some((at, offset)) = view.locate(number) else { return Ok(None) };
+        let open = &view.files[at];
+        let read = open.file.read_at(offset, &mut record)?;
         let header = record.first_chunk().and_then(RecordHeader::decode);
         let sound = header.is_some_and(|h| {
             read == RECORD_BYTES
                 && h.record_len() == RECORD_BYTES
                 && h.index == u64::from(number)
-                && h.matches(salt, &record)
+                && h.matches(open.salt, &record)
         });
         let leaf = &record[RECORD_HEADER_BYTES..];
         if !sound || leaf[..ID_BYTES] != subject.0 {
-            return Err(LedgerError::damaged(&path, offset, "the record of a key is not what was written"));
+            let why = "the record of a key is not what was written";
+            return Err(LedgerError::damaged(&open.path, offset, why));
         }
-        let key = self.unwrap(subject, leaf).ok_or(LedgerError::WrongMasterKey { file: path })?;
-        Ok(Some(key))
+        let key = self.unwrap(subject, leaf);
+        key.map(Some).ok_or_else(|| LedgerError::WrongMasterKey { file: open.path.clone() })
     }
 
     /// Keeps the keys of new subjects; durable when it returns.

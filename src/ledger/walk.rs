@@ -68,6 +68,8 @@ pub struct Walk {
     at: u64,
     end: u64,
     buffer: Vec<u8>,
+    /// Bytes of it that were read; what is behind them is old.
+    filled: usize,
     /// The offset in the file of the first buffered byte.
     start: u64,
     read_ahead: usize,
@@ -77,7 +79,8 @@ impl Walk {
     /// Walks from the record at offset `range.start`; nothing at or after `range.end` is looked at.
     pub fn new(open: &OpenFile, range: Range<u64>, read_ahead: usize) -> Self {
         let (at, end) = (range.start, range.end);
-        Self { file: open.file.clone(), salt: open.salt, at, end, buffer: Vec::new(), start: at, read_ahead }
+        let (file, salt) = (open.file.clone(), open.salt);
+        Self { file, salt, at, end, buffer: Vec::new(), filled: 0, start: at, read_ahead }
     }
 
     /// The offset of the next record.
@@ -96,15 +99,17 @@ impl Walk {
             return Ok(None);
         }
         let from = (self.at - self.start) as usize;
-        if from + len > self.buffer.len() {
-            self.buffer.drain(..from.min(self.buffer.len()));
-            self.start = self.at;
-            let have = self.buffer.len();
+        if from + len > self.filled {
+            let kept = from.min(self.filled)..self.filled;
+            let have = kept.len();
+            self.buffer.copy_within(kept, 0);
+            (self.start, self.filled) = (self.at, have);
             let want = len.max(self.read_ahead).min((self.end - self.at) as usize);
-            self.buffer.resize(want, 0);
-            let read = self.file.read_at(self.start + have as u64, &mut self.buffer[have..])?;
-            self.buffer.truncate(have + read);
-            return Ok((self.buffer.len() >= len).then_some(0..len));
+            if self.buffer.len() < want {
+                self.buffer.resize(want, 0);
+            }
+            self.filled += self.file.read_at(self.start + have as u64, &mut self.buffer[have..want])?;
+            return Ok((self.filled >= len).then_some(0..len));
         }
         Ok(Some(from..from + len))
     }

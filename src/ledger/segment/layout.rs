@@ -72,6 +72,8 @@ pub(super) struct Place {
     pub index: u64,
     pub offset: u64,
     pub len: u64,
+    /// The index after the last durable entry before `len`.
+    pub end: u64,
     pub file: Option<Arc<dyn DiskFile>>,
 }
 
@@ -128,6 +130,7 @@ impl Layout {
             index: segment.first + slot * STRIDE,
             offset: u64::from(*segment.offsets.get(slot as usize)?),
             len: segment.len,
+            end: segment.end(),
             file: segment.file.clone(),
         })
     }

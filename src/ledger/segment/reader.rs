@@ -93,7 +93,7 @@ impl Reader {
 
     /// The entries from `from` on, up to those durable when the stream gets there.
     pub fn entries(&self, from: u64) -> Entries {
-        Entries { reader: self.clone(), next: from, walk: None, failed: false }
+        Entries { reader: self.clone(), next: from, walk: None, known: 0, failed: false }
     }
 
     /// A walk that stands before entry `index`, which is in the segment of `place`.
@@ -143,22 +143,35 @@ pub struct Entries {
     reader: Reader,
     next: u64,
     walk: Option<SegmentWalk>,
+    /// The walk goes up to the entry with this index.
+    known: u64,
     failed: bool,
 }
 
 impl Entries {
     fn step(&mut self) -> LedgerResult<Option<Lying<'_>>> {
-        let Some(place) = self.reader.layout.find(self.next) else { return Ok(None) };
+        if self.next >= self.known && !self.look()? {
+            return Ok(None);
+        }
+        let Some(walk) = &mut self.walk else { return Ok(None) };
+        let entry = walk.next(self.next)?;
+        self.next += 1;
+        Ok(Some(entry))
+    }
+}
+
+impl Entries {
+    /// Looks how far the log goes by now, and stands before the next entry if there is one.
+    fn look(&mut self) -> LedgerResult<bool> {
+        let Some(place) = self.reader.layout.find(self.next) else { return Ok(false) };
         let standing = self.walk.take().filter(|walk| walk.number == place.number);
         let walk = match standing {
             Some(walk) => walk,
             None => self.reader.walk(&place, self.next, STREAM_READ_AHEAD)?,
         };
-        let walk = self.walk.insert(walk);
-        walk.walk.extend_to(place.len);
-        let entry = walk.next(self.next)?;
-        self.next += 1;
-        Ok(Some(entry))
+        self.walk.insert(walk).walk.extend_to(place.len);
+        self.known = place.end;
+        Ok(true)
     }
 }
 
