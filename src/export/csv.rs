@@ -11,6 +11,10 @@ const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋',
 /// A cell that no spreadsheet calculates: what looks like a formula gets an apostrophe before it. Numbers, telephone
 /// numbers in E.164 among them, stay as they are.
 fn guard(cell: Cow<'_, str>) -> Cow<'_, str> {
+    // Most cells are empty or begin like this.
+    if cell.bytes().next().is_none_or(|first| first.is_ascii_alphanumeric()) {
+        return cell;
+    }
     let number = || {
         let digits = cell.strip_prefix(['+', '-']).unwrap_or(&cell);
         !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')

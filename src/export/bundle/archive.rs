@@ -146,7 +146,8 @@ impl<R: Read> Parts<R> {
     }
 
     fn take(&mut self, len: u64) -> Result<Vec<u8>, ArchiveError> {
-        let mut bytes = Vec::new();
+        // At most `part_max`; what a header claims and the file does not hold is never touched.
+        let mut bytes = Vec::with_capacity(len as usize);
         (&mut self.from).take(len).read_to_end(&mut bytes)?;
         self.at += bytes.len() as u64;
         if bytes.len() as u64 == len {

@@ -46,8 +46,11 @@ pub fn examine(name: String, content: Vec<u8>, head: &SignedCheckpoint, engines:
     if !is_entries {
         return Examined { part, content, lines: Vec::new() };
     }
-    let lines = content.split_inclusive(|b| *b == b'\n');
-    let lines = lines.map(|bytes| read_line(bytes).map(|line| see(&line, head, engines))).collect();
+    let ends = content.iter().filter(|b| **b == b'\n').count();
+    let mut lines = Vec::with_capacity(ends + 1);
+    for bytes in content.split_inclusive(|b| *b == b'\n') {
+        lines.push(read_line(bytes).map(|line| see(&line, head, engines)));
+    }
     Examined { part, content: Vec::new(), lines }
 }
 
