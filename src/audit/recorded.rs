@@ -1,10 +1,9 @@
 //! Runs recorded decisions again from the inputs recorded with them, on all cores. Nothing is folded, so the order does not
-//! matter and memory holds a few hundred entries; the report is the same whatever core came first.
+//! matter and memory does not grow with the log; the report is the same whatever core came first.
 //!
 //! The log is read once: each core reads pieces of its own. A decision is judged by an engine declared before it, as the writer
 //! declares it; where a piece came too early to know its engine, it is made again in its turn.
 
-use std::fmt::Display;
 use std::ops::Range;
 
 use parking_lot::RwLock;
@@ -15,13 +14,12 @@ use super::replay::{Difference, Options, ReplayError, Report};
 use crate::decide::Engine;
 use crate::ledger::LedgerError;
 use crate::ledger::body::{Body, EngineBody, SealedDecision};
-use crate::ledger::entry::{Kind, LeafView};
-use crate::ledger::segment::Lying;
+use crate::ledger::entry::{EntryError, Kind, LeafView};
 use crate::store::embedded::Books;
 use crate::writer::Env;
 
 /// Entries one core takes at a time; few in tests, so that there are several pieces.
-const PIECE: u64 = if cfg!(test) { 4 } else { 1_024 };
+const PIECE: u64 = if cfg!(test) { 4 } else { 4_096 };
 
 /// What came of one piece.
 #[derive(Default)]
@@ -57,7 +55,7 @@ pub fn replay(
             engines
         }
     };
-    let replay = Replay { books, options, declared, engines: RwLock::new(engines) };
+    let replay = Replay { books, options, declared, listed, engines: RwLock::new(engines) };
     let (mut report, mut failed) = (Report::default(), None);
     let mut ranges = replay.pieces();
     let next = || Ok::<_, ReplayError>(ranges.next());
@@ -84,6 +82,8 @@ struct Replay<'a> {
     options: &'a Options,
     /// Entries are judged by the engines they name.
     declared: bool,
+    /// Most differences kept.
+    listed: usize,
     /// Those of the pieces settled so far.
     engines: RwLock<Engines>,
 }
@@ -116,7 +116,7 @@ impl Replay<'_> {
 
     fn piece(&self, range: Range<u64>) -> Result<Done, ReplayError> {
         let engines = self.engines.read();
-        let mut done = Done::default();
+        let (mut done, mut buffer) = (Done::default(), Vec::new());
         self.books.stored().visit(range, |entry| -> Result<bool, ReplayError> {
             let wrong = |e| ReplayError::Entry { index: entry.index, why: format!("{e}") };
             let leaf = LeafView::decode(entry.leaf).map_err(wrong)?;
@@ -124,65 +124,55 @@ impl Replay<'_> {
             if done.past {
                 return Ok(false);
             }
-            match leaf.kind {
-                Kind::Engine if self.declared => self.engine(&entry, &leaf, &mut done)?,
-                Kind::Decision | Kind::Intent | Kind::Redecision
-                    if self.options.wants(leaf.instant, leaf.brand) =>
-                {
-                    done.early |= !engines.knows(leaf.engine);
-                    self.decision(&entry, &leaf, &engines, &mut done)?;
-                }
-                _ => {}
+            let decision = matches!(leaf.kind, Kind::Decision | Kind::Intent | Kind::Redecision);
+            let engine = self.declared && leaf.kind == Kind::Engine;
+            let wanted = decision && self.options.wants(leaf.instant, leaf.brand);
+            if !(engine || wanted) {
+                return Ok(true);
             }
+            let opened = self.books.plaintext(&leaf.subject, leaf.seal, entry.sealed, &mut buffer);
+            let opened = opened.and_then(|plaintext| match plaintext {
+                Some(plaintext) if engine => done.engine(&leaf, plaintext).map_err(|e| e.to_string()),
+                Some(plaintext) => {
+                    done.early |= !engines.knows(leaf.engine);
+                    let sealed = SealedDecision::read(leaf.kind, plaintext);
+                    let again = sealed.and_then(|sealed| engines.again_sealed(&leaf, &sealed));
+                    again.map(|again| done.note(entry.index, again, self.listed)).map_err(|e| e.to_string())
+                }
+                None => {
+                    done.skipped.extend(decision.then_some(Skip::Closed));
+                    Ok(())
+                }
+            });
+            opened.map_err(|why| ReplayError::Read(format!("entry {}: {why}", entry.index)))?;
             Ok(true)
         })?;
         Ok(done)
     }
-
-    fn open(&self, entry: &Lying<'_>, leaf: &LeafView<'_>) -> Result<Option<Vec<u8>>, ReplayError> {
-        self.books.plaintext(&leaf.subject, leaf.seal, entry.sealed).map_err(|e| unreadable(entry, &e))
-    }
-
-    fn engine(&self, entry: &Lying<'_>, leaf: &LeafView<'_>, done: &mut Done) -> Result<(), ReplayError> {
-        let Some(plaintext) = self.open(entry, leaf)? else { return Ok(()) };
-        if let Body::Engine(body) = Body::decode(leaf.kind, &plaintext).map_err(|e| unreadable(entry, &e))? {
-            done.declared.push((*leaf.engine, body));
-        }
-        Ok(())
-    }
-
-    fn decision(
-        &self,
-        entry: &Lying<'_>,
-        leaf: &LeafView<'_>,
-        engines: &Engines,
-        done: &mut Done,
-    ) -> Result<(), ReplayError> {
-        let Some(plaintext) = self.open(entry, leaf)? else {
-            done.skipped.push(Skip::Closed);
-            return Ok(());
-        };
-        let sealed = SealedDecision::read(leaf.kind, &plaintext).map_err(|e| unreadable(entry, &e))?;
-        match engines.again_sealed(leaf, &sealed).map_err(|e| unreadable(entry, &e))? {
-            Again::Equal => done.equal += 1,
-            Again::Skipped(skip) => done.skipped.push(skip),
-            Again::Different(different) => {
-                done.different += 1;
-                let json = |v| serde_json::to_string(v).unwrap_or_default();
-                done.differences.push(Difference {
-                    index: entry.index,
-                    what: "verdict",
-                    recorded: json(&different.recorded),
-                    replayed: json(&different.replayed),
-                });
-            }
-        }
-        Ok(())
-    }
 }
 
-fn unreadable(entry: &Lying<'_>, why: &dyn Display) -> ReplayError {
-    ReplayError::Read(format!("entry {}: {why}", entry.index))
+impl Done {
+    fn engine(&mut self, leaf: &LeafView<'_>, plaintext: &[u8]) -> Result<(), EntryError> {
+        if let Body::Engine(body) = Body::decode(leaf.kind, plaintext)? {
+            self.declared.push((*leaf.engine, body));
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, index: u64, again: Again, listed: usize) {
+        match again {
+            Again::Equal => self.equal += 1,
+            Again::Skipped(skip) => self.skipped.push(skip),
+            Again::Different(different) => {
+                self.different += 1;
+                if self.differences.len() < listed {
+                    let json = |v| serde_json::to_string(v).unwrap_or_default();
+                    let (recorded, replayed) = (json(&different.recorded), json(&different.replayed));
+                    self.differences.push(Difference { index, what: "verdict", recorded, replayed });
+                }
+            }
+        }
+    }
 }
 
 impl From<LedgerError> for ReplayError {

@@ -93,19 +93,30 @@ pub fn seal(entropy: &dyn Entropy, key: &DataKey, plaintext: &[u8]) -> Sealed {
 
 /// Opens a blob and checks it against what the leaf commits to.
 pub fn open(key: &DataKey, expected: &[u8; 32], blob: &[u8]) -> Result<Opening, SealError> {
+    let mut message = Zeroizing::new(Vec::new());
+    let r = *open_within(key, expected, blob, &mut message)?.0;
+    // Handed on whole: nothing is left here to wipe.
+    let mut plaintext = std::mem::take(&mut *message);
+    plaintext.drain(..R_BYTES);
+    Ok(Opening { r, plaintext })
+}
+
+/// The same in a buffer that serves for many blobs: `r` and the plaintext lie there.
+pub fn open_within<'m>(
+    key: &DataKey,
+    expected: &[u8; 32],
+    blob: &[u8],
+    message: &'m mut Vec<u8>,
+) -> Result<(&'m [u8; R_BYTES], &'m [u8]), SealError> {
     let (nonce, sealed) = blob.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::Cipher)?;
     let (sealed, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(SealError::Cipher)?;
-    let mut message = Zeroizing::new(sealed.to_vec());
-    decrypt(&key.0, nonce, expected, &mut message, tag).ok_or(SealError::Cipher)?;
+    message.clear();
+    message.extend_from_slice(sealed);
+    decrypt(&key.0, nonce, expected, message, tag).ok_or(SealError::Cipher)?;
     let (r, plaintext) = message.split_first_chunk::<R_BYTES>().ok_or(SealError::Cipher)?;
-    if bool::from(commitment(r, plaintext).ct_eq(expected)) {
-        let r = *r;
-        // Handed on whole: nothing is left here to wipe.
-        let mut plaintext = std::mem::take(&mut *message);
-        plaintext.drain(..R_BYTES);
-        Ok(Opening { r, plaintext })
-    } else {
-        Err(SealError::Commitment)
+    match bool::from(commitment(r, plaintext).ct_eq(expected)) {
+        true => Ok((r, plaintext)),
+        false => Err(SealError::Commitment),
     }
 }
 

@@ -455,25 +455,26 @@ impl Books {
     pub fn open(&self, stored: &Stored) -> Result<Recorded, String> {
         let of_entry = |e: &dyn std::fmt::Display| format!("entry {}: {e}", stored.index);
         let leaf = Leaf::decode(&stored.leaf).map_err(|e| of_entry(&e))?;
-        let Some(opened) =
-            self.plaintext(&leaf.subject, &leaf.seal, &stored.sealed).map_err(|e| of_entry(&e))?
-        else {
+        let Some(key) = self.data_key(&leaf.subject)? else {
             return Ok(Recorded::Erased { index: stored.index, leaf });
         };
-        let body = Body::decode(leaf.kind, &opened).map_err(|e| of_entry(&e))?;
+        let opened = seal::open(&key, &leaf.seal, &stored.sealed).map_err(|e| of_entry(&e))?;
+        let body = Body::decode(leaf.kind, &opened.plaintext).map_err(|e| of_entry(&e))?;
         Ok(Recorded::Open(Entry { index: stored.index, hash: leaf_hash(&stored.leaf), leaf, body }))
     }
 
-    /// Opens a sealed blob: what the leaf of `subject` commits to with `commitment`. Nothing: the key was destroyed.
-    pub fn plaintext(
+    /// Opens a sealed blob, within a buffer that serves for many: the plaintext that the leaf of `subject` commits to.
+    /// Nothing: the key was destroyed.
+    pub fn plaintext<'m>(
         &self,
         subject: &SubjectId,
         commitment: &[u8; 32],
         sealed: &[u8],
-    ) -> Result<Option<Vec<u8>>, String> {
+        within: &'m mut Vec<u8>,
+    ) -> Result<Option<&'m [u8]>, String> {
         let Some(key) = self.data_key(subject)? else { return Ok(None) };
-        let opened = seal::open(&key, commitment, sealed).map_err(|e| e.to_string())?;
-        Ok(Some(opened.plaintext))
+        let opened = seal::open_within(&key, commitment, sealed, within).map_err(|e| e.to_string())?;
+        Ok(Some(opened.1))
     }
 }
 
