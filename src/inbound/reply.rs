@@ -30,7 +30,7 @@ use sha2::{Digest, Sha256};
 use keywords::{Keyword, Keywords};
 use lexicon::{Lexicon, WordId};
 use normalise::{Words, squeezed, without_homoglyphs, without_leet};
-use pack::{Hit, Kind, Pack};
+use pack::{Hit, Kind, Odds, Pack};
 
 /// What a reply asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -146,7 +146,7 @@ impl Rules {
 
     /// Every rule of every language that matches somewhere in the reply. One word of a language the person is not
     /// known to read may be a word of another (`red` refuses in Turkish): unless half of the words are of that language,
-    /// it only raises a doubt. That language's guards and doubts count if more words are of it than of the person's.
+    /// it only raises a doubt, and none at all in a reply of which half is of the person's. That language's guards and doubts count if more words are of it than of the person's.
     fn hits(&self, words: &[String], languages: &[&str]) -> Vec<Hit> {
         let read = self.lexicon.read(words);
         let awake = read.iter().fold(self.always, |awake, (word, _)| awake | self.waking[usize::from(*word)]);
@@ -165,8 +165,8 @@ impl Rules {
                 let of_it = self.words_of(&read, at);
                 let foreign = hits.split_off(before);
                 let likely = of_it * 2 >= read.len();
-                let likelier = likely && of_it > own;
-                hits.extend(foreign.into_iter().filter_map(|hit| hit.foreign(likely, likelier)));
+                let odds = Odds { likely, likelier: likely && of_it > own, own: own * 2 >= read.len() };
+                hits.extend(foreign.into_iter().filter_map(|hit| hit.foreign(odds)));
             }
         }
         hits

@@ -62,16 +62,32 @@ pub(super) struct Hit {
     pub is_loose: bool,
 }
 
+/// What language a reply is in, judged by the words of it that stand in a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Odds {
+    /// Half of the words are of the hit's language.
+    pub likely: bool,
+    /// And more than are of the person's.
+    pub likelier: bool,
+    /// Half of the words are of a language the person reads.
+    pub own: bool,
+}
+
 impl Hit {
-    /// What is left of the hit when its language is none the person reads. `likely`: the reply may well be in it, else a
-    /// demand that rests on a single word becomes a doubt. `likelier` than the person's languages, else doubts and what
-    /// explains things away say nothing.
-    pub fn foreign(mut self, likely: bool, likelier: bool) -> Option<Hit> {
+    /// What is left of the hit when its language is none the person reads. A demand that rests on a single word is a
+    /// doubt unless the reply may well be in that language, and nothing if it may well be in one of the person's. Doubts,
+    /// what explains things away and words that stand apart need a reply that is likelier in that language.
+    pub fn foreign(mut self, odds: Odds) -> Option<Hit> {
         let single = self.words.1 - self.words.0 == 1;
         match self.kind {
-            Kind::Guard | Kind::NotWrong | Kind::Excuse | Kind::Uncertain if !likelier => return None,
-            _ if self.is_loose && !likely => return None,
-            Kind::OptOut | Kind::WrongNumber if single && !likely => self.kind = Kind::Uncertain,
+            Kind::Guard | Kind::NotWrong | Kind::Excuse | Kind::Uncertain if !odds.likelier => return None,
+            _ if self.is_loose && !odds.likelier => return None,
+            Kind::OptOut | Kind::WrongNumber if single && !odds.likely => {
+                if odds.own {
+                    return None;
+                }
+                self.kind = Kind::Uncertain;
+            }
             _ => {}
         }
         Some(self)
