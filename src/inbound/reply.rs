@@ -94,7 +94,7 @@ const RULE_FILES: [&str; 17] = [
 ];
 
 /// Counts changes of the code that reads the files; the files themselves are hashed.
-const ENGINE: &str = "replies/3";
+const ENGINE: &str = "replies/4";
 
 static KEYWORDS: LazyLock<Keywords> =
     LazyLock::new(|| Keywords::parse(KEYWORD_LIST).expect("the list is read by a test before every release"));
@@ -147,12 +147,10 @@ impl Rules {
     /// Every rule of every language that matches somewhere in the reply. One word of a language the person is not
     /// known to read may be a word of another (`red` refuses in Turkish): unless half of the words are of that language,
     /// it only raises a doubt, and none at all in a reply of which half is of the person's. That language's guards and doubts count if more words are of it than of the person's.
-    fn hits(&self, words: &[String], languages: &[&str]) -> Vec<Hit> {
-        let read = self.lexicon.read(words);
+    fn hits(&self, read: &[(WordId, usize)], languages: &[&str]) -> Vec<Hit> {
         let awake = read.iter().fold(self.always, |awake, (word, _)| awake | self.waking[usize::from(*word)]);
         let readable = |pack: &(usize, &Pack)| languages.contains(&pack.1.language);
-        let own =
-            self.packs.iter().enumerate().filter(readable).map(|(at, _)| self.words_of(&read, at)).max();
+        let own = self.packs.iter().enumerate().filter(readable).map(|(at, _)| self.words_of(read, at)).max();
         let own = own.unwrap_or(0);
         let mut hits = Vec::new();
         for (at, pack) in self.packs.iter().enumerate() {
@@ -160,16 +158,24 @@ impl Rules {
                 continue;
             }
             let before = hits.len();
-            pack.hits(&read, &self.lexicon, &mut hits);
+            pack.hits(read, &self.lexicon, &mut hits);
             if hits.len() > before && !languages.contains(&pack.language) {
-                let of_it = self.words_of(&read, at);
+                let of_it = self.words_of(read, at);
                 let foreign = hits.split_off(before);
-                let likely = of_it * 2 >= read.len();
-                let odds = Odds { likely, likelier: likely && of_it > own, own: own * 2 >= read.len() };
+                let is_half = |words: usize| words * 2 >= read.len();
+                let odds = Odds { likelier: is_half(of_it) && of_it > own, own: is_half(own) };
                 hits.extend(foreign.into_iter().filter_map(|hit| hit.foreign(odds)));
             }
         }
         hits
+    }
+
+    /// Whether a reply speaks of an order or goods in one of these languages, and in none of messages.
+    fn is_about_goods(&self, read: &[(WordId, usize)], languages: &[&str]) -> bool {
+        let own = self.packs.iter().filter(|pack| languages.contains(&pack.language));
+        let said = own.map(|pack| pack.speaks_of(read));
+        let (topic, channel) = said.fold((false, false), |all, one| (all.0 || one.0, all.1 || one.1));
+        topic && !channel
     }
 
     /// The packs of some languages, one bit each.
@@ -272,7 +278,8 @@ fn whole(words: &Words, languages: &[&str]) -> Option<&'static Keyword> {
 }
 
 fn by_rules(words: &[String], languages: &[&str]) -> Reading {
-    let hits = RULES.hits(words, languages);
+    let read = RULES.lexicon.read(words);
+    let hits = RULES.hits(&read, languages);
     let under = |hit: &Hit, kind: Kind| {
         hits.iter().any(|g| g.kind == kind && g.words.0 < hit.words.1 && hit.words.0 < g.words.1)
     };
@@ -290,6 +297,10 @@ fn by_rules(words: &[String], languages: &[&str]) -> Reading {
         (hit.kind, own, !hit.is_loose, std::cmp::Reverse(hit.words.0), hit.words.1)
     };
     match hits.iter().filter(counts).rev().max_by_key(weight) {
+        // Who speaks of an order and of no message may well mean the order.
+        Some(hit) if class_of(hit.kind).stops() && RULES.is_about_goods(&read, languages) => {
+            reading(ReplyClass::Uncertain, hit.rule, Some(hit.language))
+        }
         Some(hit) => reading(class_of(hit.kind), hit.rule, Some(hit.language)),
         None => reading(ReplyClass::Other, "none", None),
     }

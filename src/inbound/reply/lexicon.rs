@@ -27,7 +27,7 @@ pub(super) struct Lexicon {
     begun_by: HashMap<WordId, Vec<WordId>>,
     squeezed: HashMap<String, WordId>,
     /// Words people misspell, by their first letter.
-    fuzzy: HashMap<char, Vec<(Vec<char>, WordId)>>,
+    fuzzy: HashMap<char, Vec<Fuzzy>>,
     /// Words looked for inside others, with their file.
     glue: Vec<(String, usize)>,
     /// Particles written onto the front of a word: the Arabic article, Hebrew `ve-`.
@@ -36,6 +36,19 @@ pub(super) struct Lexicon {
     files: Vec<u32>,
     /// The file being read.
     pub file: usize,
+}
+
+/// A word people misspell.
+#[derive(Debug)]
+struct Fuzzy {
+    letters: Vec<char>,
+    mask: u64,
+    id: WordId,
+}
+
+/// Which letters a word has, one bit each: a slip changes two at most, so most words are told apart without a comparison.
+fn mask_of(letters: &[char]) -> u64 {
+    letters.iter().fold(0, |mask, c| mask | 1 << (u32::from(*c) % 64))
 }
 
 impl Lexicon {
@@ -79,7 +92,8 @@ impl Lexicon {
     pub fn add_fuzzy(&mut self, word: &str) {
         let id = self.add(word);
         let letters: Vec<char> = word.chars().collect();
-        self.fuzzy.entry(letters[0]).or_default().push((letters, id));
+        let mask = mask_of(&letters);
+        self.fuzzy.entry(letters[0]).or_default().push(Fuzzy { letters, mask, id });
     }
 
     /// A word looked for inside others (`stoptexting`).
@@ -219,13 +233,17 @@ impl Lexicon {
     fn misspelt(&self, word: &str) -> Option<WordId> {
         let likely = self.fuzzy.get(&word.chars().next()?)?;
         let letters: Vec<char> = word.chars().collect();
-        let close = |(right, _): &&(Vec<char>, WordId)| {
-            let slips = if right.len() >= 9 { 2 } else { 1 };
-            letters.len() >= 4
-                && letters.len().abs_diff(right.len()) <= slips
-                && slips_between(&letters, right) <= slips
+        if letters.len() < 4 {
+            return None;
+        }
+        let mask = mask_of(&letters);
+        let close = |right: &&Fuzzy| {
+            let slips = if right.letters.len() >= 9 { 2 } else { 1 };
+            letters.len().abs_diff(right.letters.len()) <= slips
+                && (mask ^ right.mask).count_ones() as usize <= 2 * slips
+                && slips_between(&letters, &right.letters) <= slips
         };
-        likely.iter().find(close).map(|(_, id)| *id)
+        likely.iter().find(close).map(|right| right.id)
     }
 
     /// Takes a word apart into words of the one file whose glue it holds.

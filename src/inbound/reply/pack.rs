@@ -65,9 +65,7 @@ pub(super) struct Hit {
 /// What language a reply is in, judged by the words of it that stand in a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Odds {
-    /// Half of the words are of the hit's language.
-    pub likely: bool,
-    /// And more than are of the person's.
+    /// Half of the words are of the hit's language, and more than are of the person's.
     pub likelier: bool,
     /// Half of the words are of a language the person reads.
     pub own: bool,
@@ -82,7 +80,7 @@ impl Hit {
         match self.kind {
             Kind::Guard | Kind::NotWrong | Kind::Excuse | Kind::Uncertain if !odds.likelier => return None,
             _ if self.is_loose && !odds.likelier => return None,
-            Kind::OptOut | Kind::WrongNumber if single && !odds.likely => {
+            Kind::OptOut | Kind::WrongNumber if single && !odds.likelier => {
                 if odds.own {
                     return None;
                 }
@@ -102,6 +100,9 @@ pub(super) struct Pack {
     pub fillers: HashSet<String>,
     /// Openings of a phone's own report of a reaction: `liked`, `le gusto`.
     pub reactions: Vec<Vec<String>>,
+    /// Words of orders and goods, and words of messages and whoever they go to: see [`Pack::speaks_of`].
+    topics: Mentions,
+    channels: Mentions,
     /// What a word stands for here, by number; none: itself.
     aliases: HashMap<WordId, Vec<WordId>>,
     rules: Vec<Rule>,
@@ -142,6 +143,8 @@ impl Pack {
             "gap" => groups.gap = rest.trim().parse().map_err(|_| "a gap is a number of words")?,
             "word" => words_of(rest).iter().for_each(|word| _ = lexicon.add(word)),
             "glue" => words_of(rest).iter().for_each(|word| lexicon.add_glue(word)),
+            "topic" => self.topics.add(rest, lexicon)?,
+            "channel" => self.channels.add(rest, lexicon)?,
             "fuzzy" => words_of(rest).iter().for_each(|word| lexicon.add_fuzzy(word)),
             "particle" => words_of(rest).iter().for_each(|word| lexicon.add_particle(word)),
             "alias" => {
@@ -177,6 +180,8 @@ impl Pack {
 
     /// To be called once the lexicon holds the words of all files: which rules to try at which word.
     pub fn finish(&mut self, lexicon: &Lexicon) {
+        self.topics.finish(lexicon);
+        self.channels.finish(lexicon);
         for (at, rule) in self.rules.iter_mut().enumerate() {
             rule.frame.finish(lexicon);
             let Some(first) = &rule.first else {
@@ -196,6 +201,11 @@ impl Pack {
                 }
             }
         }
+    }
+
+    /// Whether a reply speaks of an order or goods, and whether it speaks of messages or whoever they go to.
+    pub fn speaks_of(&self, reply: &[(WordId, usize)]) -> (bool, bool) {
+        (self.topics.stand_in(reply), self.channels.stand_in(reply))
     }
 
     /// Words this pack must be asked about when a reply holds one of them.
@@ -236,6 +246,48 @@ impl Pack {
             places.resize(words.len(), *place);
         }
         (words, places)
+    }
+}
+
+/// Words one of which a reply may hold: whole ones, beginnings (`order*`), and in scripts without spaces rows of characters.
+#[derive(Debug, Default)]
+struct Mentions {
+    /// In order once finished.
+    words: Vec<WordId>,
+    rows: Vec<Vec<WordId>>,
+}
+
+impl Mentions {
+    fn add(&mut self, list: &str, lexicon: &mut Lexicon) -> Result<(), String> {
+        for token in list.split_whitespace() {
+            match (token.strip_suffix('*'), &Words::of(token.trim_end_matches('*')).0[..]) {
+                (Some(_), [stem]) => self.words.push(lexicon.add_stem(stem)),
+                (None, [word]) => self.words.push(lexicon.add(word)),
+                (None, [_, _, ..]) => {
+                    self.rows.push(Words::of(token).0.iter().map(|word| lexicon.add(word)).collect());
+                }
+                _ => return Err(format!("{token:?} is not a word")),
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, lexicon: &Lexicon) {
+        let begun: Vec<WordId> =
+            self.words.iter().flat_map(|stem| lexicon.with_stem(*stem)).copied().collect();
+        self.words.extend(begun);
+        self.words.sort_unstable();
+        self.words.dedup();
+    }
+
+    fn stand_in(&self, reply: &[(WordId, usize)]) -> bool {
+        let row_at = |at: usize, row: &[WordId]| {
+            reply.len() >= at + row.len()
+                && row.iter().zip(&reply[at..]).all(|(word, (read, _))| word == read)
+        };
+        (0..reply.len()).any(|at| {
+            self.words.binary_search(&reply[at].0).is_ok() || self.rows.iter().any(|row| row_at(at, row))
+        })
     }
 }
 
