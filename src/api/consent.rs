@@ -5,6 +5,7 @@ mod import;
 mod lists;
 mod lookup;
 mod record;
+mod renewal;
 
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -92,6 +93,22 @@ impl ConsentService for Consents {
     ) -> Result<Response<wire::ListConsentEventsResponse>, Status> {
         let caller = caller(&request)?;
         Ok(Response::new(self.events(caller, request.into_inner()).await?))
+    }
+
+    async fn list_consents(
+        &self,
+        request: Request<wire::ListConsentsRequest>,
+    ) -> Result<Response<wire::ListConsentsResponse>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(self.list(&caller, request.into_inner()).await?))
+    }
+
+    async fn send_consent_renewal(
+        &self,
+        request: Request<wire::SendConsentRenewalRequest>,
+    ) -> Result<Response<wire::SendConsentRenewalResponse>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(self.renew(&caller, request.into_inner()).await?))
     }
 
     type ImportConsentsStream = Rows;

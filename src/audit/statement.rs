@@ -296,7 +296,7 @@ impl What<'_> {
             }
             AutomaticKind::Help => opt_out.received_at <= automatic.trigger,
             AutomaticKind::OptInRequest => opt_out.received_at < automatic.trigger,
-            AutomaticKind::Welcome => false,
+            AutomaticKind::Welcome | AutomaticKind::ConsentRenewal => false,
         })
     }
 }

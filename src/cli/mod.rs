@@ -34,6 +34,7 @@ mod prove;
 mod provider;
 mod rebuild;
 mod recover;
+mod renewals;
 mod replay;
 mod replies;
 mod rotate_log_key;
@@ -80,6 +81,8 @@ enum Verb {
     OptIn(opt_in::Args),
     /// Record that a person refused. Never rejected for the number's form.
     OptOut(opt_out::Args),
+    /// List whose consent is to be renewed by a notice (South Korea: every two years), and send the notices.
+    Renewals(renewals::Args),
     /// Take over opt-outs, consents or number checks of another system, from a file.
     Import(import::Args),
     /// Export what happened for a brand, a person, a period: as a bundle that proves itself, or as a table.
@@ -140,6 +143,7 @@ fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Check(args) => check::run(args, output),
         Verb::OptIn(args) => opt_in::run(args, output),
         Verb::OptOut(args) => opt_out::run(args, output),
+        Verb::Renewals(args) => renewals::run(&args, output),
         Verb::Import(args) => import::run(args, output),
         Verb::Export(args) => export::run(args, output),
         Verb::Prove(args) => prove::run(args, output),

@@ -1,4 +1,5 @@
-//! The four texts a program sends by itself: opt-in request, welcome, HELP answer, opt-out confirmation.
+//! The texts a program sends by itself: opt-in request, welcome, HELP answer, opt-out confirmation; and the notice that
+//! renews a consent.
 //!
 //! Contents follow the CTIA Messaging Principles (May 2023) and Short Code Monitoring Handbook 1.9: brand, program and
 //! what it sends, frequency, rates notice, HELP, STOP; the confirmation of an opt-out says nothing that sells.
@@ -126,6 +127,24 @@ pub fn automatic_text(
         .collect();
     errors.extend(selling(&text, wording));
     if errors.is_empty() { Ok(text) } else { Err(errors) }
+}
+
+/// The notice by which a consent is renewed: who sends, what was agreed to and when, and how to take it back (Network Act
+/// art. 50(8), decree art. 62-3). `agreed_on` is a date; `refusal` the sentence that says how to refuse, none: by reply.
+pub fn renewal_notice(
+    brand: &str,
+    description: &str,
+    agreed_on: &str,
+    refusal: Option<&str>,
+    language: Language,
+) -> String {
+    let texts = texts(language);
+    let refusal = refusal.unwrap_or(texts.stop_by_reply);
+    let values = [("{{brand}}", brand), ("{{description}}", description), ("{{date}}", agreed_on)];
+    // What a seller wrote is put in last, so that no name of theirs is read as a placeholder.
+    let (before, after) = texts.renewal.split_once("{{refusal}}").unwrap_or((texts.renewal, ""));
+    let filled = values.iter().rev().fold(before.to_owned(), |text, (name, value)| text.replace(name, value));
+    format!("{filled}{refusal}{after}")
 }
 
 fn values(wording: &ProgramWording<'_>, language: Language) -> BTreeMap<String, String> {
@@ -257,6 +276,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_notice_of_renewal_says_who_what_when_and_how_to_refuse() {
+        for &language in Language::ALL {
+            let text = renewal_notice("Acme", "weekly deals", "2024-11-30", None, language);
+            for part in ["Acme", "weekly deals", "2024-11-30", texts(language).stop_by_reply] {
+                assert!(text.contains(part), "{language:?} {part}: {text}");
+            }
+            assert!(!text.contains("{{") && names_brand(&text, "Acme"), "{text}");
+            assert!(says_how_to_stop(&text, HowToStop::Reply), "{text}");
+            assert_eq!(find_offers(&text.replace("weekly deals", "news")).len(), 0, "{text}");
+            assert!(!language.is_latin() || segment(&text).encoding == Encoding::Gsm7, "{text}");
+        }
+        let text =
+            renewal_notice("Acme", "소식", "2024-11-30", Some("무료수신거부 080-123-4567"), Language::Ko);
+        assert!(text.ends_with("철회: 무료수신거부 080-123-4567"), "{text}");
     }
 
     #[test]

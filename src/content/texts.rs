@@ -30,6 +30,8 @@ pub struct Texts {
     pub answer_tail: &'static str,
     /// Confirms a STOP.
     pub goodbye: &'static str,
+    /// Tells when somebody agreed, and how to take it back: `{{date}}` and `{{refusal}}`.
+    pub renewal: &'static str,
     pub one_a_month: &'static str,
     pub many_a_month: &'static str,
     pub varies: &'static str,

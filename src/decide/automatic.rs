@@ -1,4 +1,4 @@
-//! The four texts the gateway sends by itself, each with limits of its own; what they are exempt from stands in the rules
+//! The texts the gateway sends by itself, each with limits of its own; what they are exempt from stands in the rules
 //! they are exempt from, and every such verdict says by which rule.
 
 use super::case::Case;
@@ -15,6 +15,9 @@ pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
     let Some(text) = &case.req.automatic else { return };
     if text.trigger > case.at || case.automatic_limits().next().is_none() {
         findings.refuse(GROUND, Code::AutomaticTextNotDue, "nothing calls for this text");
+    }
+    if text.kind == AutomaticKind::ConsentRenewal && !super::consent::is_renewal_due(case) {
+        findings.refuse(GROUND, Code::AutomaticTextNotDue, "no consent is to be renewed yet");
     }
     let answers = case.facts.sender.as_ref().map_or(Answers::Gateway, |sender| sender.answers);
     let replies = matches!(text.kind, AutomaticKind::OptOutConfirmation | AutomaticKind::Help);

@@ -87,27 +87,52 @@ fn failures(case: &Case<'_>, consent: &Consent, needs: &[(&Rule, &ConsentNeed)])
     failed
 }
 
-/// Duties to renew a consent that carries still: a notice every two years (Network Act art. 50(8)).
+/// When a consent ends by a rule that asks for a notice before, and from when on it is due (Network Act art. 50(8): every
+/// two years). None: that rule sets its basis no such end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renewal {
+    /// First instant at which the notice is due.
+    pub due_from: Instant,
+    /// First instant at which the consent carries no longer.
+    pub ends_at: Instant,
+}
+
+impl Renewal {
+    /// What a rule of kind `consent` says of one consent.
+    pub fn of(rule: &Rule, consent: &Consent) -> Option<Renewal> {
+        let Value::Consent(need) = &rule.value else { return None };
+        let life = need.any_of.iter().find(|life| life.basis == consent.basis && !life.off)?;
+        let ends_at = since(consent) + Span::days(i64::from(life.days?));
+        Some(Renewal { due_from: ends_at - Span::days(i64::from(life.renew_within?)), ends_at })
+    }
+}
+
+/// Whether a consent that may be meant is to be renewed by now.
+pub(super) fn is_renewal_due(case: &Case<'_>) -> bool {
+    let due = |consent: &Consent| {
+        case.rules().filter_map(|rule| Renewal::of(rule, consent)).any(|renewal| case.at >= renewal.due_from)
+    };
+    candidates(case).any(due)
+}
+
+/// Notes on a consent that carries still.
 fn renewals(case: &Case<'_>, consent: &Consent, needs: &[(&Rule, &ConsentNeed)], findings: &mut Findings) {
-    for (rule, need) in needs {
-        let life = need.any_of.iter().find(|life| life.basis == consent.basis);
-        let Some((life, days)) = life.and_then(|life| Some((life, life.days?))) else { continue };
-        let end = since(consent) + Span::days(i64::from(days));
-        let notice = Span::days(i64::from(life.renew_within.unwrap_or_default()));
-        if case.at >= end - notice {
-            let detail = format!(
-                "{:?} of {} carries until {}",
-                consent.basis,
-                since(consent).to_second(),
-                end.to_second()
-            );
-            findings.note(*rule, Code::ConsentRenewalDue, detail);
-        }
+    for (rule, _) in needs {
+        let Some(renewal) = Renewal::of(rule, consent).filter(|renewal| case.at >= renewal.due_from) else {
+            continue;
+        };
+        let detail = format!(
+            "{:?} of {} carries until {}",
+            consent.basis,
+            since(consent).to_second(),
+            renewal.ends_at.to_second()
+        );
+        findings.note(*rule, Code::ConsentRenewalDue, detail);
     }
 }
 
 /// The date a basis is counted from.
-fn since(consent: &Consent) -> Instant {
+pub fn since(consent: &Consent) -> Instant {
     consent.basis_date.unwrap_or(consent.captured_at)
 }
 

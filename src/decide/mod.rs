@@ -49,6 +49,7 @@ mod wording;
 mod tests;
 
 pub use boundaries::{Boundaries, YEARS, ZoneFiles, boundaries};
+pub use consent::{Renewal, since as counted_from};
 pub use deadline::missed_deadline;
 pub use engine::{Engine, RULES_VERSION};
 pub use explain::{Explanation, Question, RuleLine};

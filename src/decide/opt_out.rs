@@ -31,7 +31,7 @@ fn answered(case: &Case<'_>, opt_out: &OptOut) -> bool {
     case.req.automatic.as_ref().is_some_and(|automatic| match automatic.kind {
         AutomaticKind::OptOutConfirmation | AutomaticKind::Help => opt_out.received_at <= automatic.trigger,
         AutomaticKind::OptInRequest => opt_out.received_at < automatic.trigger,
-        AutomaticKind::Welcome => false,
+        AutomaticKind::Welcome | AutomaticKind::ConsentRenewal => false,
     })
 }
 

@@ -16,7 +16,9 @@ pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
     let (body, brand) = (&case.facts.content.body, &case.facts.brand.display_name);
     for rule in case.rules() {
         let Value::Wording(need) = &rule.value else { continue };
-        if need.is_in(body, brand) {
+        // A notice that renews a consent advertises nothing; who sends it and how to refuse stands in it all the same.
+        let is_notice = case.automatic() == Some(AutomaticKind::ConsentRenewal);
+        if is_notice && need.about == About::Label || need.is_in(body, brand) {
             continue;
         }
         let code = match need.about {

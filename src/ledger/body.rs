@@ -178,6 +178,8 @@ pub enum ConsentCause {
     Keyword,
     /// The number belongs to another person now.
     NumberChanged,
+    /// The notice left by which the law renews it, or it did not arrive after all.
+    Renewal,
 }
 
 /// One consent after the change, and why it is not granted where it is not.

@@ -102,9 +102,10 @@ pub enum OnHold {
 /// A text the gateway sends by itself, with limits of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AutomaticText {
-    /// Which of the four.
+    /// Which of them.
     pub kind: AutomaticKind,
-    /// What called for it: the capture, the confirmed grant, the STOP, the HELP.
+    /// What called for it: the capture, the confirmed grant, the STOP, the HELP; for a renewal the date the consent has
+    /// been counted from.
     pub trigger: Instant,
     /// The person's own text called for it (keyword opt-in), so that it is an answer.
     pub by_keyword: bool,
@@ -114,7 +115,7 @@ pub struct AutomaticText {
     pub last_sent: Option<Instant>,
 }
 
-/// The four automatic texts.
+/// The automatic texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AutomaticKind {
@@ -126,6 +127,8 @@ pub enum AutomaticKind {
     OptOutConfirmation,
     /// Answers HELP.
     Help,
+    /// Tells a person that they agreed, when, and how to take it back, where the law asks for that now and then.
+    ConsentRenewal,
 }
 
 /// The brand's part.

@@ -420,7 +420,8 @@ impl Value {
             Value::Retention(v) => check((1..=36_600).contains(&v.days), "days must be 1 to 36600"),
             Value::Revocation(v) => check(!v.sources.is_empty(), "sources is empty"),
             Value::Automatic(v) => {
-                check((1..=43_200).contains(&v.within_minutes), "within_minutes must be 1 to 43200")
+                // Two years: a consent is renewed so long after it was given.
+                check((1..=1_051_200).contains(&v.within_minutes), "within_minutes must be 1 to 1051200")
             }
             Value::Number(v) => check(!v.refuse.is_empty(), "refuse is empty"),
             Value::NumberCheck(v) => check((1..=3_650).contains(&v.days), "days must be 1 to 3650"),

@@ -65,7 +65,8 @@ fn consent(method: &str) -> Option<&'static [Role]> {
         "ReverseOptOut" | "SetLegalHold" | "ClearLegalHold" => &[Admin],
         "EraseSubject" | "ResolveInbound" => &[ConsentWriter, Admin],
         "GetConsent" | "CheckConsents" => &[Sender, ConsentWriter, Auditor],
-        "GetSubject" | "ListInbound" => &[ConsentWriter, Auditor],
+        "GetSubject" | "ListInbound" | "ListConsents" => &[ConsentWriter, Auditor],
+        "SendConsentRenewal" => &[Sender],
         "ListConsentEvents" => &[Auditor, Admin],
         _ => return None,
     })

@@ -88,7 +88,7 @@ pairs! {
 
     automatic, automatic_of: wire::MessageOrigin, facts::AutomaticKind {
         OptInRequest = OptInRequest, Welcome = Welcome, OptOutConfirmation = OptOutConfirmation,
-        HelpAnswer = Help,
+        HelpAnswer = Help, ConsentRenewal = ConsentRenewal,
     }
 
     cart_state, cart_state_of: wire::CartState, facts::CartState {

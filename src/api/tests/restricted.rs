@@ -39,12 +39,13 @@ enum Is {
 }
 
 /// Every method that is a read about people, or looks like one. Others begin with a verb of change, or stand in `AdminService`.
-const METHODS: [(&str, Is); 27] = [
+const METHODS: [(&str, Is); 28] = [
     ("GetConsent", Is::Read(Some("writer"), "auditor")),
     ("GetSubject", Is::Read(Some("writer"), "auditor")),
     ("CheckConsents", Is::Read(Some("sender"), "auditor")),
     ("ListConsentEvents", Is::Read(None, "admin")),
     ("ListInbound", Is::Read(Some("writer"), "auditor")),
+    ("ListConsents", Is::Read(Some("writer"), "auditor")),
     ("ListDevices", Is::Read(Some("sender"), "auditor")),
     ("GetMessage", Is::Read(Some("sender"), "auditor")),
     ("ListMessages", Is::Read(Some("sender"), "auditor")),
@@ -227,6 +228,10 @@ async fn shows(shop: &Shop, key: &str, method: &str, traces: &Traces) -> bool {
             let all = holds(consents.list_inbound(by(key, all)).await, &needles);
             assert_eq!(holds(consents.list_inbound(by(key, own)).await, &needles), all);
             all
+        }
+        "ListConsents" => {
+            let ask = wire::ListConsentsRequest { brand, ..Default::default() };
+            holds(consents.list_consents(by(key, ask)).await, &[PHONE])
         }
         "ListDevices" => {
             let mut devices = DeviceServiceClient::new(channel());

@@ -27,6 +27,7 @@ pub fn consent(row: &mut Row, body: &ConsentBody) {
         ConsentCause::Confirmation => "The person confirmed",
         ConsentCause::Keyword => "The person texted a keyword",
         ConsentCause::NumberChanged => "The number belongs to another person now",
+        ConsentCause::Renewal => "The notice that renews it was sent, or did not arrive",
     };
     row.summary = format!("{how}: {}.", row.state);
     evidence(row, &body.evidence);

@@ -82,7 +82,7 @@ fn start_help_and_yes_are_words_of_the_persons_languages() {
         ("start sending them to my friend", &[], "Other none"),
         ("I want to start a return", &[], "Other none"),
         ("start, no wait, STOP", &[], "OptOut en.stop"),
-        ("help me stop these texts", &[], "OptOut en.stop"),
+        ("help me stop these texts", &[], "OptOut en.g-stop-verb"),
     ] {
         assert_eq!(read(text, languages), expected, "{text} {languages:?}");
     }
@@ -236,7 +236,7 @@ fn signs_that_say_stop_without_words() {
         ("🛑", "OptOut keyword.und.🛑"),
         ("⛔️", "OptOut keyword.und.🛑"),
         ("🚫🚫", "OptOut keyword.und.🚫"),
-        ("🛑 texting me", "OptOut en.stop"),
+        ("🛑 texting me", "OptOut en.g-stop-verb"),
         ("👎", "Uncertain gesture"),
         ("🖕🖕", "Uncertain gesture"),
         ("👍", "Other none"),

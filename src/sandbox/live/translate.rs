@@ -70,6 +70,7 @@ fn title(reader: &Reader, spec: &MessageSpec) -> String {
         Some(AutomaticKind::Welcome) => "Welcome",
         Some(AutomaticKind::OptOutConfirmation) => "Opt-out confirmation",
         Some(AutomaticKind::Help) => "Help",
+        Some(AutomaticKind::ConsentRenewal) => "Consent renewal",
         None if spec.cart.is_some() => "Cart reminder",
         None => "",
     };

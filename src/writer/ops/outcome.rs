@@ -53,6 +53,8 @@ impl Op for RecordOutcome {
         };
         let error = body.error.clone();
         cx.emit(spec.subject, Some(&spec.brand), public, Body::Outcome(body))?;
+        let left_at = self.handed_over_at.unwrap_or(cx.now);
+        super::consent::notice_is(cx, &message, state, left_at)?;
         // A carrier's blocklist is the person's word, and a dead number is nobody's: both belong into this commit.
         super::webhook::person_said(cx, &message, error.as_ref())?;
         super::webhook::settle_parked(cx, &self.message)?;

@@ -423,7 +423,7 @@ impl Stopped {
             }
             AutomaticKind::Help => text.trigger >= self.received_at,
             AutomaticKind::OptInRequest => text.trigger > self.received_at,
-            AutomaticKind::Welcome => false,
+            AutomaticKind::Welcome | AutomaticKind::ConsentRenewal => false,
         })
     }
 }

@@ -3,11 +3,13 @@
 mod confirm;
 mod keyword;
 mod record;
+pub mod renewal;
 
 pub use confirm::ConfirmOptIn;
 pub(super) use confirm::confirm_by_text;
 pub(super) use keyword::{ask_again, opt_in_by_keyword};
 pub use record::RecordOptIn;
+pub(super) use renewal::notice_is;
 
 use crate::ledger::body::{Body, ConsentBody, ConsentChange};
 use crate::ledger::entry::{Entry, Public};

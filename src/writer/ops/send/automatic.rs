@@ -1,15 +1,17 @@
-//! Texts the gateway sends by itself: opt-in request, welcome, opt-out confirmation, HELP answer. They go the same way
+//! Texts the gateway sends by itself: opt-in request, welcome, opt-out confirmation, HELP answer, renewal notice. They go the same way
 //! as every other message, with limits of their own.
+
+use std::sync::Arc;
 
 use super::draft::{Draft, find_brand, find_program, program_sender, subject_at};
 use super::{Phase, Whereabouts, json_sha256, judge, record, recording, text};
 use crate::content::automatic::{AutomaticText as Wording, ProgramWording, automatic_text};
 use crate::content::language::Language;
 use crate::model::facts::{AutomaticKind, AutomaticText, OnHold};
-use crate::model::outgoing::MessageSpec;
+use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::registry::{Brand, Program};
 use crate::model::subject::{SentAutomatic, Subject};
-use crate::model::{Channel, Instant, MessageId, ProgramId, SenderId, SubjectId};
+use crate::model::{Channel, Instant, MessageId, Outcome, ProgramId, SellerId, SenderId, SubjectId, Verdict};
 use crate::writer::{Cx, OpError};
 
 /// An automatic text to be sent, if its rules let it.
@@ -31,12 +33,11 @@ pub struct AutomaticSend {
 /// Decides an automatic text and writes the decision down. Its id comes from what called for it, so that the same
 /// trigger never causes two; none when it already did.
 pub fn send_automatic(cx: &mut Cx<'_>, wish: AutomaticSend) -> Result<Option<MessageId>, OpError> {
-    let key = format!("auto:{:?}:{}:{}:{}", wish.kind, wish.subject, wish.program, wish.trigger.as_micros());
-    let id = MessageId::derive(&cx.env.seller, &key);
-    if cx.get::<crate::model::outgoing::Message>(&crate::ledger::rows::keys::message(&id))?.is_some() {
+    let id = MessageId::derive(&cx.env.seller, &key(&wish));
+    if cx.get::<Message>(&crate::ledger::rows::keys::message(&id))?.is_some() {
         return Ok(None);
     }
-    let draft = draft(cx, &wish, id)?;
+    let draft = draft(cx, &wish, id, None)?;
     let (verdict, inputs) = judge(cx, &draft, Phase::Accept, cx.now)?;
     let sha256 = json_sha256(&draft.spec.text);
     let recording = recording(cx, draft, verdict, inputs, sha256)?;
@@ -44,7 +45,44 @@ pub fn send_automatic(cx: &mut Cx<'_>, wish: AutomaticSend) -> Result<Option<Mes
     Ok(Some(id))
 }
 
-fn draft(cx: &mut Cx<'_>, wish: &AutomaticSend, id: MessageId) -> Result<Draft, OpError> {
+/// What names one automatic text: its kind, its person, its program and what called for it.
+fn key(wish: &AutomaticSend) -> String {
+    format!("auto:{:?}:{}:{}:{}", wish.kind, wish.subject, wish.program, wish.trigger.as_micros())
+}
+
+/// The ids the notices of one renewal have, the first attempt's first: one that did not arrive may be sent again.
+pub fn renewal_ids(seller: &SellerId, wish: &AutomaticSend) -> impl Iterator<Item = MessageId> {
+    /// More than fit between the day a notice is due and the end of the consent, at one a day.
+    const ATTEMPTS_MAX: u32 = 100;
+    (0..ATTEMPTS_MAX).map(move |attempt| MessageId::derive(seller, &format!("{}:{attempt}", key(wish))))
+}
+
+/// Decides a notice of renewal with words of its own. One the rules refuse leaves no trace, so that it can be sent later;
+/// then there is no message.
+pub fn send_renewal(
+    cx: &mut Cx<'_>,
+    wish: &AutomaticSend,
+    id: MessageId,
+    words: impl FnOnce(&Brand, &Program, Language) -> String,
+) -> Result<(Option<Arc<Message>>, Verdict), OpError> {
+    let draft = draft(cx, wish, id, Some(Box::new(words)))?;
+    let (verdict, inputs) = judge(cx, &draft, Phase::Accept, cx.now)?;
+    if verdict.outcome == Outcome::Refuse {
+        return Ok((None, verdict));
+    }
+    let sha256 = json_sha256(&draft.spec.text);
+    let recording = recording(cx, draft, verdict.clone(), inputs, sha256)?;
+    Ok((Some(record(cx, recording)?), verdict))
+}
+
+type OwnWords<'a> = Box<dyn FnOnce(&Brand, &Program, Language) -> String + 'a>;
+
+fn draft(
+    cx: &mut Cx<'_>,
+    wish: &AutomaticSend,
+    id: MessageId,
+    own: Option<OwnWords<'_>>,
+) -> Result<Draft, OpError> {
     let program = find_program(cx, wish.program.as_str())?;
     let brand = find_brand(cx, program.brand.as_str())?;
     let to = cx.subject(&wish.subject)?.address.clone();
@@ -55,7 +93,10 @@ fn draft(cx: &mut Cx<'_>, wish: &AutomaticSend, id: MessageId) -> Result<Draft, 
         None => program_sender(cx, &program, &subject, &whereabouts, Channel::Sms)?,
     };
     let language = text::language(&subject, &brand);
-    let body = words(wish.kind, &program, &brand, language);
+    let body = match own {
+        Some(own) => own(&brand, &program, language),
+        None => words(wish.kind, &program, &brand, language),
+    };
     let tables = sender.as_ref().map(|s| s.national_languages.as_slice()).unwrap_or_default();
     let parts = crate::content::segments::segment_on(&body, tables);
     let last_sent = last_sent(&subject, wish.kind, wish.trigger);
@@ -111,6 +152,8 @@ pub fn words(kind: AutomaticKind, program: &Program, brand: &Brand, language: La
             (Wording::OptOutConfirmation, &program.texts.opt_out_confirmation)
         }
         AutomaticKind::Help => (Wording::Help, &program.texts.help),
+        // Never without words of its own, see [`send_renewal`].
+        AutomaticKind::ConsentRenewal => return String::new(),
     };
     let about = ProgramWording {
         brand: &brand.display_name,

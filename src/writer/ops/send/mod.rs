@@ -14,7 +14,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 pub use super::link::short_url;
-pub use automatic::{AutomaticSend, send_automatic};
+pub use automatic::{AutomaticSend, renewal_ids, send_automatic, send_renewal};
 pub use draft::Draft;
 pub use facts::{Whereabouts, facts_for, state_hash};
 pub(super) use facts::{jitter, state_hashes};

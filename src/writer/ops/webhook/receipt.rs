@@ -144,6 +144,8 @@ fn apply(
         ..body_of(connection, &receipt, state)
     };
     cx.emit(spec.subject, Some(&spec.brand), public, Body::Receipt(body))?;
+    let left_at = message.sent_at.or(message.intent_at).unwrap_or(cx.now);
+    crate::writer::ops::consent::notice_is(cx, message, state, left_at)?;
     received.stopped += usize::from(person_said(cx, message, receipt.error.as_ref())?);
     Ok(())
 }
