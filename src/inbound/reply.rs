@@ -144,9 +144,10 @@ impl Rules {
         Ok(Rules { lexicon, packs, waking, always, fillers })
     }
 
-    /// Every rule of every language that matches somewhere in the reply. One word of a language the person is not
-    /// known to read may be a word of another (`red` refuses in Turkish): unless half of the words are of that language,
-    /// it only raises a doubt, and none at all in a reply of which half is of the person's. That language's guards and doubts count if more words are of it than of the person's.
+    /// Every rule of every language that matches somewhere in the reply. One word of a language the person is not known to
+    /// read may be a word of another (`red` refuses in Turkish): unless half of the words are of that language, and more
+    /// than of the person's, it only raises a doubt, and none at all in a reply of which half is of the person's. That
+    /// language's guards and doubts count under the same condition.
     fn hits(&self, read: &[(WordId, usize)], languages: &[&str]) -> Vec<Hit> {
         let awake = read.iter().fold(self.always, |awake, (word, _)| awake | self.waking[usize::from(*word)]);
         let readable = |pack: &(usize, &Pack)| languages.contains(&pack.1.language);
