@@ -23,10 +23,12 @@ use super::status::ApiError;
 use crate::anchor;
 use crate::audit::heads;
 use crate::export::{self, Export, ExportError, Person};
+use crate::ledger::body::HoldTarget;
 use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::ledger::entry::leaf_hash;
+use crate::ledger::rows::{HoldRow, keys};
 use crate::ledger::tlog_proof::TlogProof;
-use crate::model::{BrandId, SubjectId};
+use crate::model::{BrandId, MessageId, SubjectId};
 use crate::pb::consentry::v1 as wire;
 use crate::pb::consentry::v1::audit_service_server::AuditService;
 use crate::pb::consentry::v1::export_audit_response::Part;
@@ -79,7 +81,7 @@ impl Audits {
             }
         }
         let planned = tokio::task::spawn_blocking(move || {
-            let Question { request, resume, offset } = question;
+            let Question { request, resume, offset, .. } = question;
             let planned = match resume {
                 None => Export::plan_at(&reader, &books, request, checkpoint),
                 Some(id) => Export::resume(&reader, &books, request, &id),
@@ -91,6 +93,22 @@ impl Audits {
             self.count(caller, &export).await?;
         }
         Ok((export, offset))
+    }
+
+    /// Whom a legal hold covers; nothing: everybody of the brand.
+    fn covered(&self, hold: MessageId, brand: Option<&BrandId>) -> Result<Option<Person>, ApiError> {
+        let missing = || ApiError::NotFound { kind: "legal hold of this brand", name: hold.to_string() };
+        let row = self.hands.look(|cx| cx.get::<HoldRow>(&keys::hold(&hold)))?.ok_or_else(missing)?;
+        match &row.hold.target {
+            HoldTarget::Brand(on) if Some(on) == brand => Ok(None),
+            HoldTarget::Brand(_) => Err(missing()),
+            HoldTarget::Subjects(people) => {
+                let addresses = self.hands.look(|cx| {
+                    people.iter().map(|id| Ok(cx.subject(id)?.address.clone())).collect::<Result<_, _>>()
+                })?;
+                Ok(Some(Person::Addresses(addresses)))
+            }
+        }
     }
 
     /// Writes down that the restricted people it names are read. Before the heads are: they are then shown with it.
@@ -202,6 +220,8 @@ struct Question {
     request: export::Request,
     resume: Option<String>,
     offset: u64,
+    /// The matter it is about, instead of a person.
+    hold: Option<MessageId>,
 }
 
 fn question(f: &mut Fields, wire: wire::ExportAuditRequest) -> Option<Question> {
@@ -225,6 +245,16 @@ fn question(f: &mut Fields, wire: wire::ExportAuditRequest) -> Option<Question> 
             Err(e) => f.refuse("subject_id", e.to_string()),
         },
     };
+    let hold = match wire.legal_hold_id.as_str() {
+        "" => None,
+        text => match text.parse::<MessageId>() {
+            Ok(_) if subject_id.is_some() || matches!(person, Some(Some(_))) => {
+                f.refuse("legal_hold_id", "cannot stand beside subject or subject_id")
+            }
+            Ok(id) => Some(id),
+            Err(e) => f.refuse("legal_hold_id", e.to_string()),
+        },
+    };
     let since = (wire.since_size > 0).then_some(wire.since_size);
     if since.is_some() && format != Some(export::Format::Bundle) {
         f.bad("since_size", "goes with format BUNDLE only");
@@ -240,7 +270,7 @@ fn question(f: &mut Fields, wire: wire::ExportAuditRequest) -> Option<Question> 
     });
     let person = person.or(subject_id.map(Person::Subject));
     let request = export::Request { brand: Some(brand?), person, from, to, format: format?, since };
-    Some(Question { request, resume: (!id.is_empty()).then_some(id), offset: wire.offset })
+    Some(Question { request, resume: (!id.is_empty()).then_some(id), offset: wire.offset, hold })
 }
 
 fn export_error(error: ExportError) -> ApiError {
@@ -274,11 +304,14 @@ impl AuditService for Audits {
         let caller = caller(&request)?;
         let mut f = self.hands.fields();
         let read = question(&mut f, request.into_inner());
-        let question = f.finish(read)?;
+        let mut question = f.finish(read)?;
         if let Some(brand) = &question.request.brand {
             caller.check_brand(brand)?;
             let known = self.hands.look(|cx| cx.brand(brand.as_str()))?;
             known.ok_or(ApiError::NotFound { kind: "brand", name: brand.to_string() })?;
+        }
+        if let Some(hold) = question.hold {
+            question.request.person = self.covered(hold, question.request.brand.as_ref())?;
         }
         let turn = Arc::clone(&self.exports).try_acquire_owned();
         let turn = turn.map_err(|_| ApiError::Overloaded { retry: EXPORT_WAIT })?;

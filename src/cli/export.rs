@@ -41,6 +41,9 @@ pub struct Args {
     /// Only this person's, by id of the ledger (32 hexadecimal digits): also of somebody erased.
     #[arg(long, env = "CONSENTRY_SUBJECT_ID", conflicts_with_all = ["phone", "customer"])]
     subject_id: Option<String>,
+    /// Only of whom this legal hold covers, by its id.
+    #[arg(long, env = "CONSENTRY_LEGAL_HOLD_ID", conflicts_with_all = ["phone", "customer", "subject_id"])]
+    legal_hold: Option<String>,
     /// Bundles: a file with a checkpoint you kept; the bundle then proves that the log extends it.
     #[arg(long, env = "CONSENTRY_SINCE")]
     since: Option<PathBuf>,
@@ -124,6 +127,7 @@ impl Args {
             export_id: String::new(),
             offset: 0,
             subject_id: self.subject_id.clone().unwrap_or_default(),
+            legal_hold_id: self.legal_hold.clone().unwrap_or_default(),
             since_size: self.since.as_deref().map(size_of).transpose()?.unwrap_or(0),
         })
     }

@@ -7,6 +7,7 @@ use crate::api::field::Lines;
 use crate::api::status::ApiError;
 use crate::erasure::{self, Done, EraseError};
 use crate::ledger::body::{Ground, HoldTarget, LegalHoldBody};
+use crate::model::subject::Address;
 use crate::model::{BrandId, MessageId, SubjectId};
 use crate::pb::consentry::v1 as wire;
 use crate::writer::ops::Target;
@@ -115,15 +116,40 @@ impl Consents {
                 None => return Err(ApiError::NotFound { kind: "person", name: "as named".to_owned() }),
             },
         };
-        Ok(wire::LegalHold {
-            id: hold.id.to_string(),
-            target: Some(target),
-            reason: hold.reason,
-            set_at: Some(timestamp(hold.set_at)),
-            cleared_at: maybe_timestamp(hold.cleared.map(|cleared| cleared.at)),
-            set_by: Some(wire::Actor { api_key: hold.set_by, name: String::new() }),
-        })
+        Ok(legal_hold(hold, target))
     }
+}
+
+fn legal_hold(hold: LegalHoldBody, target: wire::legal_hold::Target) -> wire::LegalHold {
+    wire::LegalHold {
+        id: hold.id.to_string(),
+        target: Some(target),
+        reason: hold.reason,
+        set_at: Some(timestamp(hold.set_at)),
+        cleared_at: maybe_timestamp(hold.cleared.map(|cleared| cleared.at)),
+        set_by: Some(wire::Actor { api_key: hold.set_by, name: String::new() }),
+    }
+}
+
+/// The holds that cover the person at `address`, as far as a caller may see them: those of other brands are not shown, and
+/// the matter only to who may read what is held.
+pub(super) fn holds(
+    caller: &Caller,
+    address: &Address,
+    covering: Vec<LegalHoldBody>,
+) -> Vec<wire::LegalHold> {
+    use wire::legal_hold::Target as Shown;
+    let tells = caller.require(&[Role::Auditor, Role::Admin]).is_ok();
+    let shown = covering.into_iter().filter_map(|hold| {
+        let target = match &hold.target {
+            HoldTarget::Brand(brand) if !caller.reaches(brand) => return None,
+            HoldTarget::Brand(brand) => Shown::Brand(brand.to_string()),
+            HoldTarget::Subjects(_) => Shown::Subject(subject::subject(address)),
+        };
+        let hold = legal_hold(hold, target);
+        Some(if tells { hold } else { wire::LegalHold { reason: String::new(), set_by: None, ..hold } })
+    });
+    shown.collect()
 }
 
 /// Why something is kept, as a reason.

@@ -105,9 +105,13 @@ async fn a_person_is_restricted_held_and_erased() {
     assert_eq!(erase(&shop, "writer", wire::EraseMode::EraseNow).await, Err(Code::PermissionDenied));
     let held = erase(&shop, "admin", wire::EraseMode::EraseNow).await.expect("answered");
     assert_eq!((held.state(), held.grounds[0].code.as_str()), (wire::EraseState::Held, "LEGAL_HOLD"));
+    let seen = consents.get_subject(by("auditor", about())).await.expect("read").into_inner();
+    assert_eq!(seen.legal_holds, std::slice::from_ref(&hold));
     let clear = wire::ClearLegalHoldRequest { id: hold.id, reason: "settled".into() };
     let cleared = consents.clear_legal_hold(by("admin", clear)).await.expect("cleared").into_inner();
     assert!(cleared.cleared_at.is_some());
+    let seen = consents.get_subject(by("auditor", about())).await.expect("read").into_inner();
+    assert_eq!(seen.legal_holds, [], "a cleared hold is over");
 
     let gone = erase(&shop, "admin", wire::EraseMode::EraseNow).await.expect("erased");
     assert_eq!(gone.state(), wire::EraseState::Erased);
@@ -124,6 +128,41 @@ async fn a_person_is_restricted_held_and_erased() {
 }
 
 #[tokio::test]
+async fn holds_are_shown_with_the_person_and_the_matter_to_whom_it_concerns() {
+    let (shop, _, _) = refused().await;
+    let mut consents = ConsentServiceClient::new(shop.channel.clone());
+    for brand in ["main", "side"] {
+        let hold = wire::SetLegalHoldRequest {
+            target: Some(wire::set_legal_hold_request::Target::Brand(brand.into())),
+            reason: format!("inquiry at {brand}"),
+        };
+        consents.set_legal_hold(by("admin", hold)).await.expect("set");
+    }
+    let stop = wire::RecordOptOutRequest {
+        brand: "main".into(),
+        subject: to("+12125550123"),
+        scope: wire::OptOutScope::Brand.into(),
+        source: wire::OptOutSource::PhoneCall.into(),
+        idempotency_key: "stop".into(),
+        ..Default::default()
+    };
+    consents.record_opt_out(by("writer", stop)).await.expect("taken");
+    let about = || wire::GetSubjectRequest { subject: to("+12125550123"), as_of: None };
+    let brands = |view: &wire::SubjectView| -> Vec<(Option<wire::legal_hold::Target>, String)> {
+        view.legal_holds.iter().map(|hold| (hold.target.clone(), hold.reason.clone())).collect()
+    };
+    let main = || Some(wire::legal_hold::Target::Brand("main".into()));
+    let auditor = consents.get_subject(by("auditor", about())).await.expect("read").into_inner();
+    assert_eq!(brands(&auditor), [(main(), "inquiry at main".to_owned())], "who never met the other brand");
+    let writer = consents.get_subject(by("writer", about())).await.expect("read").into_inner();
+    assert_eq!(brands(&writer), [(main(), String::new())], "that there is one, not what it is about");
+    assert!(writer.legal_holds[0].set_by.is_none());
+    let side = consents.get_subject(by("side", about())).await.expect("read").into_inner();
+    assert_eq!(side.legal_holds, [], "whose brand it is not");
+    shop.close().await;
+}
+
+#[tokio::test]
 async fn a_bundle_asked_for_records_what_shows_it_complete() {
     let (shop, _, _) = refused().await;
     let report = bundle(&shop).await;
@@ -133,16 +172,18 @@ async fn a_bundle_asked_for_records_what_shows_it_complete() {
 
 /// A bundle about the person of `refused`, checked.
 async fn bundle(shop: &Shop) -> verify::Report {
+    let subject = to("+12125550123");
+    bundle_of(shop, wire::ExportAuditRequest { subject, ..Default::default() }).await.expect("a stream")
+}
+
+/// A bundle of the brand, checked.
+async fn bundle_of(shop: &Shop, about: wire::ExportAuditRequest) -> Result<verify::Report, Code> {
     // A checkpoint is due again, so that one covers the root that is about to be recorded.
     shop.clock.advance(crate::model::Span::seconds(5));
-    let request = wire::ExportAuditRequest {
-        brand: "main".into(),
-        subject: to("+12125550123"),
-        format: wire::ExportFormat::Bundle.into(),
-        ..Default::default()
-    };
+    let request =
+        wire::ExportAuditRequest { brand: "main".into(), format: wire::ExportFormat::Bundle.into(), ..about };
     let mut client = AuditServiceClient::new(shop.channel.clone());
-    let mut pieces = client.export_audit(by("auditor", request)).await.expect("a stream").into_inner();
+    let mut pieces = client.export_audit(by("auditor", request)).await.map_err(|e| e.code())?.into_inner();
     let mut bytes = Vec::new();
     while let Some(piece) = pieces.next().await {
         if let Some(Part::Chunk(chunk)) = piece.expect("to its end").part {
@@ -151,7 +192,31 @@ async fn bundle(shop: &Shop) -> verify::Report {
     }
     let report = verify::bundle(bytes.as_slice(), &[shop.gateway.books.verifier().clone()], None);
     assert_eq!(report.outcome, Outcome::Valid, "{report}");
-    report
+    Ok(report)
+}
+
+#[tokio::test]
+async fn a_bundle_is_made_for_a_legal_matter() {
+    let (shop, _, _) = refused().await;
+    let mut consents = ConsentServiceClient::new(shop.channel.clone());
+    let mut held = Vec::new();
+    for target in [
+        wire::set_legal_hold_request::Target::Subject(to("+12125550123").expect("set")),
+        wire::set_legal_hold_request::Target::Brand("main".into()),
+        wire::set_legal_hold_request::Target::Brand("side".into()),
+    ] {
+        let hold = wire::SetLegalHoldRequest { target: Some(target), reason: "Doe v. Fable".into() };
+        held.push(consents.set_legal_hold(by("admin", hold)).await.expect("set").into_inner().id);
+    }
+    let about = |id: &str| wire::ExportAuditRequest { legal_hold_id: id.into(), ..Default::default() };
+    let person = bundle_of(&shop, about(&held[0])).await.expect("made");
+    assert!(person.to_string().contains("Nothing is missing of 1 people"), "{person}");
+    assert!(bundle_of(&shop, about(&held[1])).await.is_ok(), "everybody of the brand");
+    assert_eq!(bundle_of(&shop, about(&held[2])).await.err(), Some(Code::NotFound), "another brand's");
+    assert_eq!(bundle_of(&shop, about("nonsense")).await.err(), Some(Code::InvalidArgument));
+    let both = wire::ExportAuditRequest { subject: to("+12125550123"), ..about(&held[0]) };
+    assert_eq!(bundle_of(&shop, both).await.err(), Some(Code::InvalidArgument));
+    shop.close().await;
 }
 
 #[tokio::test]

@@ -92,14 +92,21 @@ impl Cx<'_> {
         Ok(rows.into_iter().map(|(_, row)| row.hold.clone()).collect())
     }
 
-    /// The holds that forbid erasing somebody, as grounds.
-    pub(in crate::writer::ops) fn holds_on(&mut self, person: &Subject) -> Result<Vec<Ground>, OpError> {
-        let holds = self.holds()?;
-        let covering = holds.iter().filter(|hold| match &hold.target {
+    /// The holds in force that cover somebody.
+    pub fn holds_over(&mut self, person: &Subject) -> Result<Vec<LegalHoldBody>, OpError> {
+        let mut holds = self.holds()?;
+        holds.retain(|hold| match &hold.target {
             HoldTarget::Subjects(people) => people.contains(&person.id),
             HoldTarget::Brand(brand) => is_known_to(person, brand),
         });
+        Ok(holds)
+    }
+
+    /// The holds that forbid erasing somebody, as grounds.
+    pub(in crate::writer::ops) fn holds_on(&mut self, person: &Subject) -> Result<Vec<Ground>, OpError> {
+        let covering = self.holds_over(person)?;
         Ok(covering
+            .iter()
             .map(|hold| Ground {
                 code: "LEGAL_HOLD".to_owned(),
                 rule: format!("hold/{}", hold.id),
