@@ -105,3 +105,26 @@ pub(super) fn describe() {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_speak_of_metrics_that_exist() {
+        let rules = include_str!("../../../docs/alerts.yml");
+        let mut spoken_of = 0;
+        for line in rules.lines().filter_map(|line| line.trim().strip_prefix("expr: ")) {
+            for (at, _) in line.match_indices("consentry_") {
+                let end = line[at..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                let word = &line[at..end.map_or(line.len(), |end| at + end)];
+                let metric = ALL.iter().find(|m| m.name == word.strip_suffix("_bucket").unwrap_or(word));
+                let metric = metric.unwrap_or_else(|| panic!("{word} is no metric"));
+                assert_eq!(metric.kind == Kind::Histogram, word.ends_with("_bucket"), "{word}");
+                spoken_of += 1;
+            }
+        }
+        assert_eq!(spoken_of, rules.matches("- alert: ").count(), "each rule asks one metric");
+        assert!(rules.contains("consentry_anchor_age_seconds > 86400"), "as docs/anchors.md says");
+    }
+}
