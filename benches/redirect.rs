@@ -67,6 +67,7 @@ fn gateway(dir: &std::path::Path) -> Gateway {
     let engine = Engine::new(Arc::new(policy), Zones::bundled()).expect("zones fit");
     let parts = Parts {
         disk: Arc::new(RealDisk),
+        erasures: None,
         data_dir: dir.to_path_buf(),
         index: IndexEngine::Fjall,
         index_options: KvOptions::default(),

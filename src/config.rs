@@ -21,6 +21,7 @@ use crate::telemetry::LogSettings;
 use crate::tls::TlsFiles;
 
 pub use anchor::{AnchorConfig, AnchorTarget};
+pub use check::beside_data;
 pub use connection::{ConnectionConfig, ProviderShape, shape_of};
 pub use problem::{ConfigError, Problem, Severity};
 pub use secret::{SecretError, SecretRef, process_env};
@@ -152,13 +153,15 @@ pub struct Limits {
     pub drain_seconds: u64,
 }
 
-/// How long raw material is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How long raw material is kept, and what outlives a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
     /// Days of raw webhook bodies, 1 to 365.
     pub raw_inbound_days: u64,
     /// Days a backup of the data folder lives, up to 3,650; 0: not said.
     pub backup_days: u64,
+    /// A file off the data's volume that names who was erased, so that a restore from an older backup brings nobody back.
+    pub erasures: Option<PathBuf>,
 }
 
 /// A configuration that can be used, with what is worth a look.

@@ -5,8 +5,8 @@
 
 mod body;
 mod courier;
-mod queue;
-mod shelf;
+pub mod queue;
+pub mod shelf;
 pub mod signature;
 #[cfg(test)]
 mod tests;

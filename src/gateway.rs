@@ -18,7 +18,7 @@ use crate::clock::SharedClock;
 use crate::disk::SharedDisk;
 use crate::dispatch::{Dispatcher, Providers};
 use crate::entropy::SharedEntropy;
-use crate::erasure;
+use crate::erasure::{self, again};
 use crate::feed::Feeds;
 use crate::inbound::retention::forget_raw;
 use crate::ledger::checkpoint::Origin;
@@ -45,6 +45,8 @@ const HEARTBEAT: Duration = Duration::from_millis(250);
 pub struct Parts {
     pub disk: SharedDisk,
     pub data_dir: PathBuf,
+    /// Where erasures are written down outside the folder.
+    pub erasures: Option<PathBuf>,
     pub index: IndexEngine,
     pub index_options: KvOptions,
     pub embedded: EmbeddedOptions,
@@ -81,6 +83,9 @@ pub enum StartError {
     /// The ledger did not fold.
     #[error(transparent)]
     Core(#[from] CoreError),
+    /// The list of erasures is not readable, or what it names could not be erased again.
+    #[error("retention.erasures: {0}")]
+    Erasures(#[from] again::AgainError),
     /// No thread.
     #[error("the writer's thread did not start: {0}")]
     Thread(#[from] std::io::Error),
@@ -114,7 +119,7 @@ impl Gateway {
     /// Opens everything and starts the writer and the lanes. Must be called within a tokio runtime.
     pub fn start(parts: Parts) -> Result<Gateway, StartError> {
         let (queues, drain, raw_days) = (parts.queues, parts.drain, parts.embedded.raw_days);
-        let Offline { env, books, kv, opened, verifier_key, mut core } = Offline::open(parts)?;
+        let Offline { env, books, kv, opened, verifier_key, mut core, .. } = Offline::open(parts)?;
         let (news, _) = broadcast::channel(NEWS_BUFFER);
         let tell = news.clone();
         core.listen(Box::new(move |entries: &Arc<[Entry]>| {

@@ -90,12 +90,6 @@ impl Shop {
         Shop { address, gateway, stop, dir: None }
     }
 
-    /// Who asks without transport: the key that callers over gRPC show, already looked up.
-    pub fn caller(&self) -> Arc<auth::Caller> {
-        let roles = [Role::Sender].into_iter().collect();
-        Arc::new(auth::Caller { key: "bench".to_owned(), seller: id("main"), roles, brands: Vec::new() })
-    }
-
     /// Ends it well.
     pub async fn close(self) {
         self.stop.cancel();
@@ -111,6 +105,7 @@ pub fn parts(dir: &Path, index: IndexEngine, clock: SharedClock) -> Parts {
     let seller: SellerId = id("main");
     Parts {
         disk: Arc::new(RealDisk),
+        erasures: None,
         data_dir: dir.to_owned(),
         index,
         index_options: KvOptions::default(),

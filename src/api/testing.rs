@@ -108,12 +108,14 @@ pub fn by<T>(key: &str, message: T) -> tonic::Request<T> {
     request
 }
 
-fn parts(clock: &ManualClock) -> Parts {
+/// What a gateway of tests is made of: an empty simulated disk, the index in memory.
+pub fn parts(clock: &ManualClock) -> Parts {
     let policy = crate::policy::embedded::load().expect("the packs of this release compile");
     let engine = Engine::new(Arc::new(policy), Zones::bundled()).expect("zones fit");
     let seller = "main".parse().expect("a slug");
     Parts {
         disk: SimDisk::new(7).shared(),
+        erasures: None,
         data_dir: "data".into(),
         index: crate::store::Engine::Memory,
         index_options: KvOptions::default(),

@@ -34,6 +34,7 @@ struct Made {
     entries: u64,
     signed: u64,
     chains_with_keys: usize,
+    master_key: Option<String>,
     files_copied: usize,
     files_kept: usize,
     bytes_copied: u64,
@@ -46,6 +47,9 @@ impl fmt::Display for Made {
         writeln!(f, "{} holds {} entries of {}, checked", self.to, self.entries, self.log)?;
         writeln!(f, "  under a checkpoint  {} entries", self.signed)?;
         writeln!(f, "  chains with keys    {}", self.chains_with_keys)?;
+        if let Some(master) = &self.master_key {
+            writeln!(f, "  opens with          master key {master}, and no other")?;
+        }
         writeln!(
             f,
             "  copied              {} files, {} bytes ({} segments were there)",
@@ -90,6 +94,7 @@ pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
         entries: made.entries,
         signed: made.signed,
         chains_with_keys: made.keys,
+        master_key: made.master.map(|master| master.to_string()),
         files_copied: made.copied,
         files_kept: made.kept,
         bytes_copied: made.bytes,

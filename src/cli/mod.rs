@@ -29,6 +29,7 @@ mod opt_in;
 mod opt_out;
 mod output;
 mod parts;
+mod person;
 mod policy;
 mod prove;
 mod provider;
@@ -38,6 +39,7 @@ mod renewals;
 mod replay;
 mod replies;
 mod rotate_log_key;
+mod rotate_master_key;
 mod sandbox;
 mod send;
 mod serve;
@@ -101,12 +103,16 @@ enum Verb {
     Recover(recover::Args),
     /// Give the log a new key for its checkpoints; the former one signs beside it for 90 days. No gateway may run.
     RotateLogKey(rotate_log_key::Args),
+    /// Wrap every data key under another master key; entries are not touched. No gateway may run.
+    RotateMasterKey(rotate_master_key::Args),
     /// Copy a data folder, beside a running gateway or not; the copy is checked.
     Backup(backup::Args),
     /// Make, list, rotate and revoke API keys.
     Key(key::Args),
     /// Explain a recorded decision: every reason in plain words, the rules asked, the consent, the first lawful instant.
     Explain(explain::Args),
+    /// Say what is known about a person, or was known at any instant: consents, opt-outs, holds, what happened.
+    Person(person::Args),
     /// Restrict or erase a person; the answer lists what stays and why.
     Erase(erase::Args),
     /// Send at a steady rate and report latencies: how much a gateway takes.
@@ -153,9 +159,11 @@ fn run(verb: Verb, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Rebuild(args) => rebuild::run(&args, output),
         Verb::Recover(args) => recover::run(&args, output),
         Verb::RotateLogKey(args) => rotate_log_key::run(&args, output),
+        Verb::RotateMasterKey(args) => rotate_master_key::run(&args, output),
         Verb::Backup(args) => backup::run(&args, output),
         Verb::Key(args) => key::run(args, output),
         Verb::Explain(args) => explain::run(args, output),
+        Verb::Person(args) => person::run(args, output),
         Verb::Erase(args) => erase::run(args, output),
         Verb::Load(args) => load::run(args, output),
         Verb::Provider(args) => provider::run(args, output),

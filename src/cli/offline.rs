@@ -78,7 +78,8 @@ impl Folder {
         Origin::new(&seller.host, &seller.id, seller.epoch).map_err(Failure::unusable)
     }
 
-    fn config(&self) -> Result<Config, Failure> {
+    /// The configuration.
+    pub fn config(&self) -> Result<Config, Failure> {
         let Some(file) = &self.config else {
             return Err(Failure::unusable("no data folder is named").hint("name one, or --config FILE"));
         };
@@ -111,6 +112,7 @@ fn sandbox(dir: &Path) -> Result<Parts, Failure> {
         seller: origin.seller().parse().map_err(Failure::unusable)?,
         origin,
         disk,
+        erasures: None,
         data_dir: dir.to_owned(),
         index: Index::Fjall,
         index_options: KvOptions { cache_bytes: 32 << 20, ..KvOptions::default() },

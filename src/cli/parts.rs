@@ -29,6 +29,7 @@ pub fn parts(config: &Config, env: Variables<'_>) -> Result<Parts, Failure> {
     let limits = &config.limits;
     Ok(Parts {
         disk: Arc::new(RealDisk),
+        erasures: config.retention.erasures.clone(),
         data_dir: config.data_dir.clone(),
         index: config.store.engine,
         index_options: KvOptions { cache_bytes: config.store.cache_mib << 20, ..KvOptions::default() },

@@ -117,7 +117,10 @@ fn told(found: &Found) -> Vec<String> {
         HeadState::Unreadable { why } => format!("HEAD vouches for nothing: {why}"),
     });
     lines.push(match &found.keys {
-        Ok(chains) => format!("keys/ knows {chains} chains"),
+        Ok(chains) => match found.master {
+            Some(master) => format!("keys/ knows {chains} chains; master key {master} opens it"),
+            None => format!("keys/ knows {chains} chains"),
+        },
         Err(why) => format!("keys/ does not read: {why}"),
     });
     lines
@@ -219,6 +222,7 @@ fn new_epoch(
     let mut offline = Offline::rebuild(parts).map_err(not_opened)?;
     let recorded = record(&mut offline, old, &begun, epoch, reason);
     let (verifier, entries) = (offline.verifier_key.clone(), offline.books.stored().len());
+    let erased_again = offline.erased_again;
     offline.close().map_err(Failure::unusable)?;
     let cancelled = recorded?;
     let lost = begun.signed.map(|signed| signed.saturating_sub(begun.carried));
@@ -234,12 +238,18 @@ fn new_epoch(
         entries,
         signed: Some(entries),
         found: Vec::new(),
-        done: vec![
+        done: [
             format!("{} entries were carried over into {new}; {lost}", begun.carried),
             format!("{cancelled} messages that may have left already were cancelled"),
             format!("checkpoints verify with {verifier} from now on"),
             format!("the old ledger, HEAD and log.key stay as *.e{}", old.epoch()),
-        ],
+        ]
+        .into_iter()
+        .chain(
+            (erased_again > 0)
+                .then(|| format!("{erased_again} people whom the list of erasures names were erased again")),
+        )
+        .collect(),
         next: vec![
             format!("set epoch = {epoch} in [seller] of the configuration, then start the gateway"),
             "sending stays paused until each provider was asked what was missed, or an operator vouches"
@@ -285,4 +295,4 @@ fn record(
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

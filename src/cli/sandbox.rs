@@ -194,6 +194,7 @@ fn open(
         origin: Origin::new("sandbox.localhost", &seller, 1).map_err(Failure::unusable)?,
         secrets: secrets(&disk, &dir.join("sandbox.secrets"), entropy)?,
         disk,
+        erasures: None,
         data_dir: dir.to_owned(),
         index: Index::Fjall,
         index_options: KvOptions { cache_bytes: 32 << 20, ..KvOptions::default() },

@@ -28,6 +28,9 @@ pub fn surroundings(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Ve
         certificates(files, &mut found);
     }
     keys(config, env, &mut found);
+    if let Some(list) = &config.retention.erasures {
+        erasures(list, config, &mut found);
+    }
     for (n, anchor) in config.anchors.iter().enumerate() {
         anchored(anchor, config, &|name| format!("anchors[{n}].{name}"), &mut found);
     }
@@ -165,19 +168,51 @@ fn keys(config: &Config, env: &dyn Fn(&str) -> Option<String>, found: &mut Found
     let keys = &config.keys;
     for (name, reference) in [("master", &keys.master), ("pepper", &keys.pepper), ("coupons", &keys.coupons)]
     {
-        found.secret(&format!("keys.{name}"), reference.resolve_key(env).err());
+        match reference {
+            // Nobody is asked for a key only to see whether it is there.
+            SecretRef::Command(words) => {
+                let program = words.first().map_or("", String::as_str);
+                if !is_program(program) {
+                    found.error(
+                        &format!("keys.{name}"),
+                        format!("{program} is no program that can be started"),
+                    );
+                }
+            }
+            _ => found.secret(&format!("keys.{name}"), reference.resolve_key(env).err()),
+        }
     }
-    let SecretRef::File(master) = &keys.master else { return };
-    if !keys.allow_beside_data && same_volume(master, &config.data_dir) {
-        let what = "lies on the volume of the data it protects: who takes the disk has both; \
-                    move it, or set keys.allow_beside_data = true";
+    if let Some(what) = beside_data(&keys.master, config) {
         found.error("keys.master", what.to_owned());
     }
+    let SecretRef::File(master) = &keys.master else { return };
     if readable_by_others(master) {
         found.warning(
             "keys.master",
             format!("{} can be read by every user of this machine", master.display()),
         );
+    }
+}
+
+/// Why a master key may not lie where `reference` says.
+pub fn beside_data(reference: &SecretRef, config: &Config) -> Option<&'static str> {
+    let SecretRef::File(master) = reference else { return None };
+    let beside = !config.keys.allow_beside_data && same_volume(master, &config.data_dir);
+    beside.then_some(
+        "lies on the volume of the data it protects: who takes the disk has both; move it, or set \
+         keys.allow_beside_data = true",
+    )
+}
+
+/// The list of erasures: it is lost with the data, or survives it.
+fn erasures(list: &Path, config: &Config, found: &mut Found) {
+    let folder = list.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        found.error("retention.erasures", format!("{} is not a folder", folder.display()));
+    } else if same_volume(list, &config.data_dir) {
+        let what = "lies on the volume of the data: what takes the one takes the other, and a restore from an older backup \
+                    brings back who was erased since (docs/erasure.md)";
+        found.warning("retention.erasures", what.to_owned());
     }
 }
 

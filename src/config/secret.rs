@@ -1,5 +1,7 @@
 //! Secrets stand in the configuration by reference, never by value.
 
+mod command;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -11,13 +13,16 @@ use zeroize::Zeroizing;
 /// Longest secret file.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
-/// Where a secret is: `env:NAME` or `file:PATH`.
+/// Where a secret is: `env:NAME`, `file:PATH`, or `command:PROGRAM ARGUMENT …` for keys that are read once, at start.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SecretRef {
     /// An environment variable.
     Env(String),
     /// A file; one line break at its end does not count.
     File(PathBuf),
+    /// What a program prints, as that of a key management service; one line break at its end does not count. No shell
+    /// reads the words.
+    Command(Vec<String>),
 }
 
 /// Why a secret cannot be had. Never shows a value.
@@ -26,6 +31,24 @@ pub enum SecretError {
     /// A value, or something else that is no reference.
     #[error("must be env:NAME or file:PATH; secrets do not stand in the configuration itself")]
     Form,
+    /// The same, where a program may be asked.
+    #[error(
+        "must be env:NAME, file:PATH or command:PROGRAM ARGUMENTS; secrets do not stand in the configuration itself"
+    )]
+    KeyForm,
+    /// A program where the secret is read again and again.
+    #[error(
+        "must be env:NAME or file:PATH; only the keys in [keys], which are read once at start, may come from a command"
+    )]
+    NoCommandHere,
+    /// The program did not give it.
+    #[error("the command {program} {why}")]
+    Command {
+        /// Its first word.
+        program: String,
+        /// What happened. Never what it printed.
+        why: String,
+    },
     /// The variable is not set.
     #[error("the environment has no {0}")]
     NoVariable(String),
@@ -53,7 +76,20 @@ impl SecretRef {
         match text.split_once(':') {
             Some(("env", name)) if is_variable(name) => Ok(Self::Env(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(base.join(path))),
+            Some(("command", _)) => Err(SecretError::NoCommandHere),
             _ => Err(SecretError::Form),
+        }
+    }
+
+    /// Reads a reference to a key that is read once, at start: it may be a command, its words parted by spaces. A program
+    /// whose name holds no `/` is looked up on the path.
+    pub fn parse_key(text: &str, base: &Path) -> Result<Self, SecretError> {
+        match text.split_once(':') {
+            Some(("command", line)) => {
+                let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+                if words.is_empty() { Err(SecretError::KeyForm) } else { Ok(Self::Command(words)) }
+            }
+            _ => Self::parse(text, base).map_err(|_| SecretError::KeyForm),
         }
     }
 
@@ -64,6 +100,7 @@ impl SecretRef {
                 Zeroizing::new(env(name).ok_or_else(|| SecretError::NoVariable(name.clone()))?)
             }
             Self::File(path) => read(path)?,
+            Self::Command(words) => command::ask(words, command::DEADLINE)?,
         };
         let line = text.strip_suffix('\n').map_or(text.as_str(), |t| t.strip_suffix('\r').unwrap_or(t));
         if line.is_empty() { Err(SecretError::Empty) } else { Ok(SecretString::from(line)) }
@@ -91,6 +128,7 @@ impl fmt::Display for SecretRef {
         match self {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Command(words) => write!(f, "command:{}", words.join(" ")),
         }
     }
 }
@@ -149,6 +187,39 @@ mod tests {
         assert_eq!(SecretRef::Env("B".into()).resolve(&env).err(), Some(SecretError::NoVariable("B".into())));
         let gone = SecretRef::File(dir.path().join("gone")).resolve(&none);
         assert!(matches!(gone, Err(SecretError::NoFile { .. })));
+    }
+
+    #[test]
+    fn keys_may_come_from_a_command_and_nothing_else_does() {
+        let base = Path::new("/etc/consentry");
+        let words = "command:kms  decrypt --key-id alias/consentry";
+        let at = SecretRef::parse_key(words, base).expect("a reference");
+        assert_eq!(at.to_string(), "command:kms decrypt --key-id alias/consentry");
+        assert_eq!(SecretRef::parse(words, base), Err(SecretError::NoCommandHere));
+        for bad in ["command:", "command: ", "hunter2", "vault:x"] {
+            assert_eq!(SecretRef::parse_key(bad, base), Err(SecretError::KeyForm), "{bad}");
+        }
+        let file = SecretRef::parse_key("file:k", base);
+        assert_eq!(file, Ok(SecretRef::File("/etc/consentry/k".into())));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_prints_the_key_and_its_failure_tells_nothing_of_it() {
+        let at = |line: &str| SecretRef::parse_key(&format!("command:{line}"), Path::new("/"));
+        let key = at(&format!("echo {}", "ab".repeat(32))).expect("a reference").resolve_key(&none);
+        assert_eq!(key.expect("a key").expose_secret(), &[0xab; 32]);
+        let told =
+            |line: &str| at(line).expect("a reference").resolve_key(&none).expect_err(line).to_string();
+        assert_eq!(told("echo hunter2"), SecretError::NotAKey.to_string());
+        assert_eq!(told("true"), SecretError::Empty.to_string());
+        let failed = told("ls /no/such/folder/of/hunter2");
+        assert!(failed.starts_with("the command ls ended with") && !failed.contains("hunter2"), "{failed}");
+        assert!(told("/no/such/program").contains("cannot be started"));
+        assert!(told("cat /dev/zero").contains("more than 65536 bytes"));
+        let hangs = vec!["sleep".to_owned(), "600".to_owned()];
+        let late = command::ask(&hangs, std::time::Duration::from_millis(50)).expect_err("too late");
+        assert!(late.to_string().contains("did not answer"), "{late}");
     }
 
     #[test]

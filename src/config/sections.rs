@@ -34,7 +34,7 @@ pub(super) fn root(mut root: Reader<'_, '_>, base: &Path) -> Option<Config> {
     let ledger = ledger(root.section("ledger"));
     let log = logging(root.section("log"));
     let limits = limits(root.section("limits"));
-    let retention = retention(root.section("retention"));
+    let retention = retention(root.section("retention"), base);
     root.finish();
     // Only now: whoever gives up early hides the problems of the rest.
     Some(Config {
@@ -152,7 +152,7 @@ fn store(mut r: Reader<'_, '_>) -> StoreConfig {
 }
 
 fn keys(mut r: Reader<'_, '_>, base: &Path) -> Option<KeyRefs> {
-    let mut reference = |key: &str| r.required_parsed(key, |t| SecretRef::parse(t, base));
+    let mut reference = |key: &str| r.required_parsed(key, |t| SecretRef::parse_key(t, base));
     let (master, pepper, coupons) = (reference("master"), reference("pepper"), reference("coupons"));
     let allow_beside_data = r.or("allow_beside_data", false);
     r.finish();
@@ -207,9 +207,10 @@ fn limits(mut r: Reader<'_, '_>) -> Limits {
     limits
 }
 
-fn retention(mut r: Reader<'_, '_>) -> Retention {
+fn retention(mut r: Reader<'_, '_>, base: &Path) -> Retention {
     let raw_inbound_days = r.within("raw_inbound_days", 1..=365, 30);
     let backup_days = r.within("backup_days", 0..=3_650, 0);
+    let erasures = r.parsed("erasures", |p| path(p, base));
     r.finish();
-    Retention { raw_inbound_days, backup_days }
+    Retention { raw_inbound_days, backup_days, erasures }
 }

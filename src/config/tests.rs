@@ -119,7 +119,7 @@ auth_token = "plain"
         "line 11: store.engine: must be fjall, sled or memory",
         "line 12: store.cahce_mib: is not a known key; did you mean `cache_mib`?",
         "line 13: keys.coupons: is required",
-        "line 14: keys.master: must be env:NAME or file:PATH",
+        "line 14: keys.master: must be env:NAME, file:PATH or command:PROGRAM",
         "line 17: log.filter: ",
         "line 19: limits.batch: must be 1 to 4096",
         "line 20: connections[0].path_token: is required",
@@ -141,9 +141,9 @@ fn what_the_file_names_must_exist() {
     let text = whole_sample().replace("cert = \"tls/chain.pem\"", "cert = \"gone.pem\"");
     let told = problems(&text, &|name| (name == "CONSENTRY_PEPPER").then(|| "short".to_owned()));
     for start in [
-        "line 26: tls.cert: ",
-        "line 28: tls.key: ",
-        "line 30: tls.client_ca: ",
+        "line 27: tls.cert: ",
+        "line 29: tls.key: ",
+        "line 31: tls.client_ca: ",
         "keys.master: the environment has no CONSENTRY_MASTER_KEY",
         "keys.pepper: must be a key of 32 bytes",
         "connections[0].path_token: the environment has no TWILIO_PATH_TOKEN",

@@ -4,10 +4,14 @@
 //! |---|---|
 //! | [`retention`] | how long proof is kept, by place, with citation |
 //! | [`inventory`] | the rows that a person's chain has led to |
+//! | [`list`] | who was erased, off the data folder |
+//! | [`again`] | erasures that a restored folder does not know of |
 //!
 //! An erasure is entries first, then the key: a crash in between is made good at the next start, from the entries.
 
+pub mod again;
 pub mod inventory;
+pub mod list;
 pub mod retention;
 #[cfg(test)]
 mod tests;
@@ -24,7 +28,7 @@ use crate::ledger::state::Row;
 use crate::model::{Instant, SubjectId};
 use crate::store::{KeyRange, Order};
 use crate::writer::ops::erase::{Erase, Erased};
-use crate::writer::{CallError, OpError, Reader, WriterHandle};
+use crate::writer::{CallError, Env, OpError, Reader, WriterHandle};
 
 /// How often it is looked who is due.
 const EVERY: Duration = Duration::from_secs(3_600);
@@ -82,16 +86,32 @@ pub async fn erase(
             Erased::Moved => {}
             Erased::Held(grounds) => return Ok(Done::Held(grounds)),
             Erased::Recorded => {
-                let keys = keys.clone();
-                let destroyed = tokio::task::spawn_blocking(move || keys.destroy(&subjects)).await;
+                let (keys, env, gone) = (keys.clone(), reader.env().clone(), subjects.clone());
+                let destroyed = tokio::task::spawn_blocking(move || {
+                    let destroyed = keys.destroy(&gone);
+                    note(&env, &gone);
+                    destroyed
+                });
+                let destroyed = destroyed.await;
                 destroyed.map_err(|_| EraseError::Stopping)?.map_err(|e| EraseError::Keys(e.to_string()))?;
                 return Ok(Done::Erased(retention::what_stays(
                     reader.env().backups_until(reader.env().clock.now()),
+                    reader.env().erasures().is_some(),
                 )));
             }
         }
     }
     Err(EraseError::Moving)
+}
+
+/// Writes erasures into the list outside. That it cannot be written hinders no erasure: the next look tries again.
+fn note(env: &Env, gone: &[SubjectId]) {
+    let Some(list) = env.erasures() else { return };
+    let now = env.clock.now();
+    let gone: Vec<_> = gone.iter().map(|subject| (*subject, now)).collect();
+    if let Err(e) = list.note(&gone) {
+        tracing::error!(error = %e, "an erasure is not in the list outside the data folder yet");
+    }
 }
 
 /// People whose retention has ended at `now`, at most a page of them after `after`.
@@ -145,6 +165,13 @@ pub async fn daily(reader: Reader, writer: WriterHandle, keys: Arc<Keys>, stop: 
             Ok(0) => {}
             Ok(people) => tracing::info!(people, "people were erased at the end of their retention"),
             Err(e) => tracing::error!(error = %e, "people whose retention has ended were not erased"),
+        }
+        if let Some(list) = reader.env().erasures() {
+            let reader = reader.clone();
+            let told = tokio::task::spawn_blocking(move || again::write_down(&reader, &list)).await;
+            if let Ok(Err(e)) = told {
+                tracing::error!(error = %e, "erasures are missing in the list outside the data folder");
+            }
         }
     }
 }

@@ -56,8 +56,22 @@ pub fn ground(class: &Class, from: Instant) -> Ground {
 }
 
 /// What stays although a person is erased. `backups_until`: when the last backup that holds the key expires, as far as the
-/// operator has said how long backups live.
-pub fn what_stays(backups_until: Option<Instant>) -> Vec<Ground> {
+/// operator has said how long backups live. `listed`: erasures stand in a list outside the data folder, too.
+pub fn what_stays(backups_until: Option<Instant>, listed: bool) -> Vec<Ground> {
+    let expire = match backups_until {
+        Some(_) => "until the last of them has expired",
+        None => {
+            "until the last of them has expired, and how long they live was not configured (retention.backup_days)"
+        }
+    };
+    let restored = match listed {
+        true => "After a restore the erasure is carried out again at start.",
+        false => {
+            "After a restore the erasure is carried out again at start if the restored ledger knows of it; a whole folder of \
+             before does not, and no list of erasures outside it is configured (retention.erasures)."
+        }
+    };
+    let backups = format!("Copies of keys/ made before still open the entries, {expire}. {restored}");
     let ground = |code: &str, citation: &str, detail: &str| Ground {
         code: code.to_owned(),
         rule: "erasure".to_owned(),
@@ -76,21 +90,7 @@ pub fn what_stays(backups_until: Option<Instant>) -> Vec<Ground> {
             "RFC 6962, section 2.1",
             "The public parts of the entries (kind, brand, instant, a random id) stay; what was sealed in them cannot be opened.",
         ),
-        Ground {
-            until: backups_until,
-            ..ground(
-                "BACKUPS",
-                "GDPR art 17(1)",
-                match backups_until {
-                    Some(_) => {
-                        "Copies of keys/ made before still open the entries, until the last of them has expired. After a restore the erasure is carried out again at start."
-                    }
-                    None => {
-                        "Copies of keys/ made before still open the entries: the last of them must expire, and how long they live was not configured (retention.backup_days). After a restore the erasure is carried out again at start."
-                    }
-                },
-            )
-        },
+        Ground { until: backups_until, ..ground("BACKUPS", "GDPR art 17(1)", &backups) },
     ]
 }
 
@@ -112,6 +112,19 @@ mod tests {
             assert_eq!(of(number), class, "{number}");
         }
         assert_eq!(class_of(None).id, "house");
+    }
+
+    #[test]
+    fn what_a_restore_does_is_told_as_it_is() {
+        let backups = |until, listed| {
+            let all = what_stays(until, listed);
+            all.into_iter().find(|ground| ground.code == "BACKUPS").expect("always told")
+        };
+        let told = backups(Some(Instant::EPOCH), true);
+        assert!(told.until == Some(Instant::EPOCH) && !told.detail.contains("retention."), "{}", told.detail);
+        let told = backups(None, false);
+        assert!(told.until.is_none() && told.detail.contains("retention.backup_days"), "{}", told.detail);
+        assert!(told.detail.contains("retention.erasures"), "{}", told.detail);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::queue::Queue;
 use crate::disk::{DiskError, OpenMode, SharedDisk};
+use crate::store::embedded::DataDir;
 
 /// Why a queue could not be kept or found.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +28,7 @@ pub struct Shelf {
 impl Shelf {
     /// The shelf of a webhook in the folder `webhooks` of a data folder.
     pub fn new(disk: SharedDisk, data_dir: &std::path::Path, id: &str) -> Shelf {
-        let folder = data_dir.join("webhooks");
+        let folder = DataDir(data_dir.to_owned()).webhooks();
         Shelf { disk, path: folder.join(format!("{id}.json")), folder }
     }
 

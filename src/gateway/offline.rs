@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::{Parts, Secrets, StartError, open_core};
 use crate::disk::SharedDisk;
+use crate::erasure::again::{self, AgainError};
+use crate::erasure::list::ErasureList;
 use crate::store::embedded::{Books, DataDir, EmbeddedLog, OpenError, Opened, destroy_erased};
 use crate::store::{self, SharedKv};
-use crate::writer::{CallError, Core, Env, Op, QueuedOp};
+use crate::writer::{CallError, Core, Env, Op, QueuedOp, Reader};
 
 /// An opened data folder.
 pub struct Offline {
@@ -17,6 +19,8 @@ pub struct Offline {
     pub opened: Opened,
     /// The key its checkpoints verify with.
     pub verifier_key: String,
+    /// People whose erasure the list outside names and the folder did not know of: it was carried out again.
+    pub erased_again: usize,
     pub(super) core: Core,
 }
 
@@ -25,11 +29,23 @@ impl Offline {
     pub fn open(parts: Parts) -> Result<Offline, StartError> {
         let (index, options) = (parts.index, parts.index_options);
         let index_dir = DataDir(parts.data_dir.clone()).index();
+        let list = match &parts.erasures {
+            Some(path) => {
+                let list = ErasureList::open(&parts.disk, path, parts.seller.as_str());
+                Some(Arc::new(list.map_err(AgainError::from)?))
+            }
+            None => None,
+        };
         let (env, log, books, opened) = open_ledger(parts)?;
         let verifier_key = log.verifier_key();
         let (core, kv) = open_core(&env, log, &books, index, &index_dir, &options)?;
         destroy_erased(&kv, books.keys()).map_err(OpenError::from)?;
-        Ok(Offline { env, books, kv, opened, verifier_key, core })
+        let mut offline = Offline { env, books, kv, opened, verifier_key, erased_again: 0, core };
+        if let Some(list) = list {
+            offline.erased_again = again::agree(&mut offline, &list)?;
+            offline.env.set_erasures(list);
+        }
+        Ok(offline)
     }
 
     /// Deletes index and tree hashes first, so that opening makes them anew from the ledger. A crash in between leaves
@@ -55,6 +71,16 @@ impl Offline {
             Ok(answer) => answer.map(|durable| durable.answer),
             Err(_) => Err(CallError::Unavailable("its writer has stopped".to_owned())),
         }
+    }
+
+    /// The folder as everyone who only reads sees it.
+    pub fn reader(&self) -> Reader {
+        Reader::new(
+            self.env.clone(),
+            self.kv.clone(),
+            Arc::new(self.books.clone()),
+            self.books.keys().clone(),
+        )
     }
 
     /// Signs the last checkpoint and leaves the folder as after a clean stop.

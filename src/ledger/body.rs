@@ -2,8 +2,6 @@
 //!
 //! Fields are added with `#[serde(default)]` and never renamed: a body written today must open for ever.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::entry::{BODY_BYTES_MAX, EntryError, Kind};
@@ -250,13 +248,13 @@ pub struct StateHash {
 /// A message decided at acceptance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DecisionBody {
-    pub message: Arc<MessageSpec>,
+    pub message: MessageSpec,
     pub request_sha256: [u8; 32],
     pub hints: Vec<LocationHint>,
     pub state_hashes: Vec<StateHash>,
     /// When the lane would have been free: the one input that the fold does not hold.
     pub lane_free_at: Option<Instant>,
-    pub verdict: Arc<Verdict>,
+    pub verdict: Verdict,
     /// The verdict ends the message, holds it or queues it.
     pub state: MessageState,
     /// When it wakes.
@@ -276,7 +274,7 @@ pub struct Moved {
     pub from: SubjectId,
     pub accepted_at: Instant,
     /// The first verdict: the answer to every repeat of the key.
-    pub first: Arc<Verdict>,
+    pub first: Verdict,
     /// Index of the entry that accepted it.
     pub entry: u64,
 }
@@ -286,7 +284,7 @@ pub struct Moved {
 pub struct IntentBody {
     pub message: MessageId,
     pub state_hashes: Vec<StateHash>,
-    pub verdict: Arc<Verdict>,
+    pub verdict: Verdict,
     /// The text as it leaves.
     pub text: String,
     pub sender: SenderId,
@@ -326,7 +324,7 @@ impl IntentBody {
 pub struct RedecisionBody {
     pub message: MessageId,
     pub state_hashes: Vec<StateHash>,
-    pub verdict: Arc<Verdict>,
+    pub verdict: Verdict,
     pub state: MessageState,
     pub due: Option<Instant>,
     /// What it was judged from; absent in entries of releases that did not keep it.

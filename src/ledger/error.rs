@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::keys::MasterKeyId;
 use super::tree::ProofError;
 use crate::disk::DiskError;
 use crate::model::SubjectId;
@@ -66,6 +67,16 @@ pub enum LedgerError {
         /// The key file.
         file: PathBuf,
     },
+    /// The folder's keys are wrapped under another master key than the one given.
+    #[error("{}", other_master_key(file, given, wrapped.as_ref()))]
+    OtherMasterKey {
+        /// The first key file it does not open.
+        file: PathBuf,
+        /// The key given.
+        given: MasterKeyId,
+        /// The key that the folder says its keys are wrapped under.
+        wrapped: Option<MasterKeyId>,
+    },
     /// A key was to be made for a subject that has one, or had one that was destroyed.
     #[error("subject {0} has or had a key; a second one would make its entries unreadable")]
     KnownSubject(SubjectId),
@@ -78,6 +89,21 @@ pub enum LedgerError {
         /// The file that was being written.
         file: PathBuf,
     },
+}
+
+fn other_master_key(file: &Path, given: &MasterKeyId, wrapped: Option<&MasterKeyId>) -> String {
+    let told = format!("the master key {given} does not open the keys in {}", file.display());
+    match wrapped {
+        Some(wrapped) if wrapped != given => format!(
+            "{told}: they are wrapped under {wrapped}. If the master key was rotated, name that one in keys.master; if keys/ was \
+             put back from a backup, give the key of that time, or run `consentry rotate-master-key` from it to this one"
+        ),
+        Some(_) => format!(
+            "{told}, though the folder says it does: files of different times were put together, or one was changed. \
+             `consentry rotate-master-key` with the other key makes them one again"
+        ),
+        None => format!("{told}: it is another key, or the file was changed"),
+    }
 }
 
 impl LedgerError {

@@ -15,23 +15,23 @@ use parking_lot::{Mutex, RwLock};
 use zeroize::Zeroizing;
 
 use super::cipher::{NONCE_BYTES, TAG_BYTES, decrypt, encrypt};
-use super::entry::SELLER_CHAIN;
 use super::frame::{
     FILE_HEADER_BYTES, FileHeader, FileKind, RECORD_HEADER_BYTES, RecordHeader, encode_record,
 };
 use super::seal::{DataKey, KeySource};
 use super::segment::{Access, create_file, log_id, open_files};
-use super::walk::{OpenFile, check};
+use super::walk::{Checked, Found, OpenFile, check};
 use super::{LedgerError, LedgerResult};
 use crate::disk::{DiskError, OpenMode, SharedDisk};
-use crate::entropy::SharedEntropy;
+use crate::entropy::{Entropy, SharedEntropy};
 use crate::model::SubjectId;
 
 mod master;
+pub mod rotation;
 #[cfg(test)]
 mod tests;
 
-pub use master::{MasterKey, MasterKeyError, MasterKeySource};
+pub use master::{MasterKey, MasterKeyId};
 
 const KEY: FileKind = FileKind { magic: b"cstrykey", name: "key", ending: "key" };
 /// A file that would grow past this is closed first. Small, because destroying a key rewrites one; smaller still
@@ -57,8 +57,6 @@ pub struct Keys {
     /// Held while files change. Readers do not wait for it.
     writing: Mutex<Writing>,
     view: RwLock<View>,
-    /// The key of the seller's own chain, which nearly every send writes to; nobody's personal datum is sealed under it.
-    chain: RwLock<Option<DataKey>>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -94,10 +92,11 @@ impl View {
 }
 
 impl Keys {
-    /// Opens the keys of `owner` (a seller; keys outlive the epochs of its log) in the folder `dir`, or starts them.
+    /// Opens the keys of `owner` (a seller; keys outlive the epochs of its log) in the folder `dir`, or starts them. What a
+    /// broken change of the master key left is ended or undone first.
     ///
     /// # Errors
-    /// [`LedgerError::Damaged`], and [`LedgerError::WrongMasterKey`] if there are keys that `master` does not open.
+    /// [`LedgerError::Damaged`], and [`LedgerError::OtherMasterKey`] if `master` does not open one key of each file.
     pub fn open(
         disk: &SharedDisk,
         dir: &Path,
@@ -107,11 +106,12 @@ impl Keys {
     ) -> LedgerResult<Self> {
         let owner = log_id(owner);
         disk.create_dir(dir)?;
+        rotation::settle(disk, dir)?;
         let mut files = open_files(disk, dir, KEY, &owner, Access::Repair)?;
         if files.is_empty() {
             files.push(create_file(disk, dir, KEY, FileHeader { number: 0, first: 0, log: owner })?);
         }
-        let (view, writing) = read_files(files)?;
+        let (view, writing, probes) = read_files(files)?;
         let keys = Self {
             disk: disk.clone(),
             dir: dir.to_owned(),
@@ -120,12 +120,15 @@ impl Keys {
             entropy,
             writing: Mutex::new(writing),
             view: RwLock::new(view),
-            chain: RwLock::default(),
         };
-        let any =
-            keys.view.read().places.iter().find(|(_, n)| **n != DESTROYED).map(|(id, _)| SubjectId(*id));
-        if let Some(any) = any {
-            keys.get(&any)?;
+        for any in &probes {
+            keys.get(any).map_err(|e| match e {
+                LedgerError::WrongMasterKey { file } => rotation::refused(disk, dir, file, &keys.master),
+                other => other,
+            })?;
+        }
+        if !probes.is_empty() {
+            rotation::note(disk, dir, &keys.master)?;
         }
         Ok(keys)
     }
@@ -167,20 +170,6 @@ impl Keys {
 
     /// The key of `subject`; nothing when it never had one or it was destroyed.
     pub fn get(&self, subject: &SubjectId) -> LedgerResult<Option<DataKey>> {
-        if *subject != SELLER_CHAIN {
-            return self.read(subject);
-        }
-        let kept = self.chain.read().clone();
-        if kept.is_some() {
-            return Ok(kept);
-        }
-        // Held while it is read: a destruction in between would leave what it destroyed.
-        let mut chain = self.chain.write();
-        *chain = self.read(subject)?;
-        Ok(chain.clone())
-    }
-
-    fn read(&self, subject: &SubjectId) -> LedgerResult<Option<DataKey>> {
         let mut record = [0; RECORD_BYTES];
         // The read happens under the lock: a destruction in between would swap the file.
         let view = self.view.read();
@@ -295,7 +284,6 @@ impl Keys {
             destroyed += records.len();
             self.rewrite(&mut writing, at, &records)?;
         }
-        *self.chain.write() = None;
         Ok(destroyed)
     }
 
@@ -351,25 +339,33 @@ impl Keys {
         Ok(())
     }
 
-    /// `id ‖ nonce ‖ key ‖ tag`, the key encrypted, bound to the id.
     fn wrap(&self, subject: &SubjectId, key: &DataKey) -> [u8; LEAF_BYTES] {
-        let nonce: [u8; NONCE_BYTES] = self.entropy.bytes();
-        let mut leaf = [0; LEAF_BYTES];
-        leaf[..ID_BYTES].copy_from_slice(&subject.0);
-        leaf[ID_BYTES..ID_BYTES + NONCE_BYTES].copy_from_slice(&nonce);
-        let (wrapped, tag) = leaf[ID_BYTES + NONCE_BYTES..].split_at_mut(KEY_BYTES);
-        wrapped.copy_from_slice(key.expose());
-        tag.copy_from_slice(&encrypt(self.master.bytes(), &nonce, &bound_to(subject), wrapped));
-        leaf
+        wrap(&self.master, subject, key, &*self.entropy)
     }
 
     fn unwrap(&self, subject: &SubjectId, leaf: &[u8]) -> Option<DataKey> {
-        let (nonce, wrapped) = leaf[ID_BYTES..].split_first_chunk()?;
-        let (wrapped, tag) = wrapped.split_first_chunk()?;
-        let mut key = Zeroizing::new(*wrapped);
-        decrypt(self.master.bytes(), nonce, &bound_to(subject), &mut *key, tag.first_chunk()?)?;
-        Some(DataKey::from_bytes(*key))
+        unwrap(&self.master, subject, leaf)
     }
+}
+
+/// The leaf of a key under `master`: `id ‖ nonce ‖ key ‖ tag`, the key encrypted, bound to the id.
+fn wrap(master: &MasterKey, subject: &SubjectId, key: &DataKey, entropy: &dyn Entropy) -> [u8; LEAF_BYTES] {
+    let nonce: [u8; NONCE_BYTES] = entropy.bytes();
+    let mut leaf = [0; LEAF_BYTES];
+    leaf[..ID_BYTES].copy_from_slice(&subject.0);
+    leaf[ID_BYTES..ID_BYTES + NONCE_BYTES].copy_from_slice(&nonce);
+    let (wrapped, tag) = leaf[ID_BYTES + NONCE_BYTES..].split_at_mut(KEY_BYTES);
+    wrapped.copy_from_slice(key.expose());
+    tag.copy_from_slice(&encrypt(master.bytes(), &nonce, &bound_to(subject), wrapped));
+    leaf
+}
+
+fn unwrap(master: &MasterKey, subject: &SubjectId, leaf: &[u8]) -> Option<DataKey> {
+    let (nonce, wrapped) = leaf[ID_BYTES..].split_first_chunk()?;
+    let (wrapped, tag) = wrapped.split_first_chunk()?;
+    let mut key = Zeroizing::new(*wrapped);
+    decrypt(master.bytes(), nonce, &bound_to(subject), &mut *key, tag.first_chunk()?)?;
+    Some(DataKey::from_bytes(*key))
 }
 
 /// What a wrapped key is bound to.
@@ -380,15 +376,35 @@ fn bound_to(subject: &SubjectId) -> [u8; TAG.len() + ID_BYTES] {
     bound
 }
 
+/// Whether a leaf holds the note that there was a key, and no key.
+fn is_empty_leaf(leaf: &[u8]) -> bool {
+    leaf.iter().skip(ID_BYTES).all(|b| *b == 0)
+}
+
 impl KeySource for Keys {
     fn data_key(&self, subject: &SubjectId) -> Result<Option<DataKey>, String> {
         self.get(subject).map_err(|e| e.to_string())
     }
 }
 
-/// Reads all files: every checksum, and who has a key where.
-fn read_files(files: Vec<OpenFile>) -> LedgerResult<(View, Writing)> {
-    let mut places = HashMap::new();
+/// Reads a file whole. The torn tail of the last one is cut: it was never acknowledged.
+fn check_file(open: &OpenFile, is_last: bool, see: impl FnMut(&Found<'_>)) -> LedgerResult<Checked> {
+    let checked = check(open, open.file.len()?, see)?;
+    if checked.torn && !is_last {
+        return Err(LedgerError::damaged(&open.path, checked.len, "a closed file ends inside a batch"));
+    }
+    if checked.torn {
+        open.file.truncate(checked.len)?;
+    }
+    if is_last {
+        open.file.sync_data()?;
+    }
+    Ok(checked)
+}
+
+/// Reads all files: every checksum, and who has a key where. Answers somebody with a key of each file, too.
+fn read_files(files: Vec<OpenFile>) -> LedgerResult<(View, Writing, Vec<SubjectId>)> {
+    let (mut places, mut probes) = (HashMap::new(), Vec::new());
     let mut next = 0;
     let mut file_len = 0;
     let last = files.len() - 1;
@@ -396,29 +412,22 @@ fn read_files(files: Vec<OpenFile>) -> LedgerResult<(View, Writing)> {
         if open.header.first != next {
             return Err(LedgerError::damaged(&open.path, 16, "it does not begin where its predecessor ends"));
         }
-        let len = open.file.len()?;
         let mut found = Vec::new();
-        let checked = check(open, len, |record| {
-            let destroyed = record.leaf.iter().skip(ID_BYTES).all(|b| *b == 0);
+        let checked = check_file(open, n == last, |record| {
+            let destroyed = is_empty_leaf(record.leaf);
             found.push((record.leaf.first_chunk::<ID_BYTES>().copied(), record.leaf.len(), destroyed));
         })?;
-        if checked.torn && n < last {
-            return Err(LedgerError::damaged(&open.path, checked.len, "a closed file ends inside a batch"));
-        }
-        if checked.torn {
-            open.file.truncate(checked.len)?;
-        }
-        if n == last {
-            open.file.sync_data()?;
-        }
         found.truncate(checked.records as usize);
+        let mut probe = None;
         for (id, leaf_len, destroyed) in found {
             let id = id.filter(|_| leaf_len == LEAF_BYTES);
             let id = id.ok_or_else(|| LedgerError::damaged(&open.path, 0, "a record is no key"))?;
+            probe = probe.or((!destroyed).then_some(SubjectId(id)));
             places.insert(id, if destroyed { DESTROYED } else { next as u32 });
             next += 1;
         }
+        probes.extend(probe);
         file_len = checked.len;
     }
-    Ok((View { files, places }, Writing { file_len, next, poisoned: false }))
+    Ok((View { files, places }, Writing { file_len, next, poisoned: false }, probes))
 }

@@ -10,6 +10,7 @@
 //! | `tree/` | Merkle hashes | disposable |
 //! | `index/` | rows folded from the ledger | disposable |
 //! | `heads` | the upper part of the newest tree of chain heads | disposable |
+//! | `webhooks/` | how far each outgoing webhook was told, and what waits | lost: told from then on; backed up |
 //! | `anchors/` | what outside anchors gave for checkpoints | evidence; backed up |
 //!
 //! Opening is recovery: whatever a crash left is cut, hashed and folded by the code every commit uses.
@@ -131,6 +132,10 @@ impl DataDir {
     /// Receipts of outside anchors for the log of one epoch.
     pub fn anchors(&self, epoch: u32) -> PathBuf {
         self.0.join("anchors").join(format!("e{epoch}"))
+    }
+    /// What is still to be told to each outgoing webhook.
+    pub fn webhooks(&self) -> PathBuf {
+        self.0.join("webhooks")
     }
     /// The last signed checkpoint.
     pub fn head(&self) -> PathBuf {

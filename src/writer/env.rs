@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::SharedClock;
 use crate::decide::{Engine, RULES_VERSION};
 use crate::entropy::SharedEntropy;
+use crate::erasure::list::ErasureList;
 use crate::inbound::reply;
 use crate::ledger::body::EngineBody;
 use crate::ledger::fold::Fold;
@@ -67,6 +68,7 @@ pub struct Env {
     commits: AtomicU64,
     /// Days a backup lives; 0: nobody said.
     backup_days: AtomicU64,
+    erasures: ArcSwapOption<ErasureList>,
     pub(super) objects: KeptRows,
 }
 
@@ -93,6 +95,7 @@ impl Env {
             lanes: ArcSwapOption::empty(),
             commits: AtomicU64::new(0),
             backup_days: AtomicU64::new(0),
+            erasures: ArcSwapOption::empty(),
             objects: KeptRows::of::<RegistryRow>(),
         }
     }
@@ -113,6 +116,16 @@ impl Env {
             0 => None,
             days => Some(erased + Span::days(days as i64)),
         }
+    }
+
+    /// Lets erasures be written down outside the data folder.
+    pub fn set_erasures(&self, list: Arc<ErasureList>) {
+        self.erasures.store(Some(list));
+    }
+
+    /// Where erasures are written down outside the data folder, if anywhere.
+    pub fn erasures(&self) -> Option<Arc<ErasureList>> {
+        self.erasures.load_full()
     }
 
     /// When a throttle group's lane is free; none: at once.

@@ -30,7 +30,7 @@ to = "2099-01-01T00:00:00Z"
 reason = "hurricane, declared by a test"
 "#;
 
-fn copied(from: &Path, to: &Path) {
+pub fn copied(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("the packs") {
         let entry = entry.expect("an entry");

@@ -1,6 +1,7 @@
 //! The program itself, killed and started again: what it acknowledged is there, and its verbs work on what it left.
 
 mod diff;
+mod keys;
 mod provider;
 mod run;
 mod serve;

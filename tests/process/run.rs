@@ -106,6 +106,15 @@ fn begun(child: &mut Child) -> Value {
     begun.expect("it says something").expect("JSON")
 }
 
+/// Runs a verb that must not do what it is asked; answers its exit code and what it complained of.
+pub fn refusal(variables: &[(&str, String)], arguments: &[&str]) -> (i32, String) {
+    let mut command = program(arguments);
+    command.envs(variables.iter().map(|(name, value)| (*name, value.as_str())));
+    let ended = command.output().expect("the program starts");
+    let said = String::from_utf8(ended.stderr).expect("UTF-8");
+    (ended.status.code().expect("an exit code"), said)
+}
+
 /// Runs a verb to its end; answers its exit code and what it said on standard output.
 pub fn verb(arguments: &[&str]) -> (i32, Value) {
     verb_with(&[], arguments)

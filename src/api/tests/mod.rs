@@ -2,7 +2,6 @@
 
 mod devices;
 mod messages;
-mod narrowed;
 mod policy;
 mod proof;
 mod providers;

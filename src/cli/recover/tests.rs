@@ -24,7 +24,7 @@ fn parts(file: &std::path::Path) -> crate::gateway::Parts {
 }
 
 /// A folder with some keys in its ledger, and its configuration.
-fn gateway(dir: &std::path::Path) -> PathBuf {
+pub fn gateway(dir: &std::path::Path) -> PathBuf {
     let file = super::super::key::tests::configuration(dir);
     let mut offline = Offline::open(parts(&file)).map_err(|e| e.to_string()).expect("opens");
     for n in 0..20 {

@@ -26,6 +26,7 @@ fn start(sim: &SimDisk, clock: &ManualClock) -> Gateway {
     let engine = crate::decide::Engine::new(Arc::new(policy), Zones::bundled()).expect("zones fit");
     Gateway::start(Parts {
         disk: sim.shared(),
+        erasures: None,
         data_dir: "/data".into(),
         // In memory: every start folds the whole ledger anew.
         index: crate::store::Engine::Memory,

@@ -1,65 +1,36 @@
-//! The master key, under which the data keys lie on disk, and where it comes from.
+//! The master key, under which the data keys lie on disk. Where it comes from: `config::secret`.
 
 use std::fmt;
-use std::path::PathBuf;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::disk::{DiskError, SharedDisk};
 use crate::entropy::Entropy;
+
+const ID_TAG: &[u8] = b"consentry/master-key-id/v1";
+const ID_BYTES: usize = 8;
 
 /// 32 secret bytes. Lost: nothing sealed opens again, though the tree still verifies. Keep it off the data's volume.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct MasterKey([u8; 32]);
 
-/// Why there is no master key.
-#[derive(Debug, thiserror::Error)]
-pub enum MasterKeyError {
-    /// The text is no key.
-    #[error("the master key from {0} must be 64 hexadecimal digits or 44 characters of base64 (32 bytes)")]
-    Text(String),
-    /// The file or variable does not exist.
-    #[error("there is no master key in {0}")]
-    Missing(String),
-    /// The file could not be read or written.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-}
+/// Names a master key without telling it: 8 bytes of a hash of its 32 random ones. Stands in `keys/master.id`, in errors and
+/// in what `rotate-master-key` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MasterKeyId([u8; ID_BYTES]);
 
-/// Where the master key is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MasterKeySource {
-    /// A file that holds the key as text.
-    File(PathBuf),
-    /// An environment variable, by name.
-    Environment(String),
-}
-
-impl fmt::Display for MasterKeySource {
+impl fmt::Display for MasterKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "the file {}", path.display()),
-            Self::Environment(name) => write!(f, "the environment variable {name}"),
-        }
+        f.write_str(&hex::encode(self.0))
     }
 }
 
-impl MasterKeySource {
-    /// Fetches the key. `variable` looks an environment variable up; only wiring knows the environment.
-    pub fn fetch(
-        &self,
-        disk: &SharedDisk,
-        variable: impl FnOnce(&str) -> Option<String>,
-    ) -> Result<MasterKey, MasterKeyError> {
-        let bytes = match self {
-            Self::File(path) => disk.read_whole(path, 4096)?,
-            Self::Environment(name) => variable(name).map(String::into_bytes),
-        };
-        let bytes = Zeroizing::new(bytes.ok_or_else(|| MasterKeyError::Missing(self.to_string()))?);
-        let text = std::str::from_utf8(&bytes).ok();
-        text.and_then(MasterKey::parse).ok_or_else(|| MasterKeyError::Text(self.to_string()))
+impl MasterKeyId {
+    /// Reads what [`fmt::Display`] writes, white space around it aside.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut id = [0; ID_BYTES];
+        hex::decode_to_slice(text.trim(), &mut id).ok()?;
+        Some(Self(id))
     }
 }
 
@@ -74,21 +45,10 @@ impl MasterKey {
         Self(bytes)
     }
 
-    /// Reads hexadecimal digits or base64, white space around them aside.
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let mut key = Self([0; 32]);
-        if hex::decode_to_slice(text, &mut key.0).is_ok() {
-            return Some(key);
-        }
-        let bytes = Zeroizing::new(BASE64_STANDARD.decode(text).ok()?);
-        key.0 = bytes.as_slice().try_into().ok()?;
-        Some(key)
-    }
-
-    /// The key as text, for its file.
-    pub fn expose(&self) -> Zeroizing<String> {
-        Zeroizing::new(hex::encode(self.0))
+    /// Which key it is.
+    pub fn id(&self) -> MasterKeyId {
+        let hash = Sha256::new().chain_update(ID_TAG).chain_update(self.0).finalize();
+        MasterKeyId(std::array::from_fn(|n| hash[n]))
     }
 
     pub(super) fn bytes(&self) -> &[u8; 32] {

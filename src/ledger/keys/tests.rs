@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::disk::sim::Fault;
-use crate::disk::{RealDisk, SimDisk, Tear};
+use crate::disk::{SimDisk, Tear};
 use crate::entropy::SeededEntropy;
 
 const DIR: &str = "/d/keys";
@@ -155,7 +155,11 @@ fn the_wrong_master_key_or_owner_is_told_at_once() {
     drop(with(1, "shop").expect("new"));
     let keys = with(2, "shop").expect("nothing is wrapped yet");
     add(&keys, 0..2).expect("add");
-    assert!(matches!(with(1, "shop"), Err(LedgerError::WrongMasterKey { .. })));
+    assert!(matches!(with(1, "shop"), Err(LedgerError::OtherMasterKey { wrapped: None, .. })));
+    drop(with(2, "shop").expect("its own"));
+    let told = with(1, "shop").expect_err("another").to_string();
+    let (given, wrapped) = (master(1).id().to_string(), master(2).id().to_string());
+    assert!(told.contains(&given) && told.contains(&wrapped) && told.contains("keys.master"), "{told}");
     assert!(matches!(with(2, "other"), Err(LedgerError::OtherLog { .. })));
     assert!(with(2, "shop").is_ok());
 }
@@ -188,27 +192,15 @@ fn a_full_disk_can_be_lived_with() {
 }
 
 #[test]
-fn master_keys_come_from_files_and_variables() {
-    let disk: SharedDisk = Arc::new(RealDisk);
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let path = dir.path().join("master.key");
-    let file = MasterKeySource::File(path.clone());
-    let none = |_: &str| None;
-    assert!(matches!(file.fetch(&disk, none), Err(MasterKeyError::Missing(_))));
+fn a_master_key_is_named_and_not_told() {
     let key = MasterKey::generate(&SeededEntropy::new(1));
-    disk.write_whole(&path, key.expose().as_bytes()).expect("write");
-    assert_eq!(*file.fetch(&disk, none).expect("hex").expose(), *key.expose());
-    let variable = MasterKeySource::Environment("CONSENTRY_MASTER_KEY".to_owned());
-    let base64 = |name: &str| (name == "CONSENTRY_MASTER_KEY").then(|| BASE64.to_owned());
-    assert_eq!(*variable.fetch(&disk, base64).expect("base64").expose(), "01".repeat(32));
-    for bad in ["", "01", &"0g".repeat(32), &"01".repeat(33)] {
-        let refused = variable.fetch(&disk, |_| Some(bad.to_owned())).expect_err("no key");
-        assert!(
-            matches!(refused, MasterKeyError::Text(_))
-                && refused.to_string().contains("CONSENTRY_MASTER_KEY")
-        );
-    }
     assert_eq!(format!("{key:?}"), "MasterKey(…)");
+    assert_eq!(key.id(), key.clone().id());
+    assert_ne!(key.id(), master(1).id());
+    let text = master(1).id().to_string();
+    assert_eq!((text.as_str(), MasterKeyId::parse(&format!("{text}\n"))), (ID_OF_ONES, Some(master(1).id())));
+    assert_eq!(MasterKeyId::parse("master"), None);
 }
 
-const BASE64: &str = " AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n";
+/// The first 8 bytes of SHA-256 of `consentry/master-key-id/v1` and 32 bytes of 1, by another tool.
+const ID_OF_ONES: &str = "f419f8d4d3f3fb79";

@@ -4,7 +4,8 @@
 //! every entry it covers was durable before it was signed. Then the segments: they only grow, and a batch caught half
 //! written is a torn tail, which opening cuts. Keys come last: they are durable before the entries sealed under them, so
 //! every entry copied finds its key. Policy sets stand between: they are durable before the entries they judge. Receipts of anchors
-//! never change once written. The copy gets its `HEAD` first of all: one that broke off in the middle has fewer
+//! never change once written. Queues of outgoing webhooks come before the segments: behind its log a queue repeats, ahead it
+//! would skip. The copy gets its `HEAD` first of all: one that broke off in the middle has fewer
 //! entries than its `HEAD` says and does not open. Index and tree are views and are not copied.
 
 use std::collections::HashSet;
@@ -16,7 +17,8 @@ use crate::ledger::LedgerError;
 use crate::ledger::checkpoint::{CheckpointError, Origin, SignedCheckpoint, VerifierKey};
 use crate::ledger::entry::Leaf;
 use crate::ledger::head::{HeadError, load_key};
-use crate::ledger::keys::Keys;
+use crate::ledger::keys::rotation::{MASTER_ID, is_unsettled, wrapped_under};
+use crate::ledger::keys::{Keys, MasterKeyId};
 use crate::ledger::segment::Reader;
 use crate::ledger::verify::{ChainLink, VerifyError, verify};
 use crate::model::SubjectId;
@@ -41,6 +43,9 @@ pub enum BackupError {
     /// The backup there covers more than the folder does.
     #[error("{} holds a backup of {there} signed entries, the folder has {here}: it was rolled back; nothing was changed", dir.display())]
     Newer { dir: PathBuf, there: u64, here: u64 },
+    /// The keys were being wrapped anew.
+    #[error("the master key of {} was rotated meanwhile: a copy may hold keys under both; run it again", dir.display())]
+    Rotated { dir: PathBuf },
     /// Another process works on the target.
     #[error("{} is in use by another process", dir.display())]
     InUse { dir: PathBuf },
@@ -71,7 +76,9 @@ pub struct Backup {
     pub bytes: u64,
     /// Chains with a key, or with a note that there was one.
     pub keys: usize,
-    /// What opens the copy: it verifies with this.
+    /// The master key that its `keys/` opens with, as far as the folder says.
+    pub master: Option<MasterKeyId>,
+    /// What its checkpoints verify with.
     pub verifier: VerifierKey,
     /// Signing key and the like are in it.
     pub secrets: bool,
@@ -99,9 +106,10 @@ pub fn backup(
     check_target(disk, to, &origin, head.size())?;
     disk.write_whole(&to.head(), &note)?;
     let mut work = Work { disk, copied: 0, kept: 0, bytes: 0 };
+    work.queues(&from.webhooks(), &to.webhooks())?;
     work.segments(&from.ledger(), &to.ledger())?;
     work.policies(&from.policies(), &to.policies())?;
-    work.all(&from.keys(), &to.keys(), "key")?;
+    let master = work.keys(&from.keys(), &to.keys())?;
     work.receipts(&from.anchors(origin.epoch()), &to.anchors(origin.epoch()))?;
     for path in secrets {
         let name = path.file_name().unwrap_or_default();
@@ -114,7 +122,7 @@ pub fn backup(
     let (entries, keys) = check_copy(disk, to, &origin, &head)
         .map_err(|why| BackupError::NotSound { dir: to.0.clone(), why })?;
     let (signed, secrets) = (head.size(), !secrets.is_empty());
-    Ok(Backup { origin, entries, signed, kept, copied, bytes, keys, verifier, secrets })
+    Ok(Backup { origin, entries, signed, kept, copied, bytes, keys, master, verifier, secrets })
 }
 
 fn read_head(
@@ -192,10 +200,41 @@ impl Work<'_> {
         Ok(self.disk.sync_dir(to)?)
     }
 
-    /// Every file with this ending.
-    fn all(&mut self, from: &Path, to: &Path, ending: &str) -> Result<(), BackupError> {
+    /// Every key file, and the name of the master key that all of them are under.
+    fn keys(&mut self, from: &Path, to: &Path) -> Result<Option<MasterKeyId>, BackupError> {
         self.disk.create_dir(to)?;
-        for name in self.disk.list(from)?.iter().filter(|name| name.ends_with(&format!(".{ending}"))) {
+        let master = self.settled(from)?;
+        for name in self.disk.list(from)?.iter().filter(|name| name.ends_with(".key")) {
+            self.copy(&from.join(name), &to.join(name))?;
+        }
+        if self.settled(from)? != master {
+            return Err(BackupError::Rotated { dir: from.to_owned() });
+        }
+        match master {
+            Some(_) => self.copy(&from.join(MASTER_ID), &to.join(MASTER_ID))?,
+            None => self.disk.remove_if_there(&to.join(MASTER_ID))?,
+        }
+        self.disk.sync_dir(to)?;
+        Ok(master)
+    }
+
+    fn settled(&self, keys: &Path) -> Result<Option<MasterKeyId>, BackupError> {
+        let master = wrapped_under(self.disk, keys)?;
+        match is_unsettled(self.disk, keys)? {
+            true => Err(BackupError::Rotated { dir: keys.to_owned() }),
+            false => Ok(master),
+        }
+    }
+
+    /// What is still to be told to outgoing webhooks. Before the segments: a queue that is behind its log tells some things
+    /// twice, one that is ahead would skip them.
+    fn queues(&mut self, from: &Path, to: &Path) -> Result<(), BackupError> {
+        let names = match self.disk.list(from) {
+            Err(e) if e.is_missing() => return Ok(()),
+            names => names?,
+        };
+        self.disk.create_dir(to)?;
+        for name in names.iter().filter(|name| name.ends_with(".json")) {
             self.copy(&from.join(name), &to.join(name))?;
         }
         Ok(self.disk.sync_dir(to)?)

@@ -14,7 +14,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::checkpoint::{LogKey, Origin, SignedCheckpoint};
 use crate::ledger::entry::leaf_hash;
 use crate::ledger::head::load_key;
-use crate::ledger::keys::Keys;
+use crate::ledger::keys::{Keys, MasterKeyId, rotation};
 use crate::ledger::segment::{End, NewEntry, SegmentOptions, Segments, salvage};
 use crate::ledger::tree::{Edge, Root};
 use crate::store::embedded::DataDir;
@@ -60,6 +60,8 @@ pub struct Found {
     pub head: HeadState,
     /// Chains with a key, or why `keys/` does not read.
     pub keys: Result<usize, String>,
+    /// The master key that `keys/` says it opens with.
+    pub master: Option<MasterKeyId>,
 }
 
 impl Found {
@@ -105,6 +107,7 @@ pub fn look(disk: &SharedDisk, dir: &DataDir, origin: &Origin) -> Result<Found, 
         end: salvaged.end,
         head,
         keys: keys.map_err(|e| e.to_string()),
+        master: rotation::wrapped_under(disk, &dir.keys())?,
     })
 }
 

@@ -73,7 +73,10 @@ impl Op for Restrict {
         for person in &fresh {
             answer.grounds.extend(cx.holds_on(person)?);
         }
-        answer.grounds.extend(retention::what_stays(cx.env.backups_until(answer.erase_after)));
+        answer.grounds.extend(retention::what_stays(
+            cx.env.backups_until(answer.erase_after),
+            cx.env.erasures().is_some(),
+        ));
         Ok(answer)
     }
 }
@@ -152,6 +155,25 @@ impl Op for Erase {
     const PRIORITY: Priority = Priority::Outcome;
 
     fn run(self, cx: &mut Cx<'_>) -> Result<Erased, OpError> {
+        self.carry_out(cx, false)
+    }
+}
+
+/// The same of people whose erasure happened, and is unknown to a ledger that was restored from an older backup. Holds of
+/// that time were cleared since, and what was being handed over then has long come to its end: neither hinders it.
+pub struct EraseAgain(pub Erase);
+
+impl Op for EraseAgain {
+    type Answer = Erased;
+    const PRIORITY: Priority = Priority::Outcome;
+
+    fn run(self, cx: &mut Cx<'_>) -> Result<Erased, OpError> {
+        self.0.carry_out(cx, true)
+    }
+}
+
+impl Erase {
+    fn carry_out(self, cx: &mut Cx<'_>, again: bool) -> Result<Erased, OpError> {
         let mut people = Vec::with_capacity(self.inventories.len());
         for inventory in &self.inventories {
             let missing = || OpError::NotFound { what: "person", id: inventory.subject.to_string() };
@@ -159,11 +181,13 @@ impl Op for Erase {
             if person.chain_length != inventory.length {
                 return Ok(Erased::Moved);
             }
-            let held = cx.holds_on(&person)?;
-            if !held.is_empty() {
-                return Ok(Erased::Held(held));
+            if !again {
+                let held = cx.holds_on(&person)?;
+                if !held.is_empty() {
+                    return Ok(Erased::Held(held));
+                }
+                nothing_on_its_way(cx, inventory)?;
             }
-            nothing_on_its_way(cx, inventory)?;
             people.push(person);
         }
         for (inventory, person) in self.inventories.iter().zip(&people) {

@@ -1,7 +1,5 @@
 //! A shop for tests of operations, and messages whose life a test leads by hand.
 
-use std::sync::Arc;
-
 use crate::ledger::body::{Body, DecisionBody, IntentBody, Object, OutcomeBody, RedecisionBody};
 use crate::ledger::rows::keys;
 use crate::model::consent::{Act, Method, OptOutScope, OptOutSource};
@@ -127,12 +125,12 @@ impl Op for Accept {
             push: None,
         };
         let body = DecisionBody {
-            message: Arc::new(spec.clone()),
+            message: spec.clone(),
             request_sha256: [0; 32],
             hints: Vec::new(),
             state_hashes: Vec::new(),
             lane_free_at: None,
-            verdict: Arc::new(admitted(cx.now)),
+            verdict: admitted(cx.now),
             state: MessageState::Held,
             due: Some(cx.now + Span::hours(1)),
             inputs: None,
@@ -167,7 +165,7 @@ impl Op for Next {
             Step::Leave => Body::Intent(Box::new(IntentBody {
                 message: id,
                 state_hashes: Vec::new(),
-                verdict: Arc::new(admitted(now)),
+                verdict: admitted(now),
                 text: message.spec.text.clone(),
                 sender: "sender".parse().expect("a slug"),
                 connection: "connection".parse().expect("a slug"),
@@ -189,7 +187,7 @@ impl Op for Next {
             Step::Die => Body::Redecision(Box::new(RedecisionBody {
                 message: id,
                 state_hashes: Vec::new(),
-                verdict: Arc::new(admitted(now)),
+                verdict: admitted(now),
                 state: MessageState::Expired,
                 due: None,
                 inputs: None,

@@ -1,7 +1,5 @@
 //! The second decision: made in the same commit as the intent, so that nothing can come between them.
 
-use std::sync::Arc;
-
 use super::send::{
     Whereabouts, channel_name, codes, facts_for, filled, final_text, outcome_name, request_of, route,
     state_hashes, wake_at,
@@ -195,7 +193,7 @@ fn go(
     let body = IntentBody {
         message: spec.id,
         state_hashes: hashes,
-        verdict: Arc::new(verdict),
+        verdict,
         text: text.clone(),
         sender: sender.id.clone(),
         connection: sender.connection.clone(),
@@ -283,7 +281,7 @@ fn stay(cx: &mut Cx<'_>, message: &Message, judged: Judged) -> Result<IntentAnsw
     let body = RedecisionBody {
         message: spec.id,
         state_hashes: hashes,
-        verdict: Arc::new(verdict),
+        verdict,
         state,
         due,
         inputs: Some(inputs),

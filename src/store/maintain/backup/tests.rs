@@ -41,6 +41,50 @@ fn person(world: &mut World, n: u32) {
 }
 
 #[test]
+fn a_copy_says_which_master_key_opens_it_and_holds_keys_under_one_only() {
+    use crate::ledger::keys::rotation::{MASTER_NEXT, rotate};
+    let (sim, dir) = World::with_story().stop();
+    let (disk, from, to) = (sim.shared(), DataDir(dir), folder("/copy"));
+    let first = backup(&disk, &from, &to, &key_of(&from)).expect("copied");
+    assert_eq!(first.master, None, "it was never opened with a key in it");
+    open(&disk, &from).expect("opens");
+    let next = crate::ledger::keys::MasterKey::from_bytes([77; 32]);
+    let entropy = SeededEntropy::new(4);
+    let masters = (&master(), &next);
+    rotate(&disk, &from.keys(), "shop", masters, &entropy, &mut |_, _| {}).expect("rotated");
+    // A rotation that has happened and is not settled: some files are under the one key, some under the other.
+    sim.put(&from.keys().join(MASTER_NEXT), format!("{}\n", next.id()).as_bytes()).expect("there");
+    let refused = backup(&disk, &from, &to, &key_of(&from));
+    assert!(matches!(refused, Err(BackupError::Rotated { .. })), "{refused:?}");
+    crate::ledger::keys::rotation::settle(&disk, &from.keys()).expect("settled");
+    let made = backup(&disk, &from, &to, &key_of(&from)).expect("copied");
+    assert_eq!(made.master, Some(next.id()));
+    assert!(open(&disk, &to).expect_err("the former key").contains(&next.id().to_string()));
+    let report = directory(&disk, &to.0, &made.verifier, Some(next), None);
+    assert_eq!(report.outcome, Outcome::Valid, "{report}");
+}
+
+#[test]
+fn what_webhooks_are_still_to_be_told_is_in_the_copy_and_never_ahead_of_its_ledger() {
+    use crate::feed::queue::{Position, Queue};
+    use crate::feed::shelf::Shelf;
+    let mut world = World::with_story();
+    let (disk, from, to) = (world.disk.clone(), DataDir(world.dir.clone()), folder("/copy"));
+    for n in 0..3 {
+        person(&mut world, n);
+        world.sign();
+        let mut queue = Queue::from(world.books.size());
+        let position = Position { entry: world.books.size() - 1, event: 0 };
+        queue.add(position, SubjectId([7; 16]), crate::model::Instant::EPOCH);
+        Shelf::new(disk.clone(), &from.0, "shop").save(&queue).expect("kept");
+        let made = backup(&disk, &from, &to, &key_of(&from)).expect("copied");
+        let copied = Shelf::new(disk.clone(), &to.0, "shop").load().expect("reads").expect("there");
+        assert_eq!(copied.waiting(), queue.waiting());
+        assert!(copied.next <= made.entries, "{} of {}", copied.next, made.entries);
+    }
+}
+
+#[test]
 fn copies_made_while_the_gateway_writes_open_and_verify() {
     let mut world = World::with_story();
     let (disk, from) = (world.disk.clone(), DataDir(world.dir.clone()));
