@@ -1,7 +1,7 @@
 //! Durable lawful sends over gRPC, next to a bare tonic echo of the same messages, load generator on the same cores.
 //!
 //! `cargo bench --bench gateway [-- fjall|sled] [-- --seconds N]` prints one table, `-- memory [sled]` what a million
-//! people take; `docs/performance.md` keeps one of each.
+//! people take; `-- count N` makes N sends and prints nothing, to be run under callgrind; `docs/performance.md` keeps one of each.
 //! Every send is a whole decision for a person with recorded consent, fsynced before it is answered. Nobody carries
 //! messages here: what is admitted waits in its lane, which is what acceptance costs.
 
@@ -15,9 +15,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant as Moment};
 
 use consentry::api::auth;
+use consentry::api::message::Messages;
 use consentry::pb::consentry::v1 as wire;
 use consentry::pb::consentry::v1::message_service_client::MessageServiceClient;
-use consentry::pb::consentry::v1::message_service_server::MessageServiceServer;
+use consentry::pb::consentry::v1::message_service_server::{MessageService, MessageServiceServer};
 use consentry::store::Engine as IndexEngine;
 use consentry::tls::incoming;
 use hdrhistogram::Histogram;
@@ -58,6 +59,10 @@ fn main() {
             if arguments.iter().any(|a| a == "sled") { IndexEngine::Sled } else { IndexEngine::Fjall };
         return runtime.block_on(memory(index));
     }
+    if let Some(at) = arguments.iter().position(|a| a == "count") {
+        let sends = arguments.get(at + 1).and_then(|n| n.parse().ok()).unwrap_or(2_000);
+        return runtime.block_on(counted(sends));
+    }
     println!(
         "{} cores, {IN_FLIGHT} calls under way over {CONNECTIONS} connections, {} s a row",
         cores(),
@@ -72,6 +77,24 @@ fn main() {
             }
         }
     });
+}
+
+/// So many sends without transport over few people, for a profiler that counts instructions.
+async fn counted(sends: u64) {
+    let shop = Shop::open(IndexEngine::Fjall, 2_000).await;
+    let (service, caller) = (Messages::new(shop.gateway.hands()), shop.caller());
+    for first in (0..sends).step_by(128) {
+        let calls = (first..sends.min(first + 128)).map(|n| {
+            let mut call = Request::new(request(n % 2_000 + n / 2_000 * PEOPLE));
+            call.extensions_mut().insert(caller.clone());
+            let service = service.clone();
+            tokio::spawn(async move { check(service.send_message(call).await.expect("sent").into_inner()) })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            call.await.expect("no panic");
+        }
+    }
+    shop.close().await;
 }
 
 /// One engine a process: what the other left would count, too.
@@ -141,6 +164,7 @@ async fn sends(name: &str, index: IndexEngine, seconds: Duration) {
     unary(&clients, &next, WARM_UP).await;
     let full = unary(&clients, &next, seconds).await;
     row(&format!("{name}: send, unary"), &full);
+    row(&format!("{name}: send, no transport"), &inside(&shop, &next, seconds).await);
     row(&format!("{name}: send, stream"), &streamed(&clients, &next, seconds).await);
     let half = paced(&clients, &next, full.per_second / 2.0, seconds).await;
     row(&format!("{name}: send, half load"), &half);
@@ -200,6 +224,27 @@ async fn unary(clients: &[Client], next: &Arc<AtomicU64>, seconds: Duration) -> 
                 let asked = Moment::now();
                 let answer = client.send_message(request(next.fetch_add(1, Ordering::Relaxed))).await;
                 check(answer.expect("an answer").into_inner());
+                took.saturating_record(asked.elapsed().as_micros() as u64);
+            }
+            took
+        })
+    });
+    collect(workers.collect(), begun).await
+}
+
+/// As [`unary`], asked of the service itself: what a send costs without HTTP/2 on either side.
+async fn inside(shop: &Shop, next: &Arc<AtomicU64>, seconds: Duration) -> Found {
+    let begun = Moment::now();
+    let (service, caller) = (Messages::new(shop.gateway.hands()), shop.caller());
+    let workers = (0..IN_FLIGHT).map(|_| {
+        let (service, caller, next) = (service.clone(), caller.clone(), next.clone());
+        tokio::spawn(async move {
+            let mut took = Histogram::new_with_bounds(1, 60_000_000, 3).expect("good bounds");
+            while begun.elapsed() < seconds {
+                let asked = Moment::now();
+                let mut call = Request::new(request(next.fetch_add(1, Ordering::Relaxed)));
+                call.extensions_mut().insert(caller.clone());
+                check(service.send_message(call).await.expect("an answer").into_inner());
                 took.saturating_record(asked.elapsed().as_micros() as u64);
             }
             took

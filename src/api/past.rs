@@ -1,5 +1,7 @@
 //! What was known about a person at an earlier instant: their chain, folded up to there by the fold itself.
 
+use std::sync::Arc;
+
 use crate::ledger::body::{Body, RawBody};
 use crate::ledger::entry::Entry;
 use crate::ledger::rows::{ChainRow, keys};
@@ -34,9 +36,10 @@ pub fn subject_at(
 fn personal(mut entry: Entry) -> Entry {
     match &mut entry.body {
         Body::Decision(body) => {
-            body.message.coupon = None;
-            body.message.cart = None;
-            body.message.link = None;
+            let message = Arc::make_mut(&mut body.message);
+            message.coupon = None;
+            message.cart = None;
+            message.link = None;
         }
         Body::OptOut(body) => body.voided.clear(),
         Body::Click(_) | Body::Coupon(_) | Body::CouponPool(_) | Body::Cart(_) | Body::Link(_) => {

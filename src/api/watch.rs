@@ -149,7 +149,7 @@ async fn tell_known(
         let (from, wanted) = (at.entry, Arc::clone(wanted));
         let told: Vec<(u64, Vec<(usize, wire::Event)>)> = hands
             .see(caller, "WatchEvents", move |reader, eyes| {
-                let read = reader.entries().read(from, CHUNK).map_err(crate::writer::OpError::Fatal)?;
+                let read = reader.settled(from, CHUNK)?;
                 reader.look(|cx| {
                     let tell = |recorded| match recorded {
                         Recorded::Open(entry) => Ok((entry.index, eyes.events(cx, &entry, &wanted)?)),

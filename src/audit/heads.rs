@@ -21,7 +21,7 @@ use crate::model::{Instant, Span, SubjectId};
 use crate::store::embedded::Books;
 use crate::store::{KeyRange, KvError, KvRead, Order};
 use crate::writer::ops::heads::RecordHeads;
-use crate::writer::{CallError, Reader, WriterHandle};
+use crate::writer::{CallError, Reader, WriterHandle, applied_through};
 
 #[cfg(test)]
 mod tests;
@@ -274,20 +274,13 @@ pub async fn record(reader: &Reader, books: &Books, writer: &WriterHandle) -> Re
         // The index may lag behind the log by what is being written; nothing below its newest row can still change.
         let covered = shelf.tree().size();
         let rows = walker.rows()?;
-        let covered = covered.min(applied(&*rows)?);
+        let covered = covered.min(applied_through(&*rows)?);
         drop(rows);
         shelf.heads().tree(&walker, &shelf, covered)
     });
     let tree = built.await.map_err(|_| HeadsError::Stopping)??;
     let op = RecordHeads { covered_size: tree.covered(), subjects: tree.subjects(), root: tree.root().0 };
     Ok(writer.call(op).await?.answer)
-}
-
-/// Entries the index holds.
-fn applied(rows: &dyn KvRead) -> Result<u64, HeadsError> {
-    let row = rows.get(crate::writer::APPLIED_KEY)?;
-    let read = row.and_then(|bytes| postcard::from_bytes::<(u64, u32)>(&bytes).ok());
-    Ok(read.map_or(0, |(through, _)| through))
 }
 
 /// Waits until a signed checkpoint covers entry `index`; false when none came within 5 seconds.

@@ -283,11 +283,11 @@ fn question(cx: &mut Cx<'_>, body: &Body) -> Result<Option<Question>, OpError> {
     let (message, verdict, hashes) = match body {
         Body::Decision(body) => {
             return Ok(Some(Question {
-                spec: body.message.clone(),
+                spec: (*body.message).clone(),
                 phase: if body.moved.is_some() { Phase::Dispatch } else { Phase::Accept },
                 hints: body.hints.clone(),
                 lane_free_at: body.lane_free_at,
-                verdict: body.verdict.clone(),
+                verdict: (*body.verdict).clone(),
                 hashes: body.state_hashes.clone(),
             }));
         }
@@ -298,7 +298,7 @@ fn question(cx: &mut Cx<'_>, body: &Body) -> Result<Option<Question>, OpError> {
     let Some(message) = cx.get::<Message>(&keys::message(&message))? else {
         return Err(OpError::Fatal("a decision names a message that no entry accepted".to_owned()));
     };
-    let mut spec = message.spec.clone();
+    let mut spec = (*message.spec).clone();
     if let Some((sender, connection)) = by {
         (spec.sender, spec.connection) = (Some(sender), Some(connection));
     }
@@ -307,7 +307,7 @@ fn question(cx: &mut Cx<'_>, body: &Body) -> Result<Option<Question>, OpError> {
         phase: Phase::Dispatch,
         hints: Vec::new(),
         lane_free_at: None,
-        verdict: verdict.clone(),
+        verdict: (**verdict).clone(),
         hashes: hashes.clone(),
     }))
 }

@@ -61,7 +61,7 @@ pub(crate) fn is_apostrophe(c: char) -> bool {
 
 /// The words of a text, folded. Apostrophes vanish (`don't` is `dont`); every other sign ends a word.
 pub fn words(text: &str) -> Words {
-    Words::of(text.chars(), text.len())
+    if text.is_ascii() { Words::of_ascii(text.as_bytes()) } else { Words::of(text.chars(), text.len()) }
 }
 
 impl Words {
@@ -90,13 +90,53 @@ impl Words {
         words
     }
 
+    /// As [`Words::of`], of ASCII: most texts hold nothing else, and each is read several times a send.
+    fn of_ascii(text: &[u8]) -> Words {
+        let mut words =
+            Words { folded: String::with_capacity(text.len()), places: Vec::with_capacity(text.len() / 4) };
+        let mut open = None;
+        for (at, &byte) in text.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                    open = open.or(Some(at + 1));
+                    words.folded.push(char::from(byte.to_ascii_lowercase()));
+                }
+                b'\'' | b'`' => {}
+                _ => {
+                    words.end(open.take());
+                    if matches!(byte, b'%' | b'$') {
+                        words.folded.push(char::from(byte));
+                        words.end(Some(at + 1));
+                    }
+                }
+            }
+        }
+        words.end(open);
+        words
+    }
+
+    /// The word that began at `position`, if there is one, ends here.
+    fn end(&mut self, position: Option<usize>) {
+        self.places.extend(position.map(|position| (self.folded.len(), position)));
+    }
+
+    /// Those which `keep` says yes to, by their positions.
+    pub(crate) fn filtered(&self, keep: impl Fn(usize) -> bool) -> Words {
+        let mut words = Words::default();
+        for word in self.iter().filter(|word| keep(word.position)) {
+            words.folded.push_str(word.text);
+            words.end(Some(word.position));
+        }
+        words
+    }
+
     fn close(&mut self, begun: usize, open: Option<usize>) {
         let Some(position) = open else { return };
         if !self.folded[begun..].is_ascii() {
             let composed: String = self.folded[begun..].nfc().collect();
             self.folded.replace_range(begun.., &composed);
         }
-        self.places.push((self.folded.len(), position));
+        self.end(Some(position));
     }
 
     /// How many there are.
@@ -148,29 +188,31 @@ pub(crate) fn stands_at(phrase: &[String], words: &Words, at: usize) -> bool {
         })
 }
 
-/// A list of phrases, found by the first character they begin with: a text is compared with few of them at each word.
+/// A list of phrases, found by the word they begin with: a text is compared with hardly any of them at each word.
 pub(crate) struct Phrases<T> {
     all: Vec<(T, Vec<String>)>,
-    /// By first character, for those below 128, which most are; and for the others.
-    by_ascii: Box<[Vec<usize>; 128]>,
-    by_other: HashMap<char, Vec<usize>>,
+    /// By whole first word.
+    by_word: HashMap<String, Vec<usize>, foldhash::fast::RandomState>,
+    /// Those whose first word may end in any way, by its first character.
+    by_stem: HashMap<char, Vec<usize>, foldhash::fast::RandomState>,
 }
 
 impl<T> Phrases<T> {
     /// Takes folded phrases, see [`pattern`].
     pub(crate) fn new(all: impl IntoIterator<Item = (T, Vec<String>)>) -> Phrases<T> {
         let all: Vec<(T, Vec<String>)> = all.into_iter().collect();
-        let mut by_ascii = Box::new([const { Vec::new() }; 128]);
-        let mut by_other: HashMap<char, Vec<usize>> = HashMap::new();
+        let (mut by_word, mut by_stem) = (HashMap::default(), HashMap::default());
         for (index, (_, phrase)) in all.iter().enumerate() {
-            match phrase.first().and_then(|word| word.chars().next()) {
-                Some(first) if first.is_ascii() => by_ascii[first as usize].push(index),
-                Some(first) => by_other.entry(first).or_default().push(index),
-                // A phrase without a beginning stands nowhere.
-                None => {}
-            }
+            // A phrase without a beginning stands nowhere.
+            let Some(first) = phrase.first() else { continue };
+            let same: &mut Vec<usize> = match (first.strip_suffix('*'), first.chars().next()) {
+                (None, _) => by_word.entry(first.clone()).or_default(),
+                (Some(stem), Some(start)) if !stem.is_empty() => by_stem.entry(start).or_default(),
+                (Some(_), _) => continue,
+            };
+            same.push(index);
         }
-        Phrases { all, by_ascii, by_other }
+        Phrases { all, by_word, by_stem }
     }
 
     /// Every phrase that stands at a word, in the order of the list.
@@ -179,13 +221,14 @@ impl<T> Phrases<T> {
         words: &'a Words,
         at: usize,
     ) -> impl Iterator<Item = &'a (T, Vec<String>)> {
-        let first = words.get(at).and_then(|word| word.text.chars().next());
-        let indexes = match first {
-            Some(first) if first.is_ascii() => &self.by_ascii[first as usize][..],
-            Some(first) => self.by_other.get(&first).map_or(&[][..], Vec::as_slice),
-            None => &[],
-        };
-        indexes.iter().map(|&index| &self.all[index]).filter(move |(_, phrase)| stands_at(phrase, words, at))
+        let word = words.get(at).map_or("", |word| word.text);
+        let whole = self.by_word.get(word).map_or(&[][..], Vec::as_slice);
+        let stems = word.chars().next().and_then(|first| self.by_stem.get(&first));
+        let stems = stems.map_or(&[][..], Vec::as_slice);
+        let stands = |&&index: &&usize| stands_at(&self.all[index].1, words, at);
+        let mut found: Vec<usize> = whole.iter().chain(stems).filter(stands).copied().collect();
+        found.sort_unstable();
+        found.into_iter().map(|index| &self.all[index])
     }
 
     /// The whole list.
@@ -239,6 +282,18 @@ mod tests {
         fn folding_twice_changes_nothing(text in any::<String>()) {
             let once = fold(&text);
             prop_assert_eq!(fold(&once), once.clone());
+        }
+
+        #[test]
+        fn ascii_is_read_as_everything_else_is(text in "[ -~\\n]{0,80}") {
+            prop_assert_eq!(words(&text), Words::of(text.chars(), text.len()));
+        }
+
+        #[test]
+        fn a_filter_leaves_the_other_words_as_they_were(text in any::<String>(), from in 0usize..40) {
+            let (all, some) = (words(&text), words(&text).filtered(|position| position >= from));
+            let expected: Vec<Word<'_>> = all.iter().filter(|word| word.position >= from).collect();
+            prop_assert_eq!(some.iter().collect::<Vec<_>>(), expected);
         }
 
         #[test]

@@ -7,7 +7,7 @@ use super::fold::words;
 use super::language::Language;
 use super::links::{find_links, is_shared_shortener};
 use super::segments::segment_on;
-use super::wording::{HowToStop, asks_to_buy, brand_beside, instruction_words, tells_how_to_stop};
+use super::wording::{HowToStop, asks_to_buy, brand_beside, instructions, tells_how_to_stop};
 use super::{offer, prohibited};
 
 /// Reads a rendered text. `target_host` is the host its short link leads to, which the text cannot tell; `tables` are
@@ -21,7 +21,8 @@ pub fn read_text(
     tables: &[NationalLanguage],
 ) -> ContentFacts {
     let segmentation = segment_on(&body, tables);
-    let (all, told, links) = (words(&body), instruction_words(&body), find_links(&body));
+    let (all, links) = (words(&body), find_links(&body));
+    let told = instructions(&body, &all);
     let has_brand_name = brand_beside(&body, &links, brand).is_some();
     let has_opt_out = tells_how_to_stop(&body, &told, how_to_stop);
     let link_hosts = distinct(links.into_iter().map(|link| link.host));

@@ -1,6 +1,7 @@
 //! Message parts: which alphabet a text travels in and how many parts it is billed as (3GPP TS 23.038 and 23.040).
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::national::{NationalLanguage, Shift};
 pub use crate::model::facts::Encoding;
@@ -74,6 +75,11 @@ fn shifted(text: &str, shift: Shift) -> Option<Segmentation> {
 
 /// Counts the parts of a text. An escape pair or surrogate pair is never split: it moves whole to the next part.
 pub fn segment(text: &str) -> Segmentation {
+    if text.is_ascii()
+        && let Some(plain) = segment_ascii(text)
+    {
+        return plain;
+    }
     let mut forcing = Vec::new();
     for c in text.chars().filter(|&c| gsm7_septets(c).is_none()) {
         if !forcing.contains(&c) {
@@ -86,6 +92,24 @@ pub fn segment(text: &str) -> Segmentation {
     let widths = text.chars().map(|c| encoding.width(c));
     let parts = if units <= capacity.single { 1 } else { parts_of(widths, capacity.part) };
     Segmentation { encoding, units, parts, forcing, shift: None }
+}
+
+/// Septets of each ASCII character; 0: it has no place in the alphabet.
+static ASCII: LazyLock<[u8; 128]> =
+    LazyLock::new(|| std::array::from_fn(|code| gsm7_septets(char::from(code as u8)).unwrap_or(0) as u8));
+
+/// As [`segment`], of ASCII that fits the default alphabet, which nearly every text does.
+fn segment_ascii(text: &str) -> Option<Segmentation> {
+    let table = &*ASCII;
+    let widths = || text.bytes().map(|byte| usize::from(table[usize::from(byte)]));
+    let (mut units, mut fits) = (0, true);
+    for width in widths() {
+        units += width;
+        fits &= width > 0;
+    }
+    let capacity = Encoding::Gsm7.capacity();
+    let parts = if units <= capacity.single { 1 } else { parts_of(widths(), capacity.part) };
+    fits.then_some(Segmentation { encoding: Encoding::Gsm7, units, parts, forcing: Vec::new(), shift: None })
 }
 
 fn parts_of(widths: impl Iterator<Item = usize>, room: usize) -> usize {

@@ -100,6 +100,19 @@ fn words_outside(text: &str, links: &[Link]) -> Words {
     if links.is_empty() {
         return words(text);
     }
+    // An apostrophe may join a word and what stands behind it, a link or not.
+    let plain = text.is_ascii() && !text.contains(is_apostrophe);
+    if plain { ascii_words_outside(text, links) } else { any_words_outside(text, links) }
+}
+
+fn ascii_words_outside(text: &str, links: &[Link]) -> Words {
+    let space = |c: char| c.is_whitespace();
+    let end = |from: usize| text[from..].find(space).map_or(text.len(), |length| from + length);
+    let inside: Vec<_> = links.iter().map(|link| link.position..end(link.position - 1) + 1).collect();
+    words(text).filtered(|position| !inside.iter().any(|link| link.contains(&position)))
+}
+
+fn any_words_outside(text: &str, links: &[Link]) -> Words {
     let mut inside = false;
     let plain = text.chars().enumerate().map(|(at, c)| {
         inside = (inside && !c.is_whitespace()) || links.iter().any(|link| link.position == at + 1);
@@ -129,6 +142,15 @@ pub(super) fn tells_how_to_stop(text: &str, words: &Words, how: HowToStop<'_>) -
 
 /// As `words`, but `STOP=end` and `STOP2END` fall apart into their instruction.
 pub(super) fn instruction_words(text: &str) -> Words {
+    instructions(text, &words(text)).into_owned()
+}
+
+/// The same of a text whose words are known, which mostly are the answer.
+pub(super) fn instructions<'w>(text: &str, known: &'w Words) -> Cow<'w, Words> {
+    let glued = |text: &str| text.strip_prefix("stop2").is_some_and(|purpose| !purpose.is_empty());
+    if !text.contains(|c| c == '=' || is_apostrophe(c)) && !known.iter().any(|word| glued(word.text)) {
+        return Cow::Borrowed(known);
+    }
     let mut text = Cow::Borrowed(text);
     if text.contains(is_apostrophe) {
         text = text.replace(is_apostrophe, " ").into();
@@ -137,12 +159,11 @@ pub(super) fn instruction_words(text: &str) -> Words {
         text = text.replace('=', " to ").into();
     }
     let whole = words(&text);
-    let glued = |text: &str| text.strip_prefix("stop2").is_some_and(|purpose| !purpose.is_empty());
     if !whole.iter().any(|word| glued(word.text)) {
-        return whole;
+        return Cow::Owned(whole);
     }
     let apart = |text: &str| if glued(text) { format!("stop to {}", &text[5..]) } else { text.to_owned() };
-    words(&whole.iter().map(|word| apart(word.text)).collect::<Vec<_>>().join(" "))
+    Cow::Owned(words(&whole.iter().map(|word| apart(word.text)).collect::<Vec<_>>().join(" ")))
 }
 
 fn is_stop_instruction(words: &Words, at: usize) -> bool {
@@ -339,6 +360,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn words_outside_links_are_the_same_in_ascii(text in "(([a-z:.,!/=@&?-]{0,6}|a\\.com|https://x\\.io)[ \\n(,;]?){0,12}") {
+            let links = find_links(&text);
+            prop_assert_eq!(ascii_words_outside(&text, &links), any_words_outside(&text, &links));
+        }
+
         #[test]
         fn completing_twice_changes_nothing(body in "[A-Za-z0-9 .,:!é/]{1,80}", brand in "[A-Z][a-z]{2,8}( [A-Z][a-z]{1,8})?", language in 0usize..18) {
             let language = Language::ALL[language];

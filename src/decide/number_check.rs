@@ -37,11 +37,11 @@ fn judge(
     if newest.is_some_and(fresh) {
         return;
     }
-    let detail = format!("no answer of the last {} days to: {}", need.days, question(need.check));
+    let detail = || format!("no answer of the last {} days to: {}", need.days, question(need.check));
     match need.if_missing {
         IfMissing::Ignore => {}
-        IfMissing::Note => findings.note(rule, Code::NumberCheckStale, detail),
-        IfMissing::Hold => findings.hold(rule, Code::NumberCheckStale, None, detail),
+        IfMissing::Note => findings.note(rule, Code::NumberCheckStale, detail()),
+        IfMissing::Hold => findings.hold(rule, Code::NumberCheckStale, None, detail()),
     }
 }
 

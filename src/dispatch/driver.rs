@@ -26,7 +26,7 @@ use crate::provider::{Dispatch, Failure, Handover, SharedProvider};
 use crate::store::SharedKv;
 use crate::telemetry::metrics;
 use crate::writer::ops::intent::{Intent, IntentAnswer};
-use crate::writer::ops::outcome::{Due, RecordOutcome, Resolve, due};
+use crate::writer::ops::outcome::{Due, NO_CONNECTION, RecordOutcome, Resolve, due};
 use crate::writer::{CallError, Env, WriterHandle};
 
 /// Due rows looked at in one go, how often in one look, and in one sweep.
@@ -344,7 +344,7 @@ impl Dispatcher {
 fn no_provider() -> Handover {
     let failure = Failure {
         class: ErrorClass::Retryable,
-        code: "NO_CONNECTION".to_owned(),
+        code: NO_CONNECTION.to_owned(),
         text: "no adapter is running for this connection".to_owned(),
     };
     Handover::NotTaken { failure, after_seconds: Some(NO_PROVIDER_SECONDS) }

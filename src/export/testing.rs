@@ -190,7 +190,7 @@ impl World {
         let spec = spec(message, subject, &to, brand);
         let about = |outcome| about_message(&message, spec.program.as_str(), "SMS", outcome);
         let decision = DecisionBody {
-            message: spec.clone(),
+            message: Arc::new(spec.clone()),
             request_sha256: [3; 32],
             hints: Vec::new(),
             state_hashes: Vec::new(),
@@ -198,14 +198,14 @@ impl World {
             state: MessageState::Held,
             due: held.hold_until,
             moved: None,
-            verdict: held,
+            verdict: Arc::new(held),
             inputs: None,
         };
         self.emit(subject, Some(brand), about("HOLD"), Body::Decision(Box::new(decision)));
         let intent = IntentBody {
             message,
             state_hashes: Vec::new(),
-            verdict: verdict(Outcome::Admit, self.clock_now()),
+            verdict: Arc::new(verdict(Outcome::Admit, self.clock_now())),
             text: spec.preview.clone(),
             sender: "main-10dlc".parse().expect("a slug"),
             connection: "carrier".parse().expect("a slug"),

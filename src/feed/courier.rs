@@ -247,7 +247,7 @@ impl Courier {
     /// The events from an entry on that the subscriber wants, and the entry behind them.
     #[allow(clippy::type_complexity, reason = "named by its caller alone")]
     fn letters(&self, from: u64) -> Result<(Vec<(Position, crate::model::SubjectId)>, u64), OpError> {
-        let read = self.reader.entries().read(from, CHUNK).map_err(OpError::Fatal)?;
+        let read = self.reader.settled(from, CHUNK)?;
         let next = from + read.len() as u64;
         let letters = self.reader.look(|cx| {
             let (mut letters, mut eyes) = (Vec::new(), Eyes::of_subscriber());

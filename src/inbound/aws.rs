@@ -183,6 +183,12 @@ impl Voice for Aws {
         self.judge(webhook, proof) == Judged::Yes
     }
 
+    /// The subscription was ended at AWS: nothing comes by this topic any more.
+    fn falls_silent(&self, webhook: &Webhook) -> bool {
+        let kind = parsed(webhook).and_then(|message| text_at(&message, "/Type"));
+        kind.as_deref() == Some("UnsubscribeConfirmation")
+    }
+
     /// A subscription is confirmed by calling the address in it; SNS sends nothing before.
     fn follow_up<'a>(&'a self, webhook: &'a Webhook) -> BoxFuture<'a, bool> {
         Box::pin(async move {

@@ -147,6 +147,11 @@ impl Endpoint {
         self.voice.judge(webhook, &proof)
     }
 
+    /// Whether an authentic request says that no more will come.
+    pub fn falls_silent(&self, webhook: &Webhook) -> bool {
+        self.voice.falls_silent(webhook)
+    }
+
     /// What an authentic request says.
     pub fn read(&self, webhook: &Webhook, now: Instant) -> Vec<InboundEvent> {
         self.voice.read(webhook, now)

@@ -191,11 +191,6 @@ impl Hearing {
         }
     }
 
-    /// It was awake all the while since [`Hearing::awake`], however long that took.
-    pub fn awake_since(&self) {
-        *self.awake.lock() = Some(self.clock.now());
-    }
-
     /// See [`Ear::caught_up`]. Called once the entry that says so is durable.
     pub fn caught_up(&self, connection: &ConnectionId, until: Instant) {
         self.change(connection, |ear, now| ear.caught_up(until, now));

@@ -95,9 +95,9 @@ fn agrees(provider: &str) {
         let (mut good, mut bad) = (0, 0);
         for line in said.lines() {
             let case: Case = serde_json::from_str(line).expect("a case");
-            let ours = judge(provider, &case);
-            let expected = if case.good { Authentic::Yes } else { Authentic::No };
-            assert_eq!(ours, expected, "{provider} seed {seed}: {}: {line}", case.name);
+            // A signature taken away is judged apart from a wrong one, and is no better.
+            let ours = judge(provider, &case) == Authentic::Yes;
+            assert_eq!(ours, case.good, "{provider} seed {seed}: {}: {line}", case.name);
             *(if case.good { &mut good } else { &mut bad }) += 1;
         }
         assert!(good >= 5 && bad >= 5, "{provider} seed {seed}: {good} good and {bad} bad ones");

@@ -1,5 +1,6 @@
 //! `GET` and `POST /webhooks/{connection}/{token}`: authentic first, then durable, then 2xx.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use parking_lot::Mutex;
 
 use super::endpoint::{Authentic, Endpoint, Endpoints, Webhook};
 use super::event::InboundEvent;
@@ -23,6 +25,9 @@ use crate::writer::{CallError, WriterHandle};
 /// Longest wait for a body; the strictest provider hangs up after 2 seconds, the most patient after 15.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
+/// Requests without a signature in a row from which on we count as deaf.
+const UNSIGNED_MAX: u32 = 3;
+
 /// Everything the listener works with.
 #[derive(Clone)]
 pub struct Webhooks(Arc<Inner>);
@@ -33,6 +38,8 @@ struct Inner {
     hearing: Hearing,
     clock: SharedClock,
     quarantine: Quarantine,
+    /// Requests in a row that bore no signature, by connection.
+    unsigned: Mutex<HashMap<ConnectionId, u32>>,
     body_max: usize,
 }
 
@@ -45,8 +52,8 @@ impl Webhooks {
         clock: SharedClock,
         body_max: usize,
     ) -> Webhooks {
-        let quarantine = Quarantine::default();
-        Webhooks(Arc::new(Inner { writer, endpoints, hearing, clock, quarantine, body_max }))
+        let (quarantine, unsigned) = (Quarantine::default(), Mutex::default());
+        Webhooks(Arc::new(Inner { writer, endpoints, hearing, clock, quarantine, unsigned, body_max }))
     }
 
     /// The route.
@@ -76,7 +83,22 @@ impl Webhooks {
                 metrics::webhook(connection, "refused");
                 refused(StatusCode::SERVICE_UNAVAILABLE)
             }
-            Authentic::Yes => self.kept(endpoint, webhook, begun).await,
+            Authentic::Yes => {
+                self.0.unsigned.lock().remove(connection);
+                let silent = endpoint.falls_silent(&webhook);
+                let answer = self.kept(endpoint, webhook, begun).await;
+                if silent {
+                    self.0.hearing.failed(connection);
+                    tracing::error!(%connection, "the provider ended our subscription: what people write no longer reaches us");
+                }
+                answer
+            }
+            Authentic::Unsigned => {
+                metrics::webhook(connection, "unauthenticated");
+                self.unsigned(connection);
+                // Not 401: it is to come again, signed.
+                refused(StatusCode::SERVICE_UNAVAILABLE)
+            }
             Authentic::No => {
                 metrics::webhook(connection, "unauthenticated");
                 // Whoever knows the path's token is the provider, or has it from there: a wrong signature most likely
@@ -92,6 +114,19 @@ impl Webhooks {
                 self.0.quarantine.keep(connection.clone(), webhook);
                 refused(StatusCode::SERVICE_UNAVAILABLE)
             }
+        }
+    }
+
+    /// One now and then is nothing to worry about; several in a row most likely mean that the provider does not sign.
+    fn unsigned(&self, connection: &ConnectionId) {
+        let mut unsigned = self.0.unsigned.lock();
+        let count = unsigned.entry(connection.clone()).or_default();
+        *count = count.saturating_add(1);
+        if *count >= UNSIGNED_MAX {
+            self.0.hearing.failed(connection);
+            tracing::error!(%connection, count, "webhooks come without a signature: have the provider sign them");
+        } else {
+            tracing::warn!(%connection, "a webhook bore no signature; the provider was asked to send it again");
         }
     }
 

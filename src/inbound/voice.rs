@@ -104,6 +104,8 @@ pub enum Judged {
     No,
     /// What proves it cannot be read: nobody can tell, and the request may be a STOP.
     Unknown,
+    /// It bears no proof at all, as its provider says may happen now and then; asked to come again, it comes with one.
+    Unsigned,
 }
 
 impl From<bool> for Judged {
@@ -133,6 +135,11 @@ pub trait Voice: Send + Sync {
     /// The same as [`Voice::is_authentic`], where the answer may also be that nobody can tell.
     fn judge(&self, webhook: &Webhook, proof: &Proof<'_>) -> Judged {
         Judged::from(self.is_authentic(webhook, proof))
+    }
+
+    /// Whether an authentic request says that no more will come: we are about to go deaf.
+    fn falls_silent(&self, _: &Webhook) -> bool {
+        false
     }
 
     /// What an authentic request asks us to do at the provider. False: it could not be done, and should come again.

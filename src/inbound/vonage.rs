@@ -13,8 +13,8 @@ use super::event::{InboundEvent, Receipt, TextPart};
 use super::form::Form;
 use super::spoken::Spoken;
 use super::voice::{
-    Algorithm, Proof, Voice, Webhook, any_secret, filled_at, instant, instant_at, jwt, mac, provider_error,
-    same, sha256_hex, text_at, unreadable,
+    Algorithm, Judged, Proof, Voice, Webhook, any_secret, filled_at, instant, instant_at, jwt, mac,
+    provider_error, same, sha256_hex, text_at, unreadable,
 };
 use crate::model::outgoing::ErrorClass;
 use crate::model::{Instant, MessageState, Span};
@@ -86,6 +86,14 @@ impl Voice for Sms {
         let ours = form.get("api-key").zip(self.api_key.as_deref()).is_none_or(|(named, ours)| named == ours);
         let time = form.get("timestamp").and_then(|t| t.parse().ok());
         right && ours && time.is_some_and(|signed| in_time(signed, proof.now))
+    }
+
+    /// "A rare unsigned callback may occur" (developer.vonage.com, "Signing messages"): a signed one follows a 5xx.
+    fn judge(&self, webhook: &Webhook, proof: &Proof<'_>) -> Judged {
+        match Form::of(webhook.fields()).get("sig") {
+            Some(_) => Judged::from(self.is_authentic(webhook, proof)),
+            None => Judged::Unsigned,
+        }
     }
 
     fn read(&self, webhook: &Webhook, _: Instant) -> Vec<InboundEvent> {
@@ -173,6 +181,14 @@ impl Voice for Messages {
         let ours = named.zip(self.api_key.as_deref()).is_none_or(|(named, ours)| named == ours);
         let time = claims.get("iat").and_then(Value::as_i64);
         whole && ours && time.is_some_and(|signed| in_time(signed, proof.now))
+    }
+
+    /// See [`Sms::judge`].
+    fn judge(&self, webhook: &Webhook, proof: &Proof<'_>) -> Judged {
+        match webhook.headers.contains_key(http::header::AUTHORIZATION) {
+            true => Judged::from(self.is_authentic(webhook, proof)),
+            false => Judged::Unsigned,
+        }
     }
 
     fn read(&self, webhook: &Webhook, _: Instant) -> Vec<InboundEvent> {

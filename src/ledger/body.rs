@@ -2,6 +2,8 @@
 //!
 //! Fields are added with `#[serde(default)]` and never renamed: a body written today must open for ever.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::entry::{BODY_BYTES_MAX, EntryError, Kind};
@@ -248,13 +250,13 @@ pub struct StateHash {
 /// A message decided at acceptance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DecisionBody {
-    pub message: MessageSpec,
+    pub message: Arc<MessageSpec>,
     pub request_sha256: [u8; 32],
     pub hints: Vec<LocationHint>,
     pub state_hashes: Vec<StateHash>,
     /// When the lane would have been free: the one input that the fold does not hold.
     pub lane_free_at: Option<Instant>,
-    pub verdict: Verdict,
+    pub verdict: Arc<Verdict>,
     /// The verdict ends the message, holds it or queues it.
     pub state: MessageState,
     /// When it wakes.
@@ -274,7 +276,7 @@ pub struct Moved {
     pub from: SubjectId,
     pub accepted_at: Instant,
     /// The first verdict: the answer to every repeat of the key.
-    pub first: Verdict,
+    pub first: Arc<Verdict>,
     /// Index of the entry that accepted it.
     pub entry: u64,
 }
@@ -284,7 +286,7 @@ pub struct Moved {
 pub struct IntentBody {
     pub message: MessageId,
     pub state_hashes: Vec<StateHash>,
-    pub verdict: Verdict,
+    pub verdict: Arc<Verdict>,
     /// The text as it leaves.
     pub text: String,
     pub sender: SenderId,
@@ -324,7 +326,7 @@ impl IntentBody {
 pub struct RedecisionBody {
     pub message: MessageId,
     pub state_hashes: Vec<StateHash>,
-    pub verdict: Verdict,
+    pub verdict: Arc<Verdict>,
     pub state: MessageState,
     pub due: Option<Instant>,
     /// What it was judged from; absent in entries of releases that did not keep it.

@@ -15,6 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use zeroize::Zeroizing;
 
 use super::cipher::{NONCE_BYTES, TAG_BYTES, decrypt, encrypt};
+use super::entry::SELLER_CHAIN;
 use super::frame::{
     FILE_HEADER_BYTES, FileHeader, FileKind, RECORD_HEADER_BYTES, RecordHeader, encode_record,
 };
@@ -57,6 +58,8 @@ pub struct Keys {
     /// Held while files change. Readers do not wait for it.
     writing: Mutex<Writing>,
     view: RwLock<View>,
+    /// The key of the seller's own chain, which nearly every send writes to; nobody's personal datum is sealed under it.
+    chain: RwLock<Option<DataKey>>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -120,6 +123,7 @@ impl Keys {
             entropy,
             writing: Mutex::new(writing),
             view: RwLock::new(view),
+            chain: RwLock::default(),
         };
         for any in &probes {
             keys.get(any).map_err(|e| match e {
@@ -170,6 +174,20 @@ impl Keys {
 
     /// The key of `subject`; nothing when it never had one or it was destroyed.
     pub fn get(&self, subject: &SubjectId) -> LedgerResult<Option<DataKey>> {
+        if *subject != SELLER_CHAIN {
+            return self.read(subject);
+        }
+        let kept = self.chain.read().clone();
+        if kept.is_some() {
+            return Ok(kept);
+        }
+        // Held while it is read: a destruction in between would leave what it destroyed.
+        let mut chain = self.chain.write();
+        *chain = self.read(subject)?;
+        Ok(chain.clone())
+    }
+
+    fn read(&self, subject: &SubjectId) -> LedgerResult<Option<DataKey>> {
         let mut record = [0; RECORD_BYTES];
         // The read happens under the lock: a destruction in between would swap the file.
         let view = self.view.read();
@@ -284,6 +302,7 @@ impl Keys {
             destroyed += records.len();
             self.rewrite(&mut writing, at, &records)?;
         }
+        *self.chain.write() = None;
         Ok(destroyed)
     }
 

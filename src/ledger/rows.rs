@@ -1,6 +1,7 @@
 //! Tables of the index: which row types there are and how their keys are made. One letter a table.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::state::{Row, key, sized};
 use crate::model::cart::{Cart, Coupon, CouponPool, Link};
@@ -303,17 +304,27 @@ pub mod keys {
     fn due_prefix(at: Instant) -> [u8; 8] {
         (at.as_micros() as u64 ^ (1 << 63)).to_be_bytes()
     }
+    /// Longest id of somebody else's that stands in a key as it is.
+    const FOREIGN_MAX: usize = 256;
+    /// An id that a provider chose, as part of a key: a long one by its hash, for the index bounds its keys and what is in the
+    /// ledger must always fold.
+    fn foreign(id: &str) -> Vec<u8> {
+        match id.len() <= FOREIGN_MAX {
+            true => id.as_bytes().to_vec(),
+            false => [&id.as_bytes()[..FOREIGN_MAX], &Sha256::digest(id)[..]].concat(),
+        }
+    }
     /// By connection and the provider's id.
     pub fn provider_id(connection: &ConnectionId, id: &str) -> Vec<u8> {
-        key::<ProviderIdRow>(&[&sized(connection.as_str()), id.as_bytes()])
+        key::<ProviderIdRow>(&[&sized(connection.as_str()), &foreign(id)])
     }
     /// By connection and the provider's id, for receipts that matched nothing.
     pub fn parked(connection: &ConnectionId, id: &str) -> Vec<u8> {
-        key::<ParkedReceipt>(&[&sized(connection.as_str()), id.as_bytes()])
+        key::<ParkedReceipt>(&[&sized(connection.as_str()), &foreign(id)])
     }
     /// By connection and the provider's id of an inbound text.
     pub fn inbound(connection: &ConnectionId, id: &str) -> Vec<u8> {
-        key::<InboundRow>(&[&sized(connection.as_str()), id.as_bytes()])
+        key::<InboundRow>(&[&sized(connection.as_str()), &foreign(id)])
     }
     /// By type (`brand`, `program`, …) and id; `""` as id gives the prefix of a type.
     pub fn registry(kind: &str, id: &str) -> Vec<u8> {
@@ -405,6 +416,18 @@ pub mod keys {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A provider's id of a kilobyte once was a key that the index refused, after the ledger had it: no start could fold it.
+    #[test]
+    fn ids_of_any_length_make_keys_of_bounded_length() {
+        let connection: ConnectionId = "carrier".parse().expect("a slug");
+        let (long, other) = ("x".repeat(100_000), "x".repeat(99_999));
+        for key in [keys::provider_id, keys::parked, keys::inbound] {
+            assert!(key(&connection, &long).len() < 512, "the index takes keys of up to 1,024 bytes");
+            assert_ne!(key(&connection, &long), key(&connection, &other));
+            assert!(key(&connection, "SM1").ends_with(b"SM1"));
+        }
+    }
 
     /// Throttle days once shared a letter with inbound texts, and a list of texts met rows that were none.
     #[test]

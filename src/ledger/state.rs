@@ -183,6 +183,22 @@ impl<'a> State<'a> {
         self.slots.insert(key, Slot { value: Some(row), encode: Some(encode_row::<R>), dirty: true });
     }
 
+    /// Changes a row where it lies, without a copy unless somebody else holds it; none if there is no such row. Only the
+    /// fold calls this.
+    pub fn change<R: Row, T>(
+        &mut self,
+        key: &[u8],
+        change: impl FnOnce(&mut R) -> T,
+    ) -> Result<Option<T>, StateError> {
+        drop(self.get::<R>(key)?);
+        let slot = self.slots.get_mut(key).expect("every row that was asked for has its slot");
+        let Some(row) = slot.value.take() else { return Ok(None) };
+        let mut row = row.downcast::<R>().expect("one row type a table");
+        let result = change(Arc::make_mut(&mut row));
+        *slot = Slot { value: Some(row), encode: Some(encode_row::<R>), dirty: true };
+        Ok(Some(result))
+    }
+
     /// Deletes a row.
     pub fn delete(&mut self, key: Vec<u8>) {
         self.slots.insert(key, Slot { value: None, encode: None, dirty: true });

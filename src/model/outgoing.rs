@@ -1,5 +1,7 @@
 //! A message on its way out: what was asked, what was decided, what became of it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::consent::{Category, Channel};
@@ -108,7 +110,8 @@ pub struct Route {
 /// A message as it stands now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    pub spec: MessageSpec,
+    /// Shared with the entry that accepted it.
+    pub spec: Arc<MessageSpec>,
     /// SHA-256 of the request without its key: a repeat must have the same.
     pub request_sha256: [u8; 32],
     pub accepted_at: Instant,
@@ -116,9 +119,9 @@ pub struct Message {
     /// When the state last changed.
     pub changed_at: Instant,
     /// The first verdict: the answer to every repeat of the key.
-    pub first: Verdict,
+    pub first: Arc<Verdict>,
     /// The newest verdict where there was a second decision.
-    pub last: Option<Verdict>,
+    pub last: Option<Arc<Verdict>>,
     /// When it wakes, while it is held or queued; when it is given up, while it is sending.
     pub due: Option<Instant>,
     pub intent_at: Option<Instant>,

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::calendar::Calendar;
 use super::compile::Sources;
 use super::file::{Confidence, JurisdictionFile, Layer, OnStale, RuleFile};
-use super::value::Value;
+use super::value::{self, Value};
 use crate::model::consent::{Category, Channel};
 use crate::model::facts::SenderKind;
 use crate::model::{Instant, Jurisdiction, Span, ZoneName};
@@ -90,6 +90,8 @@ pub struct PolicySet {
     places: BTreeMap<Jurisdiction, Place>,
     by_place: HashMap<Jurisdiction, Vec<usize>>,
     anywhere: Vec<usize>,
+    /// Where some rule wants a label before a text; none: everywhere.
+    labelled: Vec<Option<Jurisdiction>>,
     calendars: HashMap<String, usize>,
 }
 
@@ -168,7 +170,11 @@ impl PolicySet {
             }
         }
         let places = places(&sources.jurisdictions);
-        PolicySet { sources, canonical, hash, rules, places, by_place, anywhere, calendars }
+        let label =
+            |rule: &Rule| matches!(&rule.value, Value::Wording(need) if need.place == value::Place::Start);
+        let labelled =
+            rules.iter().filter(|rule| label(rule)).map(|rule| rule.jurisdiction.clone()).collect();
+        PolicySet { sources, canonical, hash, rules, places, by_place, anywhere, labelled, calendars }
     }
 
     /// The set's own version.
@@ -234,6 +240,12 @@ impl PolicySet {
             }
         }
         Expanded { places: places.into_iter().collect(), unsupported: unsupported.into_iter().collect() }
+    }
+
+    /// Whether some rule, in force or not, wants a label before texts to one of these places' countries.
+    pub fn may_label(&self, places: &[Jurisdiction]) -> bool {
+        let meets = |label: &Jurisdiction| places.iter().any(|place| place.country() == label.country());
+        self.labelled.iter().any(|label| label.as_ref().is_none_or(meets))
     }
 
     /// Every zone the people of those places may live in; sorted.

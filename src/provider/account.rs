@@ -1,11 +1,14 @@
 //! One account at a vendor's HTTP API: the glue all vendors share. A vendor is pure: it builds requests and reads answers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::http::breaker::{Breaker, Ended};
 use super::http::{Answer, HttpClient, HttpError, NotSent, Outgoing};
-use super::{BoxFuture, Dispatch, Failure, Handover, Provider, ReconcileError, reply};
+use super::{BoxFuture, Dispatch, Failure, Gathered, Handover, Provider, ReconcileError, Taker, reply};
 use crate::clock::SharedClock;
 use crate::inbound::event::InboundEvent;
 use crate::model::outgoing::ErrorClass;
@@ -15,8 +18,13 @@ use crate::model::{Instant, MessageId, Span};
 const LIST_WITHIN: Duration = Duration::from_secs(20);
 /// Most pages of one list.
 const PAGES_MAX: usize = 5_000;
+/// How often a page is asked for again that was refused for haste, and the longest wait before that.
+const PAGE_WAITS: u32 = 6;
+const PAGE_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Wait after a refusal of the account as a whole.
-const ACCOUNT_SECONDS: u32 = 60;
+pub const ACCOUNT_SECONDS: u32 = 60;
+/// Peers of one vendor whose health is remembered.
+const PEERS_MAX: usize = 256;
 
 /// What a list is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +83,22 @@ pub trait Vendor: Send + Sync + 'static {
         said.status == http::StatusCode::TOO_MANY_REQUESTS
     }
 
+    /// Which of the vendor's peers a message goes to, where they fail each by itself; none: the account is the peer.
+    fn peer(&self, _: &Dispatch) -> Option<String> {
+        None
+    }
+
+    /// Whether a list asks to slow down instead of answering. By default with HTTP 429.
+    fn throttles_lists(&self, said: &Answer) -> bool {
+        said.status == http::StatusCode::TOO_MANY_REQUESTS
+    }
+
+    /// Whether what a list tells is told once alone, so that a page must be safe before the next is asked for. Other lists
+    /// are pulled whole first: what people said is then read in the order in which they said it.
+    fn tells_once(&self, _: &Outgoing) -> bool {
+        false
+    }
+
     /// First pages of the lists that answer a question; the error says that there is none.
     fn lists(&self, wanted: Wanted, now: Instant) -> Result<Vec<Outgoing>, ReconcileError>;
 
@@ -112,7 +136,9 @@ pub struct Account<V> {
     vendor: V,
     http: HttpClient,
     clock: SharedClock,
-    breaker: Breaker,
+    breaker: Arc<Breaker>,
+    /// Those of its peers, where they fail each by itself.
+    peers: Mutex<HashMap<String, Arc<Breaker>>>,
     /// Whoever holds it asks for a credential; the others wait for theirs.
     asking: tokio::sync::Mutex<()>,
 }
@@ -120,7 +146,8 @@ pub struct Account<V> {
 impl<V: Vendor> Account<V> {
     /// An account spoken to through `http`, whose limits say how long an answer is waited for.
     pub fn new(vendor: V, http: HttpClient, clock: SharedClock) -> Self {
-        Self { vendor, http, clock, breaker: Breaker::default(), asking: tokio::sync::Mutex::new(()) }
+        let asking = tokio::sync::Mutex::new(());
+        Self { vendor, http, clock, breaker: Arc::default(), peers: Mutex::default(), asking }
     }
 
     async fn hand_over(&self, dispatch: Dispatch) -> Handover {
@@ -128,12 +155,26 @@ impl<V: Vendor> Account<V> {
         if !dispatch.is_valid_at(now) {
             return Handover::Void;
         }
-        if let Err(wait) = self.breaker.begin(now) {
+        let breaker = self.breaker_of(self.vendor.peer(&dispatch), now);
+        if let Err(wait) = breaker.begin(now) {
             return resting(wait);
         }
         let ended = self.tell(dispatch).await;
-        self.breaker.ended(self.clock.now(), ended.health);
+        breaker.ended(self.clock.now(), ended.health);
         with_wait(ended.handover)
+    }
+
+    /// The breaker of a peer, or of the account. Of too many peers those that rest are remembered, at worst none.
+    fn breaker_of(&self, peer: Option<String>, now: Instant) -> Arc<Breaker> {
+        let Some(peer) = peer else { return self.breaker.clone() };
+        let mut peers = self.peers.lock();
+        if peers.len() >= PEERS_MAX && !peers.contains_key(&peer) {
+            peers.retain(|_, breaker| breaker.resting_until(now).is_some());
+            if peers.len() >= PEERS_MAX {
+                peers.clear();
+            }
+        }
+        peers.entry(peer).or_default().clone()
     }
 
     async fn tell(&self, dispatch: Dispatch) -> Attempt {
@@ -151,16 +192,16 @@ impl<V: Vendor> Account<V> {
             Ok(request) => request,
             Err(handover) => return Attempt { handover, health: None, stale: false },
         };
-        let mut ended = self.attempt(request.clone(), dispatch).await;
-        if matches!(ended, Attempt { handover: Handover::Unclear(_), .. }) && self.vendor.may_repeat() {
-            // The vendor knows the message by its key, so that a second telling cannot make a second one. If even that
-            // brings no clear word, the first doubt stands.
-            let second = self.attempt(request, dispatch).await;
-            if !matches!(second.handover, Handover::Void | Handover::NotTaken { .. }) {
-                ended = second;
+        let first = self.attempt(request.clone(), dispatch).await;
+        match first.handover {
+            Handover::Unclear(doubt) if self.vendor.may_repeat() => {
+                // The vendor knows the message by its key, so that a second telling cannot make a second one.
+                let second = self.attempt(request, dispatch).await;
+                let health = second.health.or(first.health);
+                Attempt { handover: after_doubt(doubt, second.handover), health, stale: false }
             }
+            handover => Attempt { handover, ..first },
         }
-        ended
     }
 
     /// Sees to a credential: one question for all who wait.
@@ -206,6 +247,10 @@ impl<V: Vendor> Account<V> {
             Err(HttpError::NotSent { why: NotSent::Withdrawn, .. }) => {
                 Attempt { handover: Handover::Void, health: None, stale: false }
             }
+            // Our own rule stopped it: nobody was asked, so nobody failed.
+            Err(error @ HttpError::NotSent { why: NotSent::PrivateAddress, .. }) => {
+                Attempt { handover: reply::not_answered(&error), health: None, stale: false }
+            }
             Err(error) => {
                 Attempt { handover: reply::not_answered(&error), health: Some(Ended::Failed), stale: false }
             }
@@ -227,7 +272,7 @@ impl<V: Vendor> Account<V> {
     }
 
     /// All pages of all lists that answer a question.
-    async fn pull(&self, wanted: Wanted) -> Result<Vec<InboundEvent>, ReconcileError> {
+    async fn pull(&self, wanted: Wanted, taker: &dyn Taker) -> Result<(), ReconcileError> {
         let mut events = Vec::new();
         for first in self.vendor.lists(wanted, self.clock.now())? {
             let mut asked = first;
@@ -235,20 +280,52 @@ impl<V: Vendor> Account<V> {
                 if turn == PAGES_MAX {
                     return no_list(&format!("the list has more than {PAGES_MAX} pages"));
                 }
-                let said = self.http.send(asked.clone(), LIST_WITHIN).await;
-                let said = said.map_err(|e| ReconcileError(e.to_string()))?;
-                if !said.status.is_success() {
-                    return no_list(&format!("the provider answered {}", said.status.as_u16()));
-                }
+                let said = self.ask(&asked).await?;
                 let page = self.vendor.page(&asked, wanted, &said, self.clock.now())?;
-                events.extend(page.events);
+                match self.vendor.tells_once(&asked) {
+                    true => taker.take(page.events).await?,
+                    false => events.extend(page.events),
+                }
                 match page.next {
                     Some(next) => asked = next,
                     None => break,
                 }
             }
         }
-        Ok(events)
+        taker.take(events).await
+    }
+
+    /// One page. Refused for haste, it is asked for again: to begin anew would ask for every page before it, too.
+    async fn ask(&self, asked: &Outgoing) -> Result<Answer, ReconcileError> {
+        let mut waits = 0;
+        loop {
+            let said = self.http.send(asked.clone(), LIST_WITHIN).await;
+            let said = said.map_err(|e| ReconcileError(e.to_string()))?;
+            if said.status.is_success() {
+                return Ok(said);
+            }
+            if waits == PAGE_WAITS || !self.vendor.throttles_lists(&said) {
+                return no_list(&format!("the provider answered {}", said.status.as_u16()));
+            }
+            tokio::time::sleep(page_wait(waits, said.retry_after())).await;
+            waits += 1;
+        }
+    }
+}
+
+/// How long a list is left alone that asks to slow down: as long as it says, else twice as long each time.
+fn page_wait(waits: u32, asked: Option<Duration>) -> Duration {
+    asked.unwrap_or(Duration::from_secs(1 << waits.min(6))).min(PAGE_WAIT_MAX)
+}
+
+/// What a repeat under the same key leaves of a first doubt. Taken is taken: the key makes it the same message. A refusal
+/// proves nothing about the first telling, which may have been taken before whatever changed: it must neither be sent by
+/// somebody else nor called refused. That the person opted out is true all the same, and is told with the doubt.
+fn after_doubt(doubt: Failure, second: Handover) -> Handover {
+    match second {
+        Handover::Accepted { ids } => Handover::Accepted { ids },
+        Handover::Rejected(failure) if failure.class == ErrorClass::OptedOut => Handover::Unclear(failure),
+        _ => Handover::Unclear(doubt),
     }
 }
 
@@ -283,15 +360,64 @@ impl<V: Vendor> Provider for Account<V> {
         Box::pin(self.hand_over(dispatch))
     }
 
-    fn reconcile(&self, since: Instant) -> BoxFuture<'_, Result<Vec<InboundEvent>, ReconcileError>> {
-        Box::pin(self.pull(Wanted::Since(since)))
+    fn reconcile<'a>(
+        &'a self,
+        since: Instant,
+        taker: &'a dyn Taker,
+    ) -> BoxFuture<'a, Result<(), ReconcileError>> {
+        Box::pin(self.pull(Wanted::Since(since), taker))
     }
 
     fn look_up(&self, message: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>> {
-        Box::pin(async move { Ok(self.pull(Wanted::Message(message)).await?.pop()) })
+        Box::pin(async move {
+            let gathered = Gathered::default();
+            self.pull(Wanted::Message(message), &gathered).await?;
+            Ok(gathered.events().pop())
+        })
     }
 
     fn resting_until(&self) -> Option<Instant> {
         self.breaker.resting_until(self.clock.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::faults::shown;
+
+    #[test]
+    fn a_list_is_left_alone_as_long_as_it_asks_within_a_minute() {
+        for (waits, asked, seconds) in [
+            (0, None, 1),
+            (1, None, 2),
+            (5, None, 32),
+            (9, None, 60),
+            (0, Some(7), 7),
+            (3, Some(0), 0),
+            (0, Some(900), 60),
+        ] {
+            let wait = page_wait(waits, asked.map(Duration::from_secs));
+            assert_eq!(wait, Duration::from_secs(seconds), "{waits} {asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_proves_nothing_about_a_first_try_that_was_unclear() {
+        let doubt = || reply::failure(ErrorClass::Ambiguous, "no_answer", "no answer in time");
+        let refused = |class| reply::refused(class, "x", "no", Some(7));
+        for (second, expected) in [
+            (reply::accepted("a1"), "accepted a1"),
+            (refused(ErrorClass::PermanentSender), "unclear no_answer"),
+            (refused(ErrorClass::PermanentRecipient), "unclear no_answer"),
+            (refused(ErrorClass::PermanentContent), "unclear no_answer"),
+            (refused(ErrorClass::PermanentAccount), "unclear no_answer"),
+            (refused(ErrorClass::Retryable), "unclear no_answer"),
+            (refused(ErrorClass::Ambiguous), "unclear no_answer"),
+            (refused(ErrorClass::OptedOut), "unclear x"),
+            (Handover::Void, "unclear no_answer"),
+        ] {
+            assert_eq!(shown(&after_doubt(doubt(), second)), expected);
+        }
     }
 }

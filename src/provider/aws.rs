@@ -164,6 +164,9 @@ struct OptOut {
     opted_out_timestamp: f64,
 }
 
+/// The fault by which AWS asks to slow down.
+const THROTTLING: &str = "ThrottlingException";
+
 impl Vendor for Aws {
     fn submit(&self, dispatch: &Dispatch, now: Instant) -> Result<Outgoing, Handover> {
         let body = Submit {
@@ -203,7 +206,13 @@ impl Vendor for Aws {
     }
 
     fn throttles(&self, said: &Answer, failure: &Failure) -> bool {
-        said.status == http::StatusCode::TOO_MANY_REQUESTS || failure.code == "ThrottlingException"
+        said.status == http::StatusCode::TOO_MANY_REQUESTS || failure.code == THROTTLING
+    }
+
+    /// Throttling is a 400 here.
+    fn throttles_lists(&self, said: &Answer) -> bool {
+        let named = || reply::json::<Refused>(said).is_some_and(|refused| refused.kind.ends_with(THROTTLING));
+        said.status == http::StatusCode::TOO_MANY_REQUESTS || named()
     }
 
     fn lists(&self, wanted: Wanted, now: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
@@ -262,7 +271,7 @@ pub fn class_of(kind: &str, reason: &str) -> ErrorClass {
             | "INVALID_IDENTITY_FOR_DESTINATION_COUNTRY",
         )
         | ("ResourceNotFoundException", _) => ErrorClass::PermanentSender,
-        ("ThrottlingException", _) => ErrorClass::Retryable,
+        (THROTTLING, _) => ErrorClass::Retryable,
         ("InternalServerException", _) => ErrorClass::Ambiguous,
         (
             "ServiceQuotaExceededException"

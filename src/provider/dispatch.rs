@@ -104,7 +104,8 @@ pub enum Handover {
     Rejected(Failure),
     /// It certainly did not take it; another try may succeed, not before `after_seconds`.
     NotTaken { failure: Failure, after_seconds: Option<u32> },
-    /// It may have taken it: never sent again, resolved by receipt or list.
+    /// It may have taken it: never sent again, resolved by receipt or list. The class may say what is true all the same:
+    /// that the person opted out.
     Unclear(Failure),
     /// The intent was void before a byte was written.
     Void,

@@ -11,10 +11,11 @@ use peer::{Act, Peer, json};
 use secrecy::SecretString;
 
 use super::http::{AddressRule, HttpClient, HttpLimits};
-use super::{Dispatch, Handover, IntentDraft, SharedProvider, registry};
+use super::{Dispatch, Gathered, Handover, IntentDraft, ReconcileError, SharedProvider, registry};
 use crate::clock::ManualClock;
 use crate::dispatch::driver::Carrier;
 use crate::dispatch::route::Health;
+use crate::inbound::event::InboundEvent;
 use crate::model::outgoing::ErrorClass;
 use crate::model::registry::{Connection, Reconcile, Validity};
 use crate::model::subject::Address;
@@ -356,6 +357,79 @@ async fn a_vendor_that_knows_repeats_is_told_again_and_others_are_not() {
         assert!(shown(&handover).starts_with(expected), "{}: {}", case.provider, shown(&handover));
         assert_eq!(seen.len(), 1 + usize::from(case.repeats), "{}", case.provider);
     }
+}
+
+/// After a first try of unclear fate a refusal may be about what changed since: it must not lead to a second sender's try.
+#[tokio::test]
+async fn a_refused_repeat_leaves_the_first_try_in_doubt() {
+    for case in CASES.iter().filter(|case| case.repeats) {
+        for status in [400, 401, 403, 422, 429] {
+            let acts = vec![Act::SayAndHangUp(Vec::new()), Act::Say(json(status, "", "{}"))];
+            let (handover, seen) = send(case, acts).await;
+            let what = format!("{} {status}: {}", case.provider, shown(&handover));
+            assert!(matches!(handover, Handover::Unclear(_)), "{what}");
+            assert_eq!((class(&handover), seen.len()), (Some(ErrorClass::Ambiguous), 2), "{what}");
+        }
+        let (status, body) = case.opted_out.expect("each of them tells");
+        let acts = vec![Act::SayAndHangUp(Vec::new()), Act::Say(json(status, "", body))];
+        let (handover, _) = send(case, acts).await;
+        let what = format!("{}: {}", case.provider, shown(&handover));
+        assert!(matches!(&handover, Handover::Unclear(f) if f.class == ErrorClass::OptedOut), "{what}");
+    }
+}
+
+fn case_of(provider: &str) -> &'static Case {
+    CASES.iter().find(|case| case.provider == provider).expect("a case")
+}
+
+/// Pulls the list of a peer that plays `acts`.
+async fn pull(provider: &str, acts: Vec<Act>) -> (Result<(), ReconcileError>, Vec<InboundEvent>, usize) {
+    let peer = Peer::plays(acts).await;
+    let gathered = Gathered::default();
+    let adapter = adapter(case_of(provider), &peer.url, &ManualClock::at(now()));
+    let pulled = adapter.reconcile(now(), &gathered).await;
+    (pulled, gathered.events(), peer.seen().len())
+}
+
+/// A full page of Infobip's inbox.
+fn inbox_page() -> String {
+    let text = |n: usize| {
+        format!(
+            r#"{{"messageId":"i{n}","from":"1212555{n:04}","to":"18555550100","text":"STOP","receivedAt":"2026-01-01T12:00:00.000+0000"}}"#
+        )
+    };
+    format!(r#"{{"results":[{}]}}"#, (0..200).map(text).collect::<Vec<_>>().join(","))
+}
+
+#[tokio::test]
+async fn what_a_list_tells_once_is_handed_on_although_the_next_page_fails() {
+    let say = |status, body: &str| Act::Say(json(status, "", body));
+    let (pulled, events, asked) = pull("infobip", vec![say(200, &inbox_page()), say(500, "{}")]).await;
+    assert!(pulled.is_err());
+    assert_eq!((events.len(), asked), (200, 2));
+}
+
+#[tokio::test]
+async fn a_throttled_list_goes_on_at_the_page_it_stopped_at() {
+    let say = |body: &str| Act::Say(json(200, "", body));
+    let hasty = |status, body: &str| Act::Say(json(status, "retry-after: 0\r\n", body));
+    let numbers = |n: u8, more: &str| {
+        say(&format!(
+            r#"{{"OptOutListName":"Default","OptedOutNumbers":[{{"OptedOutNumber":"+1212555010{n}","OptedOutTimestamp":1767268801.0}}]{more}}}"#
+        ))
+    };
+    let slow =
+        r#"{"__type":"com.amazonaws.pinpointsmsvoicev2#ThrottlingException","message":"Rate exceeded"}"#;
+    let acts = vec![numbers(1, r#","NextToken":"t""#), hasty(400, slow), hasty(429, "{}"), numbers(2, "")];
+    let (pulled, events, asked) = pull("aws", acts).await;
+    assert_eq!((pulled, events.len(), asked), (Ok(()), 2, 4));
+    let acts = vec![say(&inbox_page()), hasty(429, "{}"), say(r#"{"results":[]}"#)];
+    let (pulled, events, asked) = pull("infobip", acts).await;
+    assert_eq!((pulled, events.len(), asked), (Ok(()), 200, 4), "inbox, haste, inbox, log");
+    // Not for ever.
+    let (pulled, _, asked) = pull("telnyx", vec![hasty(429, "{}")]).await;
+    assert!(pulled.is_err());
+    assert_eq!(asked, 7);
 }
 
 #[tokio::test]

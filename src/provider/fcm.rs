@@ -126,10 +126,13 @@ struct Submit<'a> {
     message: Message<'a>,
 }
 
+/// Android shows a `notification` itself while the app is in the background, and knows no buttons then: with buttons the
+/// words go as data, and the app shows them. Apple devices and browsers get their own words in that case.
 #[derive(Serialize)]
 struct Message<'a> {
     token: &'a str,
-    notification: Shown<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notification: Option<Shown<'a>>,
     data: Data<'a>,
     android: Android<'a>,
     apns: ForApple<'a>,
@@ -155,6 +158,13 @@ struct Data<'a> {
     tag: &'a str,
     #[serde(skip_serializing_if = "String::is_empty")]
     actions: String,
+    /// The words and the picture, where the app has to show them itself.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    title: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    body: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    image_url: &'a str,
 }
 
 #[derive(Serialize)]
@@ -162,7 +172,8 @@ struct Android<'a> {
     collapse_key: &'a str,
     priority: &'static str,
     ttl: String,
-    notification: AndroidShown<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notification: Option<AndroidShown<'a>>,
 }
 
 #[derive(Serialize)]
@@ -173,10 +184,39 @@ struct AndroidShown<'a> {
     channel_id: Option<&'a str>,
 }
 
-/// Headers for an app on an Apple device that is reached through Firebase.
+/// What an app on an Apple device gets that is reached through Firebase.
 #[derive(Serialize)]
 struct ForApple<'a> {
     headers: AppleHeaders<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<ApplePayload<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fcm_options: Option<AppleOptions<'a>>,
+}
+
+#[derive(Serialize)]
+struct ApplePayload<'a> {
+    aps: Aps<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Aps<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alert: Option<Alert<'a>>,
+    /// Lets the app's extension fetch the picture and make the buttons.
+    mutable_content: u8,
+}
+
+#[derive(Serialize)]
+struct Alert<'a> {
+    title: &'a str,
+    body: &'a str,
+}
+
+#[derive(Serialize)]
+struct AppleOptions<'a> {
+    image: &'a str,
 }
 
 #[derive(Serialize)]
@@ -192,6 +232,35 @@ struct AppleHeaders<'a> {
 #[derive(Serialize)]
 struct ForWeb<'a> {
     headers: WebHeaders<'a>,
+    notification: WebShown<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fcm_options: Option<WebOptions<'a>>,
+}
+
+/// What differs from the message's own notification: all of it, where that has none.
+#[derive(Serialize)]
+struct WebShown<'a> {
+    tag: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    title: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    body: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    image: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    actions: Vec<WebButton<'a>>,
+}
+
+#[derive(Serialize)]
+struct WebButton<'a> {
+    action: &'a str,
+    title: &'a str,
+}
+
+/// Google refuses a link that is not `https`.
+#[derive(Serialize)]
+struct WebOptions<'a> {
+    link: &'a str,
 }
 
 #[derive(Serialize)]
@@ -274,10 +343,23 @@ fn message<'a>(
         true => String::new(),
         false => serde_json::to_string(&content.actions).unwrap_or_default(),
     };
+    let buttons = !content.actions.is_empty();
+    // The words as data and by platform, where the message itself must not show them.
+    let own = |words: &'a str| if buttons { words } else { "" };
+    let (title, body, image) = (own(&content.title), own(&content.body), own(&content.image_url));
+    let picture = Some(content.image_url.as_str()).filter(|image| !image.is_empty());
+    let link = Some(content.deep_link.as_str()).filter(|link| link.starts_with("https://"));
     Message {
         token,
-        notification: Shown { title: &content.title, body: &content.body, image: &content.image_url },
+        notification: (!buttons).then(|| Shown {
+            title: &content.title,
+            body: &content.body,
+            image: &content.image_url,
+        }),
         data: Data {
+            title,
+            body,
+            image_url: image,
             consentry_message: data.consentry_message,
             deep_link: data.deep_link,
             opt_out_url: data.opt_out_url,
@@ -288,7 +370,7 @@ fn message<'a>(
             collapse_key: key,
             priority: if push.urgent { "HIGH" } else { "NORMAL" },
             ttl: format!("{ttl}s"),
-            notification: AndroidShown { tag: key, channel_id: fcm.channel.as_deref() },
+            notification: (!buttons).then_some(AndroidShown { tag: key, channel_id: fcm.channel.as_deref() }),
         },
         apns: ForApple {
             headers: AppleHeaders {
@@ -297,6 +379,10 @@ fn message<'a>(
                 apns_priority: if push.urgent { "10" } else { "5" },
                 apns_push_type: "alert",
             },
+            payload: (buttons || picture.is_some()).then(|| ApplePayload {
+                aps: Aps { alert: buttons.then_some(Alert { title, body }), mutable_content: 1 },
+            }),
+            fcm_options: picture.map(|image| AppleOptions { image }),
         },
         webpush: ForWeb {
             headers: WebHeaders {
@@ -304,6 +390,18 @@ fn message<'a>(
                 topic: key,
                 urgency: if push.urgent { "high" } else { "normal" },
             },
+            notification: WebShown {
+                tag: key,
+                title,
+                body,
+                image,
+                actions: content
+                    .actions
+                    .iter()
+                    .map(|a| WebButton { action: &a.id, title: &a.title })
+                    .collect(),
+            },
+            fcm_options: link.map(|link| WebOptions { link }),
         },
     }
 }

@@ -102,9 +102,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The `Retry-After` header when it gives seconds (RFC 9110, section 10.2.3), at most a day.
+    /// The `Retry-After` header in seconds or as a date (RFC 9110, section 10.2.3), at most a day. A date is measured by
+    /// the peer's own clock, its `Date` header; without one it says nothing.
     pub fn retry_after(&self) -> Option<Duration> {
-        let seconds: u64 = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+        let text = |name| Some(self.headers.get(name)?.to_str().ok()?.trim());
+        let asked = text(http::header::RETRY_AFTER)?;
+        let seconds = match asked.parse::<u64>() {
+            Ok(seconds) => seconds,
+            Err(_) => {
+                let wait = http_date(asked)? - http_date(text(http::header::DATE)?)?;
+                u64::try_from(wait).unwrap_or(0)
+            }
+        };
         Some(Duration::from_secs(seconds.min(86_400)))
     }
     /// The media type without parameters, in lower case; empty when absent.
@@ -118,6 +127,16 @@ impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({} bytes)", self.status.as_u16(), self.body.len())
     }
+}
+
+/// Seconds since 1970 of a date in one of HTTP's three forms (RFC 9110, section 5.6.7).
+fn http_date(text: &str) -> Option<i64> {
+    if let Ok(zoned) = jiff::fmt::rfc2822::parse(text) {
+        return Some(zoned.timestamp().as_second());
+    }
+    let obsolete = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let date = obsolete.iter().find_map(|form| jiff::civil::DateTime::strptime(form, text).ok())?;
+    Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second())
 }
 
 /// A client shared by all adapters; clones share its connections. Redirects are not followed.

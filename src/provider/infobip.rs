@@ -182,10 +182,15 @@ impl Vendor for Infobip {
         true
     }
 
-    /// The inbox gives every text once: a crash between the pull and the commit loses it, so it is pulled last.
+    /// The inbox gives every text once: a crash between the pull of a page and its commit loses that page.
+    fn tells_once(&self, asked: &Outgoing) -> bool {
+        is_inbox(asked)
+    }
+
+    /// The inbox first: whoever said STOP there does not wait for a log of receipts.
     fn lists(&self, wanted: Wanted, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
         match wanted {
-            Wanted::Since(_) => asked([self.logs(wanted, None), self.inbox()]),
+            Wanted::Since(_) => asked([self.inbox(), self.logs(wanted, None)]),
             Wanted::Message(_) => asked([self.logs(wanted, None)]),
         }
     }
@@ -198,7 +203,7 @@ impl Vendor for Infobip {
         _: Instant,
     ) -> Result<Page, ReconcileError> {
         let list: List = listed(said)?;
-        if request.uri.path().ends_with("/inbox/reports") {
+        if is_inbox(request) {
             // A full page: there are more, and the next question gives others.
             let next = if list.results.len() >= PAGE { self.inbox() } else { None };
             return Ok(Page { events: list.results.iter().map(text).collect(), next });
@@ -208,6 +213,10 @@ impl Vendor for Infobip {
         let next = cursor.filter(|_| !list.results.is_empty()).and_then(|c| self.logs(wanted, Some(&c)));
         Ok(Page { events, next })
     }
+}
+
+fn is_inbox(request: &Outgoing) -> bool {
+    request.uri.path().ends_with("/inbox/reports")
 }
 
 /// One message's status in an answer of 200, which may still be a refusal.

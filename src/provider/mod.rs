@@ -54,15 +54,44 @@ pub type SharedProvider = Arc<dyn Provider>;
 #[error("the provider's list could not be pulled: {0}")]
 pub struct ReconcileError(pub String);
 
+/// Takes what a provider's list holds, some at a time.
+pub trait Taker: Send + Sync {
+    /// Takes these. The error: they are not durable yet, so no more is to be asked for.
+    fn take(&self, events: Vec<InboundEvent>) -> BoxFuture<'_, Result<(), ReconcileError>>;
+}
+
+/// Holds what it takes, to be looked at.
+#[derive(Debug, Default)]
+pub struct Gathered(parking_lot::Mutex<Vec<InboundEvent>>);
+
+impl Gathered {
+    /// Everything taken so far, in order; none is left.
+    pub fn events(&self) -> Vec<InboundEvent> {
+        std::mem::take(&mut *self.0.lock())
+    }
+}
+
+impl Taker for Gathered {
+    fn take(&self, events: Vec<InboundEvent>) -> BoxFuture<'_, Result<(), ReconcileError>> {
+        self.0.lock().extend(events);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
 /// One account at one provider.
 pub trait Provider: Send + Sync + 'static {
     /// Hands a message over. Checks [`Dispatch::is_valid_at`] right before the first byte is written and answers
     /// [`Handover::Void`] when it no longer is. Never sends twice, never hangs: every wait has a deadline.
     fn send(&self, dispatch: Dispatch) -> BoxFuture<'_, Handover>;
 
-    /// Everything the provider holds that people said, and what became of messages, since an instant. Duplicates are
-    /// harmless. A provider without such a list answers an error that says so.
-    fn reconcile(&self, since: Instant) -> BoxFuture<'_, Result<Vec<InboundEvent>, ReconcileError>>;
+    /// Everything the provider holds that people said, and what became of messages, since an instant, handed to `taker`.
+    /// Duplicates are harmless. What a list gives once alone is taken before the next page of it is asked for. A provider
+    /// without such a list answers an error that says so.
+    fn reconcile<'a>(
+        &'a self,
+        since: Instant,
+        taker: &'a dyn Taker,
+    ) -> BoxFuture<'a, Result<(), ReconcileError>>;
 
     /// What became of one message by our reference, where the provider can tell; none: it does not know it (yet).
     fn look_up(&self, message: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>>;

@@ -12,7 +12,7 @@ use http::Uri;
 use secrecy::SecretString;
 
 use super::http::{HttpClient, HttpError, NotSent, Outgoing};
-use super::{BoxFuture, Dispatch, Handover, Provider, ReconcileError};
+use super::{BoxFuture, Dispatch, Handover, Provider, ReconcileError, Taker};
 use crate::clock::SharedClock;
 use crate::inbound::event::InboundEvent;
 use crate::model::{Instant, MessageId};
@@ -108,8 +108,12 @@ impl Provider for SandboxProvider {
         Box::pin(self.hand_over(dispatch))
     }
 
-    fn reconcile(&self, since: Instant) -> BoxFuture<'_, Result<Vec<InboundEvent>, ReconcileError>> {
-        Box::pin(async move { self.list(&format!("since={since}")).await })
+    fn reconcile<'a>(
+        &'a self,
+        since: Instant,
+        taker: &'a dyn Taker,
+    ) -> BoxFuture<'a, Result<(), ReconcileError>> {
+        Box::pin(async move { taker.take(self.list(&format!("since={since}")).await?).await })
     }
 
     fn look_up(&self, message: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>> {

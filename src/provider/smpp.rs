@@ -37,7 +37,7 @@ use self::settings::{Role, Settings};
 use super::http::AddressRule;
 use super::line::Listener;
 use super::registry::{BuildError, Given};
-use super::{BoxFuture, Dispatch, Handover, Provider, ReconcileError, reply};
+use super::{BoxFuture, Dispatch, Handover, Provider, ReconcileError, Taker, reply};
 use crate::clock::SharedClock;
 use crate::entropy::SharedEntropy;
 use crate::inbound::event::InboundEvent;
@@ -448,13 +448,13 @@ impl Provider for Smpp {
         Box::pin(self.0.hand_over(dispatch))
     }
 
-    fn reconcile(&self, _: Instant) -> BoxFuture<'_, Result<Vec<InboundEvent>, ReconcileError>> {
+    fn reconcile<'a>(&'a self, _: Instant, _: &'a dyn Taker) -> BoxFuture<'a, Result<(), ReconcileError>> {
         Box::pin(async move {
             if !self.0.settings.keeps {
                 return Err(ReconcileError(NO_LIST.to_owned()));
             }
             // What it kept came over the binds and is durable: there is nothing else to take in.
-            self.0.quiet().await.map(|()| Vec::new())
+            self.0.quiet().await
         })
     }
 

@@ -231,6 +231,14 @@ impl Vendor for WebPush {
         }
     }
 
+    /// One dead service is no word about the other browsers'.
+    fn peer(&self, dispatch: &Dispatch) -> Option<String> {
+        match &dispatch.push()?.destination {
+            Destination::Subscription { endpoint, .. } => origin(&endpoint_at(endpoint, &self.hosts)?),
+            Destination::Token(_) => None,
+        }
+    }
+
     /// Each browser's service counts by itself, and mostly by subscription.
     fn throttles(&self, _: &Answer, _: &Failure) -> bool {
         false

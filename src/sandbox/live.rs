@@ -256,7 +256,7 @@ impl Live {
             actor: ACTOR.to_owned(),
         };
         let answer = self.run(Send::new(request)).await?;
-        Ok(translate::acceptance(&self.reader, &answer.message.spec, answer.verdict))
+        Ok(translate::acceptance(&self.reader, &answer.message.spec, (*answer.verdict).clone()))
     }
 
     async fn enter_coupon(&self, cart: &str, code: &str) -> Result<Cart, Declined> {

@@ -16,7 +16,7 @@ use crate::ledger::seal::{DataKey, KeySource};
 use crate::ledger::state::{State, StateError};
 use crate::model::{Instant, Span, SubjectId};
 use crate::policy::PolicySet;
-use crate::store::{Batch, KeyRange, KvError, Order, SharedKv};
+use crate::store::{Batch, KeyRange, KvError, KvRead, Order, SharedKv};
 
 /// Row of the index that says how much of the ledger it holds; outside every table.
 pub const APPLIED_KEY: &[u8] = b"\0applied";
@@ -101,6 +101,14 @@ pub struct Core {
 /// What the index remembers of its own making: entries applied, and its shape.
 fn applied(kv: &SharedKv) -> Result<Option<(u64, u32)>, KvError> {
     Ok(kv.get(APPLIED_KEY)?.and_then(|bytes| postcard::from_bytes(&bytes).ok()))
+}
+
+/// Entries whose changes these rows show.
+pub fn applied_through(rows: &dyn KvRead) -> Result<u64, KvError> {
+    let row = rows.get(APPLIED_KEY)?;
+    Ok(row
+        .and_then(|bytes| postcard::from_bytes::<(u64, u32)>(&bytes).ok())
+        .map_or(0, |(through, _)| through))
 }
 
 fn put_applied(batch: &mut Batch, through: u64) {

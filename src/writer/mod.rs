@@ -16,7 +16,7 @@ mod reader;
 #[cfg(test)]
 pub mod testing;
 
-pub use self::core::{APPLIED_KEY, Core, CoreError, Listener, Log};
+pub use self::core::{APPLIED_KEY, Core, CoreError, Listener, Log, applied_through};
 pub use cx::{Cx, EntrySource, Held, PendingEntry, Planned, Recorded, about_message};
 pub use env::{Env, Policies};
 pub use handle::{WriterHandle, spawn};

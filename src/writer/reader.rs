@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::cx::{Cx, EntrySource};
+use super::core::applied_through;
+use super::cx::{Cx, EntrySource, Recorded};
 use super::env::Env;
 use super::op::OpError;
 use super::prepare::Prepared;
@@ -63,6 +64,17 @@ impl Reader {
     /// Durable entries, bodies open where they can be.
     pub fn entries(&self) -> &dyn EntrySource {
         &*self.source
+    }
+
+    /// Entries from `from` on, at most `limit`, of which every later look shows what they changed: the newest durable ones may
+    /// not have reached the index yet.
+    pub fn settled(&self, from: u64, limit: usize) -> Result<Vec<Recorded>, OpError> {
+        let rows = self.kv.snapshot().map_err(|e| OpError::Fatal(e.to_string()))?;
+        let through = applied_through(&*rows).map_err(|e| OpError::Fatal(e.to_string()))?;
+        match usize::try_from(through.saturating_sub(from)).unwrap_or(usize::MAX).min(limit) {
+            0 => Ok(Vec::new()),
+            limit => self.source.read(from, limit).map_err(OpError::Fatal),
+        }
     }
 
     /// The surroundings.

@@ -163,6 +163,13 @@ impl TestWriter {
         super::Reader::new(self.env.clone(), self.kv.clone(), source.clone(), source)
     }
 
+    /// A reader whose index lags behind the log by all of it, as it does between the two for a moment.
+    pub fn lagging_reader(&self) -> super::Reader {
+        let source = Arc::new(self.log.clone());
+        let nothing = Arc::new(kv::memory::open(&KvOptions::default()));
+        super::Reader::new(self.env.clone(), nothing, source.clone(), source)
+    }
+
     /// Every entry so far, oldest first.
     pub fn entries(&self) -> Vec<Entry> {
         let all = self.log.read(0, usize::MAX).expect("memory answers");
@@ -222,4 +229,11 @@ fn a_repeated_start_folds_to_the_same_index() {
     writer.set_up([crate::ledger::body::Object::Seller(seller)]);
     assert_eq!(writer.entries().len(), 2, "the engine and the seller");
     writer.check_fold();
+    // Who follows the log waits for the index: an event made from rows that lag would be left out for good.
+    let settled = |reader: super::Reader, from| reader.settled(from, 10).expect("memory answers").len();
+    assert_eq!(
+        (settled(writer.reader(), 0), settled(writer.reader(), 1), settled(writer.reader(), 9)),
+        (2, 1, 0)
+    );
+    assert_eq!(settled(writer.lagging_reader(), 0), 0, "nothing is in its index yet");
 }

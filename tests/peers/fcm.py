@@ -24,8 +24,13 @@ KNOWN = {
     "notification": {"title", "body", "image"},
     "android": {"collapse_key", "priority", "ttl", "notification", "restricted_package_name", "data"},
     "android.notification": {"tag", "channel_id", "title", "body", "image"},
-    "apns": {"headers", "payload"},
-    "webpush": {"headers", "data", "notification"},
+    "apns": {"headers", "payload", "fcm_options"},
+    "apns.payload": {"aps"},
+    "apns.payload.aps": {"alert", "mutable-content"},
+    "apns.fcm_options": {"image"},
+    "webpush": {"headers", "data", "notification", "fcm_options"},
+    "webpush.notification": {"title", "body", "image", "tag", "actions"},
+    "webpush.fcm_options": {"link"},
 }
 
 
@@ -72,6 +77,12 @@ def judge_message(message):
         faults.append("android.ttl")
     if message["android"]["priority"] not in ("NORMAL", "HIGH"):
         faults.append("android.priority")
+    # In the background Android shows a notification itself, without the buttons.
+    data = message.get("data", {})
+    if "actions" in data and ("notification" in message or "notification" in message["android"] or not data.get("title")):
+        faults.append("buttons that Android never shows")
+    if not message["webpush"].get("fcm_options", {}).get("link", "https://").startswith("https://"):
+        faults.append("webpush.fcm_options.link")
     if len(json.dumps(message).encode()) > 4096:
         faults.append("too large")
     return faults

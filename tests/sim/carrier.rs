@@ -10,7 +10,7 @@ use consentry::inbound::event::InboundEvent;
 use consentry::model::outgoing::ErrorClass;
 use consentry::model::{Instant, MessageId, Span};
 use consentry::provider::sandbox::webhook::parse_list;
-use consentry::provider::{BoxFuture, Dispatch, Failure, Handover, Provider, ReconcileError};
+use consentry::provider::{BoxFuture, Dispatch, Failure, Handover, Provider, ReconcileError, Taker};
 use parking_lot::Mutex;
 use serde_json::json;
 
@@ -314,7 +314,11 @@ impl Provider for Carrier {
         })
     }
 
-    fn reconcile(&self, since: Instant) -> BoxFuture<'_, Result<Vec<InboundEvent>, ReconcileError>> {
+    fn reconcile<'a>(
+        &'a self,
+        since: Instant,
+        taker: &'a dyn Taker,
+    ) -> BoxFuture<'a, Result<(), ReconcileError>> {
         Box::pin(async move {
             pause(self.below(3)).await;
             if !self.habits.calm && self.below(5) == 0 {
@@ -322,7 +326,8 @@ impl Provider for Carrier {
             }
             let page = self.page(since);
             pause(self.below(3)).await;
-            parse_list(page.as_bytes()).map(|page| page.events).map_err(|e| ReconcileError(e.to_string()))
+            let listed = parse_list(page.as_bytes()).map_err(|e| ReconcileError(e.to_string()))?;
+            taker.take(listed.events).await
         })
     }
 

@@ -1,5 +1,7 @@
 //! `ExplainDecision`: what was decided, by which rules, on which consent, and when it would be lawful.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use super::Audits;
@@ -26,8 +28,8 @@ const LOOK_BACK: usize = 10_000;
 /// A decision found in the log.
 struct Found {
     entry: Entry,
-    spec: MessageSpec,
-    verdict: Verdict,
+    spec: Arc<MessageSpec>,
+    verdict: Arc<Verdict>,
 }
 
 impl Audits {
@@ -116,7 +118,7 @@ fn explain(reader: &Reader, eyes: &mut Eyes, asked: &Asked) -> Result<Explained,
             earliest_lawful_at: maybe_timestamp(earliest(&found.verdict)),
             message_id: found.spec.id.to_string(),
         };
-        Ok(Some((found.spec.brand, explained)))
+        Ok(Some((found.spec.brand.clone(), explained)))
     })
 }
 

@@ -41,12 +41,14 @@ impl Consents {
             caller.check_brand(brand)?;
         }
         let (below, size) = (place_of(&page.after), page.size);
+        let asking = Arc::clone(&caller);
         let walked = self
             .hands
             .see(&caller, "ListConsentEvents", move |reader, eyes| {
                 let Some(subject) = reader.look(|cx| cx.subjects_of(&target))?.pop() else { return Ok(None) };
                 newest_first(reader, Path::Chain(subject.id), below, size, |cx, entry| {
-                    let of_brand = brand.as_ref().is_none_or(|b| entry.leaf.brand.as_ref() == Some(b));
+                    let of_brand = brand.as_ref().is_none_or(|b| entry.leaf.brand.as_ref() == Some(b))
+                        && entry.leaf.brand.as_ref().is_none_or(|b| asking.reaches(b));
                     let events = if of_brand { told(entry, &subject) } else { Vec::new() };
                     Ok((!events.is_empty() && eyes.sees(cx, &subject.id)?).then_some(events))
                 })
@@ -78,6 +80,7 @@ impl Consents {
         let read = (|| Some((target?, review?, received?, page?)))();
         let (target, review, received, page) = f.finish(read)?;
         let (below, size) = (place_of(&page.after), page.size);
+        let asking = caller.clone();
         let (texts, next) = self
             .hands
             .see(caller, "ListInbound", move |reader, eyes| {
@@ -95,7 +98,7 @@ impl Consents {
                         && end.is_none_or(|at| row.at < at)
                         && (review == wire::ReviewState::Unspecified || review == standing(row).1)
                 };
-                texts(reader, eyes, below, size, wanted)
+                texts(reader, &asking, eyes, below, size, wanted)
             })
             .await?;
         let next_page_token = next.map(|place: u64| page.next(&place.to_be_bytes())).unwrap_or_default();
@@ -108,6 +111,7 @@ type Texts = (Vec<wire::InboundMessage>, Option<u64>);
 /// Texts in order of arrival, newest first.
 fn texts(
     reader: &Reader,
+    asking: &Caller,
     eyes: &mut Eyes,
     below: Option<u64>,
     size: usize,
@@ -128,7 +132,7 @@ fn texts(
             last = Some(index);
             if wanted(&row)
                 && eyes.sees(cx, &row.subject)?
-                && let Some(text) = text(cx, index, &row)?
+                && let Some(text) = text(cx, asking, index, &row)?
             {
                 shown.push(text);
             }
@@ -149,9 +153,27 @@ fn standing(row: &InboundTextRow) -> (Review, wire::ReviewState) {
     }
 }
 
-/// A text with its decision; none when the person was erased.
-fn text(cx: &mut Cx<'_>, index: u64, row: &InboundTextRow) -> Result<Option<wire::InboundMessage>, OpError> {
+/// Whether a text may be shown to a key: it came to a sender of a brand that the key reaches.
+fn came_to(cx: &mut Cx<'_>, asking: &Caller, body: &InboundBody) -> Result<bool, OpError> {
+    if asking.brands.is_empty() {
+        return Ok(true);
+    }
+    let Some(sender) = &body.sender else { return Ok(false) };
+    let sender = cx.sender(sender.as_str())?;
+    Ok(sender.is_some_and(|s| s.brands.is_empty() || s.brands.iter().any(|brand| asking.reaches(brand))))
+}
+
+/// A text with its decision; none when the person was erased, or it is not the key's to see.
+fn text(
+    cx: &mut Cx<'_>,
+    asking: &Caller,
+    index: u64,
+    row: &InboundTextRow,
+) -> Result<Option<wire::InboundMessage>, OpError> {
     let Some(body) = inbound_of(cx.entry(index)?) else { return Ok(None) };
+    if !came_to(cx, asking, &body)? {
+        return Ok(None);
+    }
     let from: Address = cx.subject(&row.subject)?.address.clone();
     let shown = inbound(index, &body, &from, standing(row).0);
     let decision = match row.resolved {

@@ -13,7 +13,7 @@ use crate::api::status::ApiError;
 use crate::ledger::rows::{RestrictedRow, keys};
 use crate::model::registry::Program;
 use crate::model::subject::Subject;
-use crate::model::{BrandId, Channel, Code, Consent, ConsentState, Instant, ProgramId};
+use crate::model::{BrandId, Channel, Code, Consent, ConsentState, Instant, OptOutScope, ProgramId};
 use crate::pb::consentry::v1 as wire;
 use crate::writer::ops::Target;
 use crate::writer::{Cx, OpError, Reader};
@@ -64,11 +64,14 @@ impl Consents {
         let as_of = f.time("as_of", request.as_of, TimeRule::Known);
         let read = (|| Some((target?, as_of?)))();
         let (target, as_of) = f.finish(read)?;
-        let who = caller.clone();
+        let asking = caller.clone();
         let found = self
             .hands
             .see(caller, "GetSubject", move |reader, eyes| {
                 let Some((subject, suppressed)) = at(reader, &target, as_of, eyes)? else { return Ok(None) };
+                let Some(subject) = reader.look(|cx| narrowed(cx, &asking, subject))? else {
+                    return Ok(None);
+                };
                 let reach = reader.look(|cx| cx.reach(&subject))?;
                 let reach: Vec<_> = reach.iter().map(|member| member.id).collect();
                 let restricted = reader.look(|cx| cx.get::<RestrictedRow>(&keys::restricted(&subject.id)))?;
@@ -79,7 +82,7 @@ impl Consents {
                 })?;
                 let view = shown::view(&subject, &reach, suppressed, as_of.unwrap_or(now));
                 let restricted_at = restricted.map(|row| timestamp(row.since));
-                let legal_holds = holds(&who, &subject.address, covering);
+                let legal_holds = holds(&asking, &subject.address, covering);
                 Ok(Some(wire::SubjectView { restricted_at, legal_holds, ..view }))
             })
             .await?;
@@ -138,6 +141,34 @@ fn at(
         };
         Ok(known.map(|subject| (subject, suppressed)))
     })
+}
+
+/// What a key that is narrowed to brands may see of a person: what concerns those brands, and what was said to the whole
+/// seller. None: the person has nothing to do with them.
+fn narrowed(cx: &mut Cx<'_>, asking: &Caller, mut subject: Subject) -> Result<Option<Subject>, OpError> {
+    if asking.brands.is_empty() {
+        return Ok(Some(subject));
+    }
+    let mut named = Vec::new();
+    for opt_out in &subject.opt_outs {
+        named.push(match &opt_out.scope {
+            OptOutScope::Brand(brand) => Some(asking.reaches(brand)),
+            OptOutScope::Program(id) => {
+                Some(cx.program(id.as_str())?.is_some_and(|program| asking.reaches(&program.brand)))
+            }
+            OptOutScope::All | OptOutScope::Marketing | OptOutScope::Channel(_) => None,
+        });
+    }
+    subject.consents.retain(|consent| asking.reaches(&consent.brand));
+    subject.touches.retain(|touch| asking.reaches(&touch.brand));
+    subject.open.retain(|open| asking.reaches(&open.touch.brand));
+    let concerned = !subject.consents.is_empty()
+        || !subject.touches.is_empty()
+        || !subject.open.is_empty()
+        || named.contains(&Some(true));
+    let mut named = named.into_iter();
+    subject.opt_outs.retain(|_| named.next().flatten() != Some(false));
+    Ok(concerned.then_some(subject))
 }
 
 /// A customer may have several addresses; then one has to be named. Two readings of one number are one person: the one

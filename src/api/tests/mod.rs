@@ -2,6 +2,7 @@
 
 mod devices;
 mod messages;
+mod narrowed;
 mod policy;
 mod proof;
 mod providers;

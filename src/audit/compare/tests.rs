@@ -19,7 +19,7 @@ fn engine(change: impl Fn(&str, String) -> String) -> Engine {
     Engine::new(Arc::new(set), Zones::bundled()).expect("zones fit")
 }
 
-fn send(writer: &mut TestWriter, key: &str) -> Verdict {
+fn send(writer: &mut TestWriter, key: &str) -> Arc<Verdict> {
     let asked = SendRequest {
         idempotency_key: key.to_owned(),
         request_sha256: [7; 32],

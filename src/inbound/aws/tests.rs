@@ -223,3 +223,14 @@ fn motos_notifications_are_believed_and_tampered_ones_are_not() {
         eprintln!("sns seed {seed}: moto and we agree on {good} good and {bad} bad notifications");
     }
 }
+
+#[test]
+fn the_end_of_a_subscription_is_a_loss_of_hearing() {
+    let ours = aws(&[TOPIC]);
+    for (kind, silent) in
+        [("Notification", false), ("SubscriptionConfirmation", false), ("UnsubscribeConfirmation", true)]
+    {
+        let webhook = notification(SIGNATURE, |m| m["Type"] = kind.into());
+        assert_eq!(ours.falls_silent(&webhook), silent, "{kind}");
+    }
+}

@@ -119,3 +119,45 @@ async fn stops_are_durable_and_answered_while_callers_crowd() {
     assert_eq!(recorded.iter().filter(stops).count(), TEXTS, "every one is in the ledger");
     shop.close().await;
 }
+
+/// Vonage says that a callback may now and then come without a signature, and that a signed one follows a 5xx.
+#[tokio::test]
+async fn one_unsigned_callback_asks_for_a_signed_one_and_several_mean_that_we_are_deaf() {
+    let shop = Shop::open().await;
+    let clock: SharedClock = Arc::new(shop.clock.clone());
+    for (api, header, kind) in
+        [("sms", "", "application/x-www-form-urlencoded"), ("messages", "authorization", "application/json")]
+    {
+        let settings = [("api_key", "k"), ("api", api)];
+        let connection = Connection {
+            token_sha256: Sha256::digest(b"token").into(),
+            ..faults::connection("vonage", &settings)
+        };
+        let endpoints = Arc::new(Endpoints::default());
+        endpoints.put(Endpoint::new(&connection, faults::secret).expect("known"));
+        let hearing = Hearing::new(clock.clone());
+        hearing.begin(&connection.id, crate::model::registry::Reconcile::Operator, None);
+        let webhooks =
+            Webhooks::new(shop.gateway.writer.clone(), endpoints, hearing.clone(), clock.clone(), 65_536);
+        let call = |signed: bool| {
+            let post = Request::post("/webhooks/main/token").header("content-type", kind);
+            let post = if signed && !header.is_empty() { post.header(header, "Bearer a.b.c") } else { post };
+            let body = match (api, signed) {
+                ("sms", true) => "msisdn=12125550123&text=STOP&messageId=m1&sig=00",
+                ("sms", false) => "msisdn=12125550123&text=STOP&messageId=m1",
+                _ => r#"{"from":"12125550123","text":"STOP","message_uuid":"m1"}"#,
+            };
+            webhooks.router().oneshot(post.body(Body::from(body)).expect("a request"))
+        };
+        for n in 1..=3 {
+            let answer = call(false).await.expect("answered");
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{api} {n}");
+            assert_eq!(hearing.is_unbroken(&connection.id), n < 3, "{api} {n}");
+        }
+        hearing.caught_up(&connection.id, clock.now() + crate::model::Span::seconds(1));
+        assert!(hearing.is_unbroken(&connection.id), "{api}");
+        let wrong = call(true).await.expect("answered");
+        assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED, "{api}");
+        assert!(!hearing.is_unbroken(&connection.id), "{api}: a wrong one means that our secret is wrong");
+    }
+}

@@ -1,7 +1,7 @@
 //! What entries do to a message: accepted, sent, held on, final; and to what it holds on to.
 
 use super::person::{merge_hints, put_touch, subject_by_id};
-use super::{FoldError, missing, put_subject, shop, subject_of};
+use super::{FoldError, change_subject, missing, put_subject, shop, subject_of};
 use crate::ledger::body::{
     CancelledBody, DecisionBody, IntentBody, OutcomeBody, ReceiptBody, RedecisionBody,
 };
@@ -45,15 +45,18 @@ pub(super) fn decision(state: &mut State<'_>, entry: &Entry, body: &DecisionBody
         cost: None,
         entry: moved.map_or(entry.index, |moved| moved.entry),
     };
-    let mut subject = subject_of(state, entry)?;
-    merge_hints(&mut subject, &body.hints);
-    if body.state.is_waiting() {
-        open(&mut subject, &message, body.due.unwrap_or(at));
+    let waits = body.state.is_waiting();
+    change_subject(state, entry, |subject| {
+        merge_hints(subject, &body.hints);
+        if waits {
+            open(subject, &message, body.due.unwrap_or(at));
+        }
+    })?;
+    if waits {
         shop::link_of_message(state, spec, at);
         shop::reserve_coupon(state, entry, spec)?;
         shop::cart_waits(state, entry, spec)?;
     }
-    put_subject(state, subject);
     put_due(state, &message);
     state.put(keys::message(&spec.id), message);
     Ok(())

@@ -159,11 +159,13 @@ fn advance_chain(state: &mut State<'_>, entry: &Entry) -> Result<(), FoldError> 
         check(length, last)?;
         state.put(key, RawDayRow { subject: leaf.subject, length: leaf.number, last: entry.hash });
     } else {
-        let mut subject = subject_of(state, entry)?;
-        check(subject.chain_length, subject.chain_last)?;
-        subject.chain_length = leaf.number;
-        subject.chain_last = entry.hash;
-        put_subject(state, subject);
+        let advanced = change_subject(state, entry, |subject| {
+            check(subject.chain_length, subject.chain_last)?;
+            subject.chain_length = leaf.number;
+            subject.chain_last = entry.hash;
+            Ok(())
+        });
+        return advanced?;
     }
     Ok(())
 }
@@ -178,6 +180,16 @@ fn subject_of(state: &mut State<'_>, entry: &Entry) -> Result<Subject, FoldError
         .get::<Subject>(&keys::subject(&entry.leaf.subject))?
         .map(|s| (*s).clone())
         .ok_or_else(|| missing(entry, "its subject"))
+}
+
+/// Changes the record of the entry's subject.
+fn change_subject<T>(
+    state: &mut State<'_>,
+    entry: &Entry,
+    change: impl FnOnce(&mut Subject) -> T,
+) -> Result<T, FoldError> {
+    let changed = state.change(&keys::subject(&entry.leaf.subject), change)?;
+    changed.ok_or_else(|| missing(entry, "its subject"))
 }
 
 fn put_subject(state: &mut State<'_>, subject: Subject) {

@@ -36,17 +36,16 @@ fn cart_of(state: &mut State<'_>, spec: &MessageSpec) -> Result<Option<Cart>, Fo
 }
 
 pub(super) fn cart_waits(state: &mut State<'_>, entry: &Entry, spec: &MessageSpec) -> Result<(), FoldError> {
-    let Some(mut cart) = cart_of(state, spec)? else {
-        return if spec.cart.is_none() { Ok(()) } else { Err(missing(entry, "its cart")) };
-    };
-    if cart.waiting.len() < WAITING_MAX && !cart.waiting.contains(&spec.id) {
-        cart.waiting.push(spec.id);
-    }
-    if cart.subjects.len() < PEOPLE_MAX && !cart.subjects.contains(&spec.subject) {
-        cart.subjects.push(spec.subject);
-    }
-    state.put(keys::cart(&cart.brand, &cart.id), cart);
-    Ok(())
+    let Some(id) = &spec.cart else { return Ok(()) };
+    let waits = state.change(&keys::cart(&spec.brand, id), |cart: &mut Cart| {
+        if cart.waiting.len() < WAITING_MAX && !cart.waiting.contains(&spec.id) {
+            cart.waiting.push(spec.id);
+        }
+        if cart.subjects.len() < PEOPLE_MAX && !cart.subjects.contains(&spec.subject) {
+            cart.subjects.push(spec.subject);
+        }
+    })?;
+    waits.ok_or_else(|| missing(entry, "its cart"))
 }
 
 pub(super) fn cart_no_longer_waits(state: &mut State<'_>, spec: &MessageSpec) -> Result<(), FoldError> {

@@ -4,14 +4,15 @@ use proptest::prelude::*;
 
 use super::peer::{Act, Peer, json};
 use super::{CASES, Case, adapter, connection, dispatch_from, now, secret, taken};
+use crate::clock::Clock as _;
 use crate::clock::ManualClock;
 use crate::inbound::endpoint::{Authentic, Endpoint, Webhook};
 use crate::inbound::event::InboundEvent;
 use crate::ledger::body::{Body, Object};
 use crate::ledger::rows::keys;
-use crate::model::outgoing::Message;
-use crate::model::{MessageId, MessageState};
-use crate::provider::Handover;
+use crate::model::outgoing::{ErrorClass, Message};
+use crate::model::{MessageId, MessageState, Span};
+use crate::provider::{Handover, reply};
 use crate::writer::ops::fixture::{Accept, Next, Step, shop};
 use crate::writer::ops::outcome::RecordOutcome;
 use crate::writer::ops::webhook::{Delivery, ReceiveReceipts};
@@ -116,6 +117,59 @@ async fn a_message_not_taken_waits_and_a_person_who_opted_out_is_left_alone() {
         assert!(stopped, "{}: the provider's word is the person's", case.provider);
         writer.check_fold();
     }
+}
+
+/// The same message leaves again and again, each time with this outcome. Answers its state after 30 of them.
+fn after_thirty(handover: &Handover) -> MessageState {
+    let mut writer = leaving(&CASES[0]);
+    let id = MessageId([N; 16]);
+    for _ in 0..30 {
+        if record(&mut writer, handover.clone()) != MessageState::Queued {
+            break;
+        }
+        writer.advance(Span::hours(1));
+        writer.run(Next(id, Step::Leave)).expect("left again");
+    }
+    state(&writer)
+}
+
+/// Revoked credentials are mended within hours, and what waits for them is still lawful then.
+#[test]
+fn what_is_the_accounts_fault_uses_no_message_up() {
+    let not_taken = |class, code: &str| reply::refused(class, code, "no", None);
+    for (class, code, given_up) in [
+        (ErrorClass::PermanentAccount, "401", false),
+        (ErrorClass::Retryable, "resting", false),
+        (ErrorClass::Retryable, "not_bound", false),
+        (ErrorClass::Retryable, "oauth", false),
+        (ErrorClass::Retryable, "NO_CONNECTION", false),
+        (ErrorClass::Retryable, "not_sent", false),
+        // What a provider says of this message alone, over and over.
+        (ErrorClass::Retryable, "420", true),
+    ] {
+        let expected = if given_up { MessageState::NotSent } else { MessageState::Sending };
+        assert_eq!(after_thirty(&not_taken(class, code)), expected, "{class:?} {code}");
+    }
+}
+
+#[test]
+fn a_refused_account_is_asked_again_after_a_minute_not_at_once() {
+    let mut writer = leaving(&CASES[0]);
+    let refused = reply::refused(ErrorClass::PermanentAccount, "0x0e", "invalid password", None);
+    assert_eq!(record(&mut writer, refused), MessageState::Queued);
+    let key = keys::message(&MessageId([N; 16]));
+    let due = writer.look(|state| state.get::<Message>(&key).expect("readable").expect("known").due);
+    assert_eq!(due, Some(writer.clock.now() + Span::seconds(60)));
+}
+
+/// The doubt stays, so that nobody sends it again; the opt-out is true whatever became of the message.
+#[test]
+fn an_opt_out_told_with_a_doubt_counts_and_the_message_stays_in_doubt() {
+    let mut writer = leaving(&CASES[0]);
+    let doubt = Handover::Unclear(reply::failure(ErrorClass::OptedOut, "40300", "blocked"));
+    assert_eq!(record(&mut writer, doubt), MessageState::Sending);
+    assert!(writer.entries().iter().any(|entry| matches!(entry.body, Body::OptOut(_))));
+    writer.check_fold();
 }
 
 /// Every header an ear looks at.

@@ -350,6 +350,46 @@ async fn a_dead_peer_opens_the_circuit_and_loses_nothing() {
     }
 }
 
+/// An endpoint comes from a browser: one dead name, or one that leads where we do not go, is no word about the others.
+#[tokio::test]
+async fn one_dead_browser_service_leaves_the_others_alone() {
+    let case = CASES.iter().find(|case| case.provider == "web_push").expect("a case");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let dead = format!("http://{}", listener.local_addr().expect("bound"));
+    drop(listener);
+    let (peer, tokens) = (Peer::plays(vec![taken(case)]).await, tokens().await);
+    let connection = connection(
+        "web_push",
+        &[
+            ("subject", "mailto:ops@shop.example"),
+            ("public_key", VAPID_PUBLIC),
+            ("push_hosts", "127.0.0.1, 10.1.2.3"),
+        ],
+    );
+    let secret = |_: &str| Some(SecretString::from(VAPID_PRIVATE));
+    let clock = Arc::new(ManualClock::at(now()));
+    let adapter = registry::build_over(&connection, &secret, clock, client()).expect("built");
+    let at = |url: &str| Destination::Subscription {
+        endpoint: format!("{url}/x"),
+        p256dh: bytes(UA_PUBLIC),
+        auth: bytes(UA_AUTH),
+    };
+    let code = |handover: Handover| match handover {
+        Handover::NotTaken { failure, .. } => failure.code,
+        other => panic!("{}", shown(&other)),
+    };
+    for n in 0..7 {
+        let private = adapter.send(notification(n, case.platform, at("https://10.1.2.3"))).await;
+        assert_eq!(code(private), "not_sent", "our own refusal is nobody's failure");
+        let expected = if n < 5 { "not_sent" } else { "resting" };
+        assert_eq!(code(adapter.send(notification(n, case.platform, at(&dead))).await), expected, "{n}");
+    }
+    assert_eq!(adapter.resting_until(), None, "the lane goes on");
+    let alive = adapter.send(notification(9, case.platform, to(case, &peer))).await;
+    assert!(matches!(alive, Handover::Accepted { .. }), "{}", shown(&alive));
+    assert!(tokens.seen().is_empty());
+}
+
 #[tokio::test]
 async fn a_text_or_another_services_installation_never_leaves() {
     for case in &CASES {

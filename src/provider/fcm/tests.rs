@@ -59,15 +59,10 @@ fn a_notification_becomes_json_under_the_access_token() {
     let body: Value = serde_json::from_slice(&request.body).expect("JSON");
     let message = &body["message"];
     assert_eq!(message["token"], "fcm:token_1");
-    let shown = json!({
-        "title": "Fable & Fern", "body": "Your cart waits – 1 left.", "image": "https://shop.example/boots.png",
-    });
-    assert_eq!(message["notification"], shown);
     let key = message["android"]["collapse_key"].as_str().expect("a text");
     assert_eq!(key.len(), 32);
     assert_eq!(message["android"]["ttl"], "7200s");
     assert_eq!(message["android"]["priority"], "NORMAL");
-    assert_eq!(message["android"]["notification"], json!({ "tag": key, "channel_id": "offers" }));
     assert_eq!(message["apns"]["headers"]["apns-collapse-id"], key);
     assert_eq!(message["webpush"]["headers"], json!({ "TTL": "7200", "Topic": key, "Urgency": "normal" }));
     let data = message["data"].as_object().expect("an object");
@@ -75,6 +70,54 @@ fn a_notification_becomes_json_under_the_access_token() {
     assert!(!data.keys().any(|k| k.starts_with("google") || k.starts_with("gcm") || k == "from"), "{data:?}");
     let buttons: Value = serde_json::from_str(data["actions"].as_str().expect("a text")).expect("JSON");
     assert_eq!(buttons[0]["id"], "buy");
+}
+
+/// Each platform shows words, picture, link and buttons by what it itself reads: Android no buttons in a `notification`, an
+/// Apple device no picture without `mutable-content`, a browser no link but an `https` one.
+#[test]
+fn each_platform_gets_what_it_can_show() {
+    let fcm = ready(&[("android_channel", "offers")]);
+    let (dispatch, (title, body)) = (dispatch(), ("Fable & Fern", "Your cart waits – 1 left."));
+    let image = "https://shop.example/boots.png";
+    let sealed = push::handed(&dispatch, PushPlatform::Fcm).expect("a notification");
+    let made = |change: fn(&mut crate::model::notification::Notification)| {
+        let mut push = sealed.clone();
+        change(&mut push.content);
+        let message = message(&fcm, &dispatch, &push, "t", now());
+        serde_json::to_value(&message).expect("JSON")
+    };
+    let rich = made(|_| ());
+    assert!(rich.get("notification").is_none() && rich["android"].get("notification").is_none(), "{rich}");
+    for (name, value) in [("title", title), ("body", body), ("image_url", image)] {
+        assert_eq!(rich["data"][name], value, "the app shows it itself");
+    }
+    let alert = json!({ "title": title, "body": body });
+    assert_eq!(rich["apns"]["payload"], json!({ "aps": { "alert": alert, "mutable-content": 1 } }));
+    assert_eq!(rich["apns"]["fcm_options"], json!({ "image": image }));
+    let web = json!({
+        "tag": rich["data"]["tag"], "title": title, "body": body, "image": image,
+        "actions": [{ "action": "buy", "title": "Finish" }],
+    });
+    assert_eq!(rich["webpush"]["notification"], web);
+    assert_eq!(rich["webpush"]["fcm_options"], json!({ "link": "https://go.fable.example/c0de" }));
+
+    let plain = made(|content| content.actions.clear());
+    assert_eq!(plain["notification"], json!({ "title": title, "body": body, "image": image }));
+    let tag = &plain["data"]["tag"];
+    assert_eq!(plain["android"]["notification"], json!({ "tag": tag, "channel_id": "offers" }));
+    assert_eq!(plain["apns"]["payload"], json!({ "aps": { "mutable-content": 1 } }));
+    assert_eq!(plain["apns"]["fcm_options"], json!({ "image": image }));
+    assert_eq!(plain["webpush"]["notification"], json!({ "tag": tag }));
+    assert!(["title", "body", "image_url", "actions"].iter().all(|name| plain["data"].get(*name).is_none()));
+
+    let bare = made(|content| {
+        content.actions.clear();
+        content.image_url.clear();
+        content.deep_link = "shop://cart".to_owned();
+    });
+    assert!(bare["apns"].get("payload").is_none() && bare["apns"].get("fcm_options").is_none());
+    assert!(bare["webpush"].get("fcm_options").is_none(), "Google would refuse the whole message");
+    assert_eq!(bare["data"]["deep_link"], "shop://cart");
 }
 
 #[test]

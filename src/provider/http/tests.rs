@@ -197,3 +197,32 @@ fn debug_shows_neither_path_nor_header_nor_body() {
         .header(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer topsecret"));
     assert_eq!(format!("{request:?}"), "POST example.com");
 }
+
+#[test]
+fn a_time_to_come_back_is_read_in_seconds_and_as_a_date() {
+    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for (after, date, seconds) in [
+        ("7", "", Some(7)),
+        (" 0 ", "", Some(0)),
+        ("900000", "", Some(86_400)),
+        ("Sun, 06 Nov 1994 08:51:37 GMT", date, Some(120)),
+        ("Sunday, 06-Nov-94 08:51:37 GMT", date, Some(120)),
+        ("Sun Nov  6 08:51:37 1994", date, Some(120)),
+        ("Sun, 06 Nov 1994 08:51:37 GMT", "Sun Nov  6 08:49:37 1994", Some(120)),
+        ("Sun, 06 Nov 1994 08:00:00 GMT", date, Some(0)),
+        ("Mon, 07 Nov 1995 08:49:37 GMT", date, None),
+        ("Fri, 06 Nov 2099 08:49:37 GMT", date, Some(86_400)),
+        ("Sun, 06 Nov 1994 08:51:37 GMT", "", None),
+        ("soon", date, None),
+        ("-5", date, None),
+        ("", date, None),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", HeaderValue::from_str(after).expect("visible"));
+        if !date.is_empty() {
+            headers.insert("date", HeaderValue::from_str(date).expect("visible"));
+        }
+        let answer = Answer { status: StatusCode::SERVICE_UNAVAILABLE, headers, body: Bytes::new() };
+        assert_eq!(answer.retry_after(), seconds.map(Duration::from_secs), "{after} {date}");
+    }
+}

@@ -15,8 +15,8 @@ use crate::entropy::SeededEntropy;
 use crate::model::outgoing::ErrorClass;
 use crate::model::subject::Address;
 use crate::model::{Channel, MessageState, Span};
-use crate::provider::IntentDraft;
 use crate::provider::http::{AddressRule, HttpLimits};
+use crate::provider::{Gathered, IntentDraft};
 use crate::sandbox::carrier::behaviour::{Behaviour, Fault, FaultChance};
 use crate::sandbox::carrier::webhooks::signature;
 use crate::sandbox::{Carrier, CarrierSettings};
@@ -143,7 +143,7 @@ async fn nobody_there_means_not_taken_and_a_wrong_token_is_the_accounts_fault() 
     let nobody =
         SandboxProvider::new(http(), clock.clone(), &format!("http://{closed}"), secret("t")).expect("ok");
     assert!(matches!(nobody.send(dispatch(1, PHONE)).await, Handover::NotTaken { .. }));
-    assert!(nobody.reconcile(now()).await.is_err());
+    assert!(nobody.reconcile(now(), &Gathered::default()).await.is_err());
     let stranger = SandboxProvider::new(http(), clock, &world.provider.base, secret("wrong")).expect("ok");
     let Handover::NotTaken { failure, .. } = stranger.send(dispatch(1, PHONE)).await else { panic!("taken") };
     assert_eq!(failure.class, ErrorClass::PermanentAccount);
@@ -174,7 +174,9 @@ async fn reconcile_pulls_both_directions_over_many_pages() {
     for n in 0..1_100 {
         world.carrier.type_text(PHONE, Some("+18555550100"), &format!("STOP {n}")).expect("kept");
     }
-    let events = world.provider.reconcile(now() + Span::seconds(5)).await.expect("listed");
+    let gathered = Gathered::default();
+    world.provider.reconcile(now() + Span::seconds(5), &gathered).await.expect("listed");
+    let events = gathered.events();
     assert_eq!(events.len(), 1_100);
     let InboundEvent::Text(first) = &events[0] else { panic!("not a text") };
     assert_eq!(

@@ -81,10 +81,13 @@ fn class_of(status: u32, opted_out: &OptedOut) -> ErrorClass {
     }
     match status {
         THROTTLED | QUEUE_FULL | TRY_LATER | 0x08 | 0x45 => ErrorClass::Retryable,
-        0x0b | 0x50 | 0x51 => ErrorClass::PermanentRecipient,
+        0x0b => ErrorClass::PermanentRecipient,
         0x0a | 0x48 | 0x49 => ErrorClass::PermanentSender,
-        // The account, or what this gateway was told about it.
-        0x03 | 0x04 | 0x05 | 0x0d..=0x0f | 0x15 | 0x53 | 0x100..=0x103 => ErrorClass::PermanentAccount,
+        // The account, or what this gateway was told about it. 0x50 and 0x51: the type of number and the numbering plan are
+        // ours to set, and say nothing about the person.
+        0x03 | 0x04 | 0x05 | 0x0d..=0x0f | 0x15 | 0x50 | 0x51 | 0x53 | 0x100..=0x103 => {
+            ErrorClass::PermanentAccount
+        }
         // "Unknown error" leaves open whether it was taken.
         0xff => ErrorClass::Ambiguous,
         _ => ErrorClass::PermanentContent,
@@ -149,6 +152,10 @@ mod tests {
             (0x45, "not taken Retryable 0x45 None"),
             (0x0b, "rejected PermanentRecipient 0x0b"),
             (0x0a, "rejected PermanentSender 0x0a"),
+            (0x48, "rejected PermanentSender 0x48"),
+            (0x49, "rejected PermanentSender 0x49"),
+            (0x50, "not taken PermanentAccount 0x50 None"),
+            (0x51, "not taken PermanentAccount 0x51 None"),
             (0x01, "rejected PermanentContent 0x01"),
             (0x43, "rejected PermanentContent 0x43"),
             (0x61, "rejected PermanentContent 0x61"),
@@ -165,6 +172,13 @@ mod tests {
         ] {
             assert_eq!(shown(&refused(status, &opted_out)), outcome, "{status:#x}");
         }
+    }
+
+    /// A dead number ends the person's consents, so nothing but "invalid destination address" may say so.
+    #[test]
+    fn one_status_alone_is_about_the_recipient() {
+        let about = |status: &u32| class_of(*status, &OptedOut::default()) == ErrorClass::PermanentRecipient;
+        assert_eq!((0..=0xffff).filter(about).collect::<Vec<u32>>(), [0x0b]);
     }
 
     #[test]

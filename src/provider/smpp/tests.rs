@@ -15,6 +15,7 @@ use super::wire::{Frame, id};
 use super::*;
 use crate::clock::ManualClock;
 use crate::entropy::SeededEntropy;
+use crate::provider::Gathered;
 use crate::provider::faults::{connection, dispatch, dispatch_from, given, now, shown};
 use crate::provider::line::{NotKept, Said};
 
@@ -413,15 +414,17 @@ async fn several_binds_carry_together_and_stand_for_each_other() {
 async fn a_gap_is_closed_only_where_the_operator_says_that_texts_are_kept() {
     let smsc = Smsc::plays(vec![Act::Silence]).await;
     let line = Line::to(&smsc, &[]).await;
-    assert!(line.smpp.reconcile(now()).await.is_err(), "there is no list");
+    assert!(line.smpp.reconcile(now(), &Gathered::default()).await.is_err(), "there is no list");
     line.close().await;
     let line = Line::to(&smsc, &[("mo_while_unbound", "kept")]).await;
     smsc.says(deliver(1, "STOP"));
     line.ear.until("heard", |ear| !ear.said.lock().is_empty()).await;
-    assert_eq!(line.smpp.reconcile(now()).await, Ok(Vec::new()), "it has been silent for a while");
+    let kept = Gathered::default();
+    assert_eq!(line.smpp.reconcile(now(), &kept).await, Ok(()), "it has been silent for a while");
+    assert!(kept.events().is_empty());
     let smpp = line.smpp.0.clone();
     line.close().await;
-    assert!(Smpp(smpp).reconcile(now()).await.is_err(), "nobody is bound");
+    assert!(Smpp(smpp).reconcile(now(), &kept).await.is_err(), "nobody is bound");
 }
 
 #[tokio::test]

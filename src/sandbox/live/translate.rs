@@ -24,14 +24,14 @@ use crate::writer::ops::coupon::RedeemResult;
 /// The decision an entry records, if it records one about a phone.
 pub(super) fn decision(reader: &Reader, entry: &Entry) -> Option<Decision> {
     match &entry.body {
-        Body::Decision(body) => Some(acceptance(reader, &body.message, body.verdict.clone())),
+        Body::Decision(body) => Some(acceptance(reader, &body.message, (*body.verdict).clone())),
         Body::Intent(body) => {
             let spec = spec_of(reader, &body.message)?;
-            Some(again(reader, entry, &spec, body.text.clone(), body.verdict.clone()))
+            Some(again(reader, entry, &spec, body.text.clone(), (*body.verdict).clone()))
         }
         Body::Redecision(body) => {
             let spec = spec_of(reader, &body.message)?;
-            Some(again(reader, entry, &spec, spec.preview.clone(), body.verdict.clone()))
+            Some(again(reader, entry, &spec, spec.preview.clone(), (*body.verdict).clone()))
         }
         _ => None,
     }
@@ -59,7 +59,7 @@ fn again(reader: &Reader, entry: &Entry, spec: &MessageSpec, text: String, verdi
     }
 }
 
-fn spec_of(reader: &Reader, id: &MessageId) -> Option<MessageSpec> {
+fn spec_of(reader: &Reader, id: &MessageId) -> Option<Arc<MessageSpec>> {
     let found = reader.look(|cx| cx.get::<Message>(&keys::message(id))).ok().flatten();
     found.map(|message| message.spec.clone())
 }
@@ -99,7 +99,7 @@ pub(super) fn phone_of_cart(reader: &Reader, cart: &KnownCart) -> String {
 /// How often people opened the links of a cart's reminders.
 pub(super) fn clicks(reader: &Reader, cart: &KnownCart) -> u64 {
     let of = |message: &MessageId| {
-        let code = spec_of(reader, message)?.link?.code;
+        let code = spec_of(reader, message)?.link.as_ref()?.code.clone();
         let link = reader.look(|cx| cx.get::<Link>(&keys::link(&code))).ok().flatten()?;
         Some(link.human_clicks)
     };
@@ -109,7 +109,7 @@ pub(super) fn clicks(reader: &Reader, cart: &KnownCart) -> u64 {
 /// The cart whose reminder a link belongs to.
 pub(super) fn cart_of_link(reader: &Reader, code: &LinkCode) -> Option<CartId> {
     let link = reader.look(|cx| cx.get::<Link>(&keys::link(code))).ok().flatten()?;
-    spec_of(reader, &link.message?)?.cart
+    spec_of(reader, &link.message?)?.cart.clone()
 }
 
 /// The cart a new message is about, and the phone it is for.

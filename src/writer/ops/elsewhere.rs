@@ -1,6 +1,8 @@
 //! A push message whose installation can show nothing when it is due: it moves on, once, to another installation of the
 //! person or becomes a text, where the caller wished so. One message, one place in every cap.
 
+use std::sync::Arc;
+
 use super::Target;
 use super::intent::{IntentAnswer, ended_as};
 use super::send::{
@@ -46,7 +48,7 @@ pub(super) fn move_on(cx: &mut Cx<'_>, message: &Message) -> Result<Option<Inten
     let left = RedecisionBody {
         message: spec.id,
         state_hashes: hashes,
-        verdict: here,
+        verdict: Arc::new(here),
         state: MessageState::Cancelled,
         due: None,
         inputs: Some(here_from),
@@ -72,12 +74,12 @@ pub(super) fn move_on(cx: &mut Cx<'_>, message: &Message) -> Result<Option<Inten
     public.codes = codes(&there);
     let (to, brand) = (new.subject, new.brand.clone());
     let arrived = DecisionBody {
-        message: new,
+        message: Arc::new(new),
         request_sha256: message.request_sha256,
         hints: subject.hints.clone(),
         state_hashes: there_hashes,
         lane_free_at: None,
-        verdict: there,
+        verdict: Arc::new(there),
         state,
         due,
         inputs: Some(there_from),

@@ -1,5 +1,7 @@
 //! A shop for tests of operations, and messages whose life a test leads by hand.
 
+use std::sync::Arc;
+
 use crate::ledger::body::{Body, DecisionBody, IntentBody, Object, OutcomeBody, RedecisionBody};
 use crate::ledger::rows::keys;
 use crate::model::consent::{Act, Method, OptOutScope, OptOutSource};
@@ -125,12 +127,12 @@ impl Op for Accept {
             push: None,
         };
         let body = DecisionBody {
-            message: spec.clone(),
+            message: Arc::new(spec.clone()),
             request_sha256: [0; 32],
             hints: Vec::new(),
             state_hashes: Vec::new(),
             lane_free_at: None,
-            verdict: admitted(cx.now),
+            verdict: Arc::new(admitted(cx.now)),
             state: MessageState::Held,
             due: Some(cx.now + Span::hours(1)),
             inputs: None,
@@ -165,7 +167,7 @@ impl Op for Next {
             Step::Leave => Body::Intent(Box::new(IntentBody {
                 message: id,
                 state_hashes: Vec::new(),
-                verdict: admitted(now),
+                verdict: Arc::new(admitted(now)),
                 text: message.spec.text.clone(),
                 sender: "sender".parse().expect("a slug"),
                 connection: "connection".parse().expect("a slug"),
@@ -187,7 +189,7 @@ impl Op for Next {
             Step::Die => Body::Redecision(Box::new(RedecisionBody {
                 message: id,
                 state_hashes: Vec::new(),
-                verdict: admitted(now),
+                verdict: Arc::new(admitted(now)),
                 state: MessageState::Expired,
                 due: None,
                 inputs: None,

@@ -1,5 +1,7 @@
 //! The second decision: made in the same commit as the intent, so that nothing can come between them.
 
+use std::sync::Arc;
+
 use super::send::{
     Whereabouts, channel_name, codes, facts_for, filled, final_text, outcome_name, request_of, route,
     state_hashes, wake_at,
@@ -193,7 +195,7 @@ fn go(
     let body = IntentBody {
         message: spec.id,
         state_hashes: hashes,
-        verdict,
+        verdict: Arc::new(verdict),
         text: text.clone(),
         sender: sender.id.clone(),
         connection: sender.connection.clone(),
@@ -281,7 +283,7 @@ fn stay(cx: &mut Cx<'_>, message: &Message, judged: Judged) -> Result<IntentAnsw
     let body = RedecisionBody {
         message: spec.id,
         state_hashes: hashes,
-        verdict,
+        verdict: Arc::new(verdict),
         state,
         due,
         inputs: Some(inputs),

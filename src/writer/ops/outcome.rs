@@ -3,7 +3,8 @@
 use crate::ledger::body::{Body, OutcomeBody};
 use crate::ledger::rows::{DueRow, keys};
 use crate::model::outgoing::{ErrorClass, Message, ProviderError};
-use crate::model::{Instant, MessageId, MessageState, Span};
+use crate::model::{Channel, Instant, MessageId, MessageState, Span};
+use crate::provider::account::ACCOUNT_SECONDS;
 use crate::provider::{Failure, Handover};
 use crate::writer::ops::send::{channel_name, route};
 use crate::writer::{Cx, Op, OpError, Priority, about_message};
@@ -12,6 +13,8 @@ use crate::writer::{Cx, Op, OpError, Priority, about_message};
 const ATTEMPTS_MAX: u32 = 20;
 /// How soon another provider is tried.
 const ELSEWHERE_AFTER: Span = Span::seconds(1);
+/// The code of a failure for want of an adapter.
+pub const NO_CONNECTION: &str = "NO_CONNECTION";
 /// Characters kept of a provider's own words.
 const TEXT_MAX: usize = 200;
 
@@ -86,7 +89,12 @@ fn read(now: Instant, message: &Message, handover: Handover, elsewhere: bool) ->
         Handover::Unclear(failure) => (MessageState::Sending, Vec::new(), error(failure), message.due),
         Handover::Void => again(message, None, now + Span::seconds(1)),
         Handover::NotTaken { failure, after_seconds } => {
-            let wait = i64::from(after_seconds.unwrap_or(2u32.saturating_pow(message.voided_intents.min(8))));
+            let own = if failure.class == ErrorClass::PermanentAccount {
+                ACCOUNT_SECONDS
+            } else {
+                2u32.saturating_pow(message.voided_intents.min(8))
+            };
+            let wait = i64::from(after_seconds.unwrap_or(own));
             let wait = Span::seconds(wait.clamp(1, 3_600));
             // Only at the first failure: where everybody fails, nobody is asked every second.
             let first = elsewhere && message.voided_intents == 0;
@@ -100,9 +108,19 @@ fn may_move(message: &Message) -> bool {
     message.spec.push.as_ref().is_some_and(|push| push.any_installation || push.text_to.is_some())
 }
 
-/// Certainly not handed over: it waits and is decided afresh, unless that happened too often.
+/// Whether a failure lies with the account and says nothing about this message: refused credentials, nobody there, a rest.
+fn is_the_accounts(message: &Message, error: &ProviderError) -> bool {
+    let nobody = ["resting", "not_bound", "oauth", NO_CONNECTION].contains(&error.code.as_str());
+    // The address of a push message comes from the installation, so that nobody there may be its own fault.
+    let unreachable = error.code == "not_sent" && message.spec.channel == Channel::Sms;
+    error.class == ErrorClass::PermanentAccount || nobody || unreachable
+}
+
+/// Certainly not handed over: it waits and is decided afresh, unless that happened too often. For what is wrong with the
+/// account it waits as long as the law lets it: its next decision ends it then.
 fn again(message: &Message, error: Option<ProviderError>, due: Instant) -> Reading {
-    if message.voided_intents >= ATTEMPTS_MAX {
+    let held = error.as_ref().is_some_and(|error| is_the_accounts(message, error));
+    if message.voided_intents >= ATTEMPTS_MAX && !held {
         (MessageState::NotSent, Vec::new(), error, None)
     } else {
         (MessageState::Queued, Vec::new(), error, Some(due))

@@ -1,5 +1,7 @@
 //! Decisions of a bundle are made again from what they recorded, with the policy set that judged then.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::clock::Clock;
 use crate::decide::Engine;
@@ -88,7 +90,7 @@ fn a_verdict_its_inputs_do_not_give_is_found() {
     let honest = decisions.rfind(|e| matches!(e.body, Body::Decision(_))).expect("a decision");
     for (field, change) in changes {
         let Body::Decision(mut body) = honest.body.clone() else { panic!("a decision") };
-        change(&mut body.verdict);
+        change(Arc::make_mut(&mut body.verdict));
         let about = Public {
             outcome: format!("{:?}", body.verdict.outcome).to_uppercase(),
             ..honest.leaf.public.clone()
@@ -140,7 +142,7 @@ fn a_folder_is_replayed_on_all_cores_from_what_it_recorded() {
         .find(|e| matches!(&e.body, Body::Decision(d) if d.verdict.has(&crate::model::Code::OptedOut)));
     let honest = honest.expect("a refusal");
     let Body::Decision(mut body) = honest.body else { panic!("a decision") };
-    body.verdict.reasons.clear();
+    Arc::make_mut(&mut body.verdict).reasons.clear();
     world.emit(honest.leaf.subject, Some("acme"), honest.leaf.public, Body::Decision(body));
     let report = run(&world, &Options::default(), None);
     assert_eq!((report.different, report.differences.len()), (1, 1), "{report:?}");

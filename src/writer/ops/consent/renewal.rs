@@ -142,7 +142,7 @@ pub struct SendConsentRenewal {
 pub struct RenewalAnswer {
     /// None when the rules refuse it: nothing was recorded, it can be asked for again.
     pub message: Option<Arc<Message>>,
-    pub verdict: Verdict,
+    pub verdict: Arc<Verdict>,
 }
 
 impl Op for SendConsentRenewal {
@@ -172,7 +172,7 @@ impl Op for SendConsentRenewal {
                     let (message, verdict) = send_renewal(cx, &wish, id, |brand, program, language| {
                         renewal_notice(&brand.display_name, &program.name, &agreed_on, refusal, language)
                     })?;
-                    return Ok(RenewalAnswer { message, verdict });
+                    return Ok(RenewalAnswer { message, verdict: Arc::new(verdict) });
                 }
             }
         }

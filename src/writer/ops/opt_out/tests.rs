@@ -1,5 +1,7 @@
 //! How a person stops and comes back, by every way in.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::clock::Clock;
 use crate::inbound::event::{InboundEvent, InboundText};
@@ -46,7 +48,7 @@ fn agreed(n: u8) -> TestWriter {
 }
 
 /// Automatic texts of a kind, as they were accepted.
-fn texts(writer: &TestWriter, kind: AutomaticKind) -> Vec<MessageSpec> {
+fn texts(writer: &TestWriter, kind: AutomaticKind) -> Vec<Arc<MessageSpec>> {
     let specs = writer.entries().into_iter().filter_map(|entry| match entry.body {
         Body::Decision(body) => Some(body.message),
         _ => None,

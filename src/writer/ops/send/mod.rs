@@ -92,7 +92,7 @@ pub struct SendRequest {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SendAnswer {
     pub message: Arc<Message>,
-    pub verdict: Verdict,
+    pub verdict: Arc<Verdict>,
     /// The key was used before for the same request.
     pub repeated: bool,
 }
@@ -238,12 +238,12 @@ fn recording(
     public.codes = codes(&verdict);
     let (id, brand, subject_id) = (spec.id, spec.brand.clone(), spec.subject);
     let body = DecisionBody {
-        message: spec,
+        message: Arc::new(spec),
         request_sha256,
         hints,
         state_hashes: hashes,
         lane_free_at: drains_at,
-        verdict,
+        verdict: Arc::new(verdict),
         state,
         due,
         inputs: Some(inputs),

@@ -44,6 +44,9 @@ pub fn label(
     channel: Channel,
 ) -> Option<String> {
     let policy = cx.policies.engine.policy();
+    if !policy.may_label(&place.jurisdictions) {
+        return None;
+    }
     let places = policy.expand(&place.jurisdictions).places;
     let query = Query {
         places: &places,

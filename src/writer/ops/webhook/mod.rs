@@ -1,5 +1,6 @@
 //! What a provider delivered, authenticated: kept raw, understood and acted on in one commit, answered after it.
 
+mod known;
 mod part;
 mod receipt;
 mod sender;
@@ -126,9 +127,9 @@ fn receive(cx: &mut Cx<'_>, delivery: Delivery) -> Result<Received, OpError> {
 fn is_known(cx: &mut Cx<'_>, connection: &ConnectionId, event: &InboundEvent) -> Result<bool, OpError> {
     match event {
         InboundEvent::Text(text) | InboundEvent::Part(text, _) => {
-            text::is_known(cx, connection, &text.provider_id)
+            known::is_read(cx, connection, &text.provider_id)
         }
-        InboundEvent::Unreadable(event) => text::is_known(cx, connection, &event.provider_id),
+        InboundEvent::Unreadable(event) => known::is_known(cx, connection, &event.provider_id),
         InboundEvent::Receipt(receipt) => receipt::is_known(cx, connection, receipt),
     }
 }

@@ -1,9 +1,14 @@
 //! How far a text is believed.
 
 use super::*;
+use crate::inbound::endpoint::{Endpoint, Webhook};
 use crate::inbound::event::{InboundText, TextPart};
 use crate::ledger::body::Object;
+use crate::model::subject::{Address, Subject};
+use crate::provider::account::{Vendor, Wanted};
+use crate::provider::bandwidth::Bandwidth;
 use crate::provider::faults;
+use crate::provider::plivo::Plivo;
 use crate::writer::ops::fixture::shop;
 
 #[test]
@@ -98,5 +103,103 @@ fn a_piece_of_a_sentence_starts_nothing() {
     writer.set_up([Object::Connection(faults::connection("vonage", &[("api_key", "k")]))]);
     for (id, words) in [("a", "START"), ("b", "YES"), ("c", "HELP")] {
         assert_eq!(hear(&mut writer, part_of(id, id, 1, 2, words)), ["OTHER"], "{words}");
+    }
+}
+
+/// What a vendor's list tells of one text that came in.
+fn listed<V: Vendor>(vendor: V, list: &str) -> Vec<InboundEvent> {
+    let wanted = Wanted::Since(faults::now());
+    let asked = vendor.lists(wanted, faults::now()).expect("a list").remove(0);
+    vendor.page(&asked, wanted, &faults::said(200, list), faults::now()).expect("a page").events
+}
+
+fn take(writer: &mut crate::writer::testing::TestWriter, events: Vec<InboundEvent>) -> Received {
+    let raw =
+        Raw { method: "POST".to_owned(), query: String::new(), content_type: String::new(), body: vec![1] };
+    let connection = "main".parse().expect("a slug");
+    let delivery = Delivery { connection, raw: Some(raw), events, listening: false };
+    writer.run(ReceiveTexts(delivery)).expect("taken")
+}
+
+fn person(writer: &crate::writer::testing::TestWriter) -> Subject {
+    let found = writer.reader().look(|cx| cx.find_subject(&Address::Phone(PERSON.to_owned())));
+    (*found.expect("memory answers").0.expect("heard of")).clone()
+}
+
+/// The lists of Plivo and Bandwidth name a text without showing it. A webhook that comes after the list has its words.
+#[test]
+fn a_text_known_without_its_words_is_read_when_they_come() {
+    let plivo = [("auth_id", "MA1")];
+    let bandwidth =
+        [("account_id", "900000"), ("application_id", "a"), ("api_user", "u"), ("webhook_user", "u")];
+    let list_of = |provider: &str| match provider {
+        "plivo" => listed(
+            faults::given(&plivo, Plivo::new),
+            r#"{"meta":{"next":null},"objects":[{"message_uuid":"m1","message_direction":"inbound","message_state":"delivered","from_number":"12125550123","to_number":"18555550100","message_time":"2026-01-01 12:00:05+00:00","error_code":null}]}"#,
+        ),
+        _ => listed(
+            faults::given(&bandwidth, Bandwidth::new),
+            r#"{"messages":[{"messageId":"m1","messageDirection":"INBOUND","messageStatus":"RECEIVED","sourceTn":"+12125550123","destinationTn":"+18555550100"}]}"#,
+        ),
+    };
+    let webhook_of = |provider: &str, words: &str, more: &[(&str, &str)]| {
+        let (settings, kind, body) = match provider {
+            "plivo" => {
+                let form = format!("From=12125550123&To=18555550100&Text={words}&Type=sms&MessageUUID=m1");
+                (&plivo[..], "application/x-www-form-urlencoded", form)
+            }
+            _ => {
+                let body = format!(
+                    r#"[{{"type":"message-received","to":"+18555550100","message":{{"id":"m1","from":"+12125550123","to":["+18555550100"],"text":"{words}","direction":"in"}}}}]"#
+                );
+                (&bandwidth[..], "application/json", body)
+            }
+        };
+        let connection = faults::connection(provider, &[settings, more].concat());
+        let ear = Endpoint::new(&connection, faults::secret).expect("an ear");
+        let webhook = Webhook {
+            method: http::Method::POST,
+            path_and_query: "/webhooks/main/token".to_owned(),
+            headers: [(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind))]
+                .into_iter()
+                .collect(),
+            body: body.into_bytes(),
+        };
+        ear.read(&webhook, faults::now())
+    };
+    // Who speaks, what they wrote, how it was read, whether an opt-out stands, and how many texts still wait for an officer.
+    for (provider, words, weak, class, stopped, waiting) in [
+        ("plivo", "STOP", false, "OPT_OUT", true, 0),
+        ("bandwidth", "STOP", false, "OPT_OUT", true, 0),
+        ("bandwidth", "wrong number", false, "WRONG_NUMBER", true, 0),
+        ("bandwidth", "when do you open?", false, "OTHER", false, 0),
+        ("bandwidth", "", false, "UNCERTAIN", false, 1),
+        // Its signature covers no word: it may stop, and lifts no suspension.
+        ("plivo", "STOP", true, "OPT_OUT", true, 0),
+        ("plivo", "hello", true, "OTHER", false, 1),
+    ] {
+        let what = format!("{provider} {words:?} weak {weak}");
+        let mut writer = shop();
+        writer.set_up([Object::Connection(faults::connection(provider, &[]))]);
+        let heard = take(&mut writer, list_of(provider));
+        assert_eq!((heard.unreadable, heard.review), (1, 1), "{what}");
+        assert_eq!(person(&writer).reviews.len(), 1, "{what}: suspended");
+        let raws = |writer: &crate::writer::testing::TestWriter| {
+            writer.entries().iter().filter(|entry| matches!(entry.body, Body::Raw(_))).count()
+        };
+        let before = raws(&writer);
+        let more: &[(&str, &str)] = if weak { &[("signature", "v2")] } else { &[] };
+        let heard = take(&mut writer, webhook_of(provider, words, more));
+        assert_eq!((heard.texts[0].class, heard.known), (class, 0), "{what}");
+        assert_eq!(raws(&writer), before + 1, "{what}: its octets are kept");
+        let now = person(&writer);
+        assert_eq!(!now.opt_outs.is_empty(), stopped, "{what}");
+        assert_eq!(now.reviews.len(), waiting, "{what}");
+        // From here on it is known, whoever tells of it again.
+        for again in [webhook_of(provider, words, more), list_of(provider)] {
+            let heard = take(&mut writer, again);
+            assert_eq!((heard.known, heard.texts.len()), (1, 0), "{what}");
+        }
+        writer.check_fold();
     }
 }

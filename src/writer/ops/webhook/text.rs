@@ -1,5 +1,6 @@
 //! A text from a person: read, acted on, kept.
 
+use super::known::{Known, UNREADABLE, is_known, known, words_came};
 use super::sender::{people_at, sender_of};
 use super::{Received, part};
 use crate::content::fold::words;
@@ -7,7 +8,6 @@ use crate::inbound::event::{InboundText, TextPart, Unreadable};
 use crate::inbound::reply::{ReplyClass, classify};
 use crate::ledger::body::{Body, InboundBody};
 use crate::ledger::entry::Public;
-use crate::ledger::rows::{InboundRow, keys};
 use crate::model::facts::{Answers, AutomaticKind};
 use crate::model::registry::{Keyword, Program, Sender};
 use crate::model::subject::{Subject, bounds};
@@ -31,11 +31,6 @@ pub struct Understood {
     pub rule: String,
     /// Place of its entry; none: beyond the bound of the day, acted on and counted alone.
     pub entry: Option<u64>,
-}
-
-/// Whether a text with this id was taken in before.
-pub(super) fn is_known(cx: &mut Cx<'_>, connection: &ConnectionId, id: &str) -> Result<bool, OpError> {
-    Ok(cx.get::<InboundRow>(&keys::inbound(connection, id))?.is_some())
 }
 
 /// A text with everything that is known about it.
@@ -103,7 +98,8 @@ fn take_in(
     received: &mut Received,
 ) -> Result<(), OpError> {
     // The same id twice in one delivery: the first was taken in a moment ago.
-    if is_known(cx, connection, &text.provider_id)? {
+    let known = known(cx, connection, &text.provider_id)?;
+    if known == Known::Read {
         received.known += 1;
         return Ok(());
     }
@@ -113,6 +109,13 @@ fn take_in(
     let at = text.received_at.unwrap_or(cx.now).min(cx.now);
     let heard = Heard { connection, text, part, raw, sender, people, at };
     let plan = plan(cx, &heard)?;
+    if let Known::Wordless(before) = known {
+        // What is not sure to be the person's whole word leaves them suspended, unless it stops.
+        let sure = !heard.text.weak && heard.part.is_none() || plan.class.stops();
+        if sure {
+            words_came(cx, &heard.people[0], before, plan.class)?;
+        }
+    }
     carry_out(cx, &heard, plan, received)
 }
 
@@ -143,7 +146,7 @@ pub(super) fn suspend(
     let heard = Heard { connection, text, part: None, raw, sender, people, at: cx.now };
     let plan = Plan {
         class: ReplyClass::Uncertain,
-        rule: format!("unreadable: {}", event.reason),
+        rule: format!("{UNREADABLE}{}", event.reason),
         review: true,
         program: None,
         keyword: None,

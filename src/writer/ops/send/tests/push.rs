@@ -215,7 +215,7 @@ fn a_notification_leaves_whole_and_says_how_to_stop() {
     let draft = leaves(&mut writer, id);
     let handed = draft.push.expect("a notification");
     assert_eq!((draft.channel, draft.parts, draft.from.as_str()), (Channel::Push, 1, "com.acme.shop"));
-    let link = message(&writer, &id).spec.link.expect("a link").code;
+    let link = message(&writer, &id).spec.link.clone().expect("a link").code;
     let shown = &handed.content;
     assert_eq!(shown.title, "Still yours, Ada");
     assert_eq!(shown.body, format!("Your boots wait: https://go.acme.example/{link}"));
