@@ -225,16 +225,15 @@ impl Inner {
         !self.queues[Priority::Inbound as usize].is_empty()
     }
 
-    /// Inbound first, then outcomes, then intents, then the rest; but waiting intents get a quarter at least, so
-    /// that a flood of receipts cannot starve what must leave before its window ends.
+    /// Inbound first, then outcomes, then intents, then the rest. Waiting intents get a quarter at least, against both:
+    /// neither a flood of texts nor one of receipts starves what must leave before its window ends.
     fn pick(&mut self, most: usize) -> Vec<QueuedOp> {
         let intents = self.queues[Priority::Intent as usize].len().min(most / 4);
-        let mut room = [most, most - intents, most, most];
         let mut batch = Vec::with_capacity(most.min(64));
-        for (lane, queue) in self.queues.iter_mut().enumerate() {
-            let free = room[lane].min(most).saturating_sub(batch.len());
+        for (priority, queue) in Priority::ALL.into_iter().zip(&mut self.queues) {
+            let kept = if priority < Priority::Intent { intents } else { 0 };
+            let free = (most - kept).saturating_sub(batch.len());
             batch.extend(queue.drain(..free.min(queue.len())));
-            room[lane] = 0;
         }
         batch
     }
@@ -246,23 +245,44 @@ mod tests {
     use crate::writer::cx::Cx;
     use crate::writer::op::{Op, OpError};
 
-    struct Nothing;
+    /// Does nothing with the priority of that number.
+    struct Of<const P: usize>;
 
-    impl Op for Nothing {
+    impl<const P: usize> Op for Of<P> {
         type Answer = ();
-        const PRIORITY: Priority = Priority::Api;
+        const PRIORITY: Priority = Priority::ALL[P];
         fn run(self, _: &mut Cx<'_>) -> Result<(), OpError> {
             Ok(())
         }
     }
 
-    struct Heard;
-
-    impl Op for Heard {
-        type Answer = ();
-        const PRIORITY: Priority = Priority::Inbound;
-        fn run(self, _: &mut Cx<'_>) -> Result<(), OpError> {
-            Ok(())
+    /// Inbound once could fill whole batches: under a flood of texts nothing left any more.
+    #[test]
+    fn waiting_intents_get_a_quarter_against_texts_and_receipts() {
+        // Waiting by priority, and what a batch of 16 takes of each.
+        let table = [
+            ([0, 0, 0, 0], [0, 0, 0, 0]),
+            ([1, 2, 3, 4], [1, 2, 3, 4]),
+            ([90, 0, 0, 90], [16, 0, 0, 0]),
+            ([90, 0, 90, 0], [12, 0, 4, 0]),
+            ([90, 90, 90, 90], [12, 0, 4, 0]),
+            ([0, 90, 90, 90], [0, 12, 4, 0]),
+            ([5, 90, 90, 90], [5, 7, 4, 0]),
+            ([90, 90, 2, 0], [14, 0, 2, 0]),
+            ([13, 90, 2, 0], [13, 1, 2, 0]),
+            ([1, 0, 90, 90], [1, 0, 15, 0]),
+            ([2, 3, 4, 90], [2, 3, 4, 7]),
+        ];
+        for (waiting, taken) in table {
+            let queues = Queues::new(QueueLimits { batch: 16, ..QueueLimits::default() });
+            (0..waiting[3]).for_each(|_| push(&queues, Of::<3>));
+            (0..waiting[2]).for_each(|_| push(&queues, Of::<2>));
+            (0..waiting[1]).for_each(|_| push(&queues, Of::<1>));
+            (0..waiting[0]).for_each(|_| push(&queues, Of::<0>));
+            let batch: Vec<Priority> = queues.try_take().iter().map(|op| op.priority).collect();
+            assert!(batch.is_sorted(), "{waiting:?}: what people say comes first, then the next: {batch:?}");
+            let counted = Priority::ALL.map(|of| batch.iter().filter(|p| **p == of).count());
+            assert_eq!(counted, taken, "{waiting:?}");
         }
     }
 
@@ -278,7 +298,7 @@ mod tests {
         let taker = queues.clone();
         let taken = std::thread::spawn(move || taker.take().map(|batch| batch.len()));
         for one in coming {
-            push(&queues, Nothing);
+            push(&queues, Of::<3>);
             drop(one);
         }
         let first = taken.join().expect("no panic").expect("open");
@@ -289,12 +309,12 @@ mod tests {
     #[test]
     fn neither_the_last_one_nor_a_stop_waits_for_anybody() {
         let queues = Arc::new(Queues::new(QueueLimits::default()));
-        push(&queues, Nothing);
+        push(&queues, Of::<3>);
         assert_eq!(queues.take().map(|batch| batch.len()), Some(1), "nobody else was announced");
         let slow = queues.announce();
-        push(&queues, Heard);
+        push(&queues, Of::<0>);
         assert_eq!(queues.take().map(|batch| batch.len()), Some(1), "what people say goes at once");
-        push(&queues, Nothing);
+        push(&queues, Of::<3>);
         assert_eq!(queues.take().map(|batch| batch.len()), Some(1), "at most two milliseconds");
         drop(slow);
         queues.close();
