@@ -19,6 +19,7 @@ use super::convert::{audit, subject};
 use super::field::{Fields, Lines, TimeRule};
 use super::restricted::restricted_people;
 use super::service::{Hands, caller};
+use super::standing::standing;
 use super::status::ApiError;
 use crate::anchor;
 use crate::audit::heads;
@@ -301,7 +302,7 @@ impl AuditService for Audits {
         &self,
         request: Request<wire::ExportAuditRequest>,
     ) -> Result<Response<Pieces>, Status> {
-        let caller = caller(&request)?;
+        let (caller, standing) = (caller(&request)?, standing(&request)?);
         let mut f = self.hands.fields();
         let read = question(&mut f, request.into_inner());
         let mut question = f.finish(read)?;
@@ -316,7 +317,7 @@ impl AuditService for Audits {
         let turn = Arc::clone(&self.exports).try_acquire_owned();
         let turn = turn.map_err(|_| ApiError::Overloaded { retry: EXPORT_WAIT })?;
         let (export, offset) = self.plan(&caller, question).await?;
-        Ok(Response::new(self.run(export, offset, turn)))
+        Ok(Response::new(standing.guard(self.run(export, offset, turn))))
     }
 
     async fn get_checkpoint(
@@ -362,8 +363,8 @@ impl AuditService for Audits {
         &self,
         request: Request<wire::ReplayDecisionsRequest>,
     ) -> Result<Response<Self::ReplayDecisionsStream>, Status> {
-        let caller = caller(&request)?;
-        Ok(Response::new(self.replay(&caller, request.into_inner())?))
+        let (caller, standing) = (caller(&request)?, standing(&request)?);
+        Ok(Response::new(standing.guard(self.replay(&caller, request.into_inner())?)))
     }
 
     type CheckShadowStream = Shadow;

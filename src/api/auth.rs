@@ -71,18 +71,37 @@ impl Caller {
 
 /// Finds the caller of a request, or refuses without saying which part was wrong.
 pub fn authenticate(headers: &HeaderMap, keys: &dyn KeySource, now: Instant) -> Result<Caller, ApiError> {
-    let token = bearer(headers).ok_or(ApiError::Unauthenticated)?;
-    let (id, secret) = split(token).ok_or(ApiError::Unauthenticated)?;
-    let offered = hash_of(secret);
-    let (key, seller) = keys.key(id).ok_or(ApiError::Unauthenticated)?;
-    // Every secret is compared in full, whichever matches.
-    let known = key.secret_sha256.iter().fold(false, |known, hash| known | bool::from(hash.ct_eq(&offered)));
-    let alive = key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end);
-    if known && alive {
-        let roles = key.roles.iter().copied().collect();
-        Ok(Caller { key: key.id.clone(), seller, roles, brands: key.brands.clone() })
-    } else {
-        Err(ApiError::Unauthenticated)
+    Presented::read(headers)?.caller(keys, now)
+}
+
+/// A key as it comes with a request: its secret by its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presented {
+    id: String,
+    offered: [u8; 32],
+}
+
+impl Presented {
+    /// The key in the headers of a request.
+    pub fn read(headers: &HeaderMap) -> Result<Presented, ApiError> {
+        let token = bearer(headers).ok_or(ApiError::Unauthenticated)?;
+        let (id, secret) = split(token).ok_or(ApiError::Unauthenticated)?;
+        Ok(Presented { id: id.to_owned(), offered: hash_of(secret) })
+    }
+
+    /// Who it makes its caller now.
+    pub fn caller(&self, keys: &dyn KeySource, now: Instant) -> Result<Caller, ApiError> {
+        let (key, seller) = keys.key(&self.id).ok_or(ApiError::Unauthenticated)?;
+        // Every secret is compared in full, whichever matches.
+        let matches = |hash: &[u8; 32]| bool::from(hash.ct_eq(&self.offered));
+        let known = key.secret_sha256.iter().fold(false, |known, hash| known | matches(hash));
+        let alive = key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end);
+        if known && alive {
+            let roles = key.roles.iter().copied().collect();
+            Ok(Caller { key: key.id.clone(), seller, roles, brands: key.brands.clone() })
+        } else {
+            Err(ApiError::Unauthenticated)
+        }
     }
 }
 

@@ -14,7 +14,8 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
-use super::auth::{KeySource, authenticate, roles_for};
+use super::auth::{KeySource, Presented, roles_for};
+use super::standing::{CALLER_STREAMS, Standing};
 use super::status::ApiError;
 use crate::clock::SharedClock;
 use crate::telemetry::{metrics, trace};
@@ -153,7 +154,7 @@ const fn code_name(code: Code) -> &'static str {
 }
 
 impl Rules {
-    /// Leaves the caller with the request, for the service to find.
+    /// Leaves the caller and their standing with the request, for the service to find.
     fn admit(&self, request: &mut Request<Body>) -> Result<(), ApiError> {
         let path = request.uri().path();
         if OPEN.iter().any(|open| path.starts_with(open)) {
@@ -161,9 +162,15 @@ impl Rules {
         }
         // A path outside the contract goes on, to be answered UNIMPLEMENTED as gRPC asks; nothing is behind it.
         let Some(needed) = roles_for(path) else { return Ok(()) };
-        let caller = authenticate(request.headers(), self.keys.as_ref(), self.clock.now())?;
+        let presented = Presented::read(request.headers())?;
+        let caller = Arc::new(presented.caller(self.keys.as_ref(), self.clock.now())?);
         caller.require(needed)?;
-        request.extensions_mut().insert(Arc::new(caller));
+        let standing = Standing::new(&self.keys, &self.clock, presented, &caller);
+        if CALLER_STREAMS.iter().any(|method| path.ends_with(&format!("/{method}"))) {
+            standing.guard_request(request);
+        }
+        request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(standing);
         Ok(())
     }
 }

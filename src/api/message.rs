@@ -14,6 +14,7 @@ use super::convert::{maybe_timestamp, subject, touch};
 use super::field::{Lines, TimeRule};
 use super::filter::Filter;
 use super::service::{Hands, caller};
+use super::standing::standing;
 use super::status::{ApiError, to_rpc};
 use super::walk::{Path, newest_first, place_of};
 use super::watch;
@@ -378,8 +379,8 @@ impl MessageService for Messages {
         &self,
         request: Request<wire::WatchEventsRequest>,
     ) -> Result<Response<Self::WatchEventsStream>, Status> {
-        let caller = caller(&request)?;
-        Ok(Response::new(watch::events(&self.hands, &caller, request.into_inner())?))
+        let (caller, standing) = (caller(&request)?, standing(&request)?);
+        Ok(Response::new(watch::events(&self.hands, &caller, standing, request.into_inner())?))
     }
 
     async fn record_external_send(

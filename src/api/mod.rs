@@ -21,6 +21,7 @@ pub mod past;
 pub mod restricted;
 pub mod server;
 pub mod service;
+pub mod standing;
 pub mod status;
 #[cfg(test)]
 pub mod testing;

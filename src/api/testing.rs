@@ -85,6 +85,11 @@ impl Shop {
         Shop { clock, gateway, channel, port, stop, served }
     }
 
+    /// Writes objects down as they are.
+    pub async fn set_up(&self, objects: Vec<Object>) {
+        self.gateway.writer.call(SetUp(objects)).await.expect("objects are taken");
+    }
+
     /// Stops server and gateway, and demands that both end well.
     pub async fn close(self) {
         let Shop { gateway, channel, stop, served, .. } = self;
@@ -237,7 +242,8 @@ fn connection() -> Connection {
     }
 }
 
-fn key(id: &str, roles: &[Role], brands: &[&str]) -> ApiKey {
+/// A key with the one secret.
+pub fn key(id: &str, roles: &[Role], brands: &[&str]) -> ApiKey {
     ApiKey {
         id: id.to_owned(),
         label: id.to_owned(),

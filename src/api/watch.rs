@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
@@ -14,6 +13,7 @@ use super::auth::Caller;
 use super::convert::{audit, timestamp};
 use super::field::Fields;
 use super::service::Hands;
+use super::standing::Standing;
 use super::status::ApiError;
 use crate::feed::Wanted;
 use crate::ledger::entry::Entry;
@@ -55,10 +55,11 @@ impl Position {
     }
 }
 
-/// Begins to tell.
+/// Begins to tell, for as long as the caller's key is good.
 pub fn events(
     hands: &Hands,
     caller: &Arc<Caller>,
+    standing: Standing,
     request: wire::WatchEventsRequest,
 ) -> Result<Events, ApiError> {
     let mut f = hands.fields();
@@ -96,7 +97,7 @@ pub fn events(
     let (send, receive) = mpsc::channel(WAITING_MAX);
     let caller = Arc::clone(caller);
     tokio::spawn(tell(hands.clone(), caller, from, wanted, send));
-    Ok(ReceiverStream::new(receive).boxed())
+    Ok(standing.guard(ReceiverStream::new(receive)))
 }
 
 type Out = mpsc::Sender<Result<wire::Event, Status>>;

@@ -7,6 +7,7 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 
 use super::*;
+use crate::api::standing::CALLER_STREAMS;
 use crate::entropy::SeededEntropy;
 use crate::model::Span;
 
@@ -109,6 +110,8 @@ fn the_role_table_knows_exactly_the_methods_of_the_contract() {
             for method in &service.method {
                 let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
                 assert!(roles_for(&path).is_some_and(|roles| !roles.is_empty()), "{path} has no role");
+                let guarded = CALLER_STREAMS.contains(&method.name());
+                assert_eq!(guarded, method.client_streaming(), "{path} is read while its key is good");
                 methods += 1;
             }
         }

@@ -10,3 +10,4 @@ mod push;
 mod restricted;
 mod shadow;
 mod shop;
+mod standing;

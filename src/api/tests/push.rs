@@ -8,7 +8,7 @@ use super::devices::{TOKEN, upsert};
 use super::messages::to;
 use crate::api::convert::timestamp;
 use crate::api::testing::{Shop, by, noon};
-use crate::dispatch::driver::Carrier;
+use crate::dispatch::Carrier;
 use crate::ledger::body::{Body, ConsentBody, ConsentCause, ConsentChange, Object};
 use crate::model::evidence::Evidence;
 use crate::model::facts::SenderKind;
