@@ -130,8 +130,6 @@ impl Gateway {
         let reader = Reader::new(env.clone(), kv.clone(), Arc::new(books.clone()), books.keys().clone());
         let providers = Arc::new(Providers::default());
         let dispatcher = Dispatcher::new(env.clone(), kv.clone(), writer.clone(), providers.clone());
-        let lanes = dispatcher.clone();
-        env.set_lanes(Box::new(move |group, now| lanes.free_at(group, now)));
         let (shutdown, ended, tasks) =
             (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         tasks.spawn(beat(writer.clone(), shutdown.clone(), ended.clone()));

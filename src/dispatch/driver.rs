@@ -3,38 +3,30 @@
 //! A crash here loses nothing: what was due is due again, what had an intent is never sent again and is resolved by
 //! receipt, by the provider's list or by time.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::route::{Health, way_of};
+use super::due::{Look, News, no_connection, take_told, take_up};
+use super::providers::Providers;
+use super::route::Health;
 use super::schedule::{Next, Schedule, Waiting};
-use crate::ledger::body::Body;
-use crate::ledger::entry::{Entry, Kind};
-use crate::ledger::rows::{DueRow, ThrottleDay, keys};
+use crate::ledger::entry::Entry;
+use crate::ledger::rows::{ThrottleDay, keys};
 use crate::ledger::state::{State, StateError};
-use crate::model::outgoing::{ErrorClass, Message};
-use crate::model::registry::ThrottleGroup;
-use crate::model::{ConnectionId, Instant, MessageId, Span};
-use crate::provider::{Dispatch, Failure, Handover, SharedProvider};
+use crate::model::outgoing::ErrorClass;
+use crate::model::{ConnectionId, Instant, MessageId};
+use crate::provider::{Dispatch, Failure, Handover};
 use crate::store::SharedKv;
 use crate::telemetry::metrics;
 use crate::writer::ops::intent::{Intent, IntentAnswer};
-use crate::writer::ops::outcome::{Due, NO_CONNECTION, RecordOutcome, Resolve, due};
+use crate::writer::ops::outcome::{NO_CONNECTION, RecordOutcome, Resolve};
 use crate::writer::{CallError, Env, WriterHandle};
 
-/// Due rows looked at in one go, how often in one look, and in one sweep.
-const SCAN: usize = 1_000;
-const PAGES: usize = 5;
-const SWEEP: usize = 5_000;
-/// Most messages told to be due that wait to be taken up; what is told beyond is found by a sweep.
-const TOLD_MAX: usize = 1 << 16;
 /// Shortest pause between two looks: wishes to look come with every commit.
 const BREATH: Duration = Duration::from_millis(2);
 /// Longest sleep: how soon a due message is found without being told.
@@ -43,62 +35,6 @@ const PERIOD: Duration = Duration::from_millis(200);
 const REFUSED_PAUSE: Duration = Duration::from_millis(500);
 /// How long a message without an adapter for its connection waits.
 const NO_PROVIDER_SECONDS: u32 = 60;
-
-/// One connection as the dispatcher uses it.
-#[derive(Clone)]
-pub struct Carrier {
-    pub provider: SharedProvider,
-    /// Hand-overs at once.
-    pub slots: u32,
-    /// Its lanes rest: a gap in hearing is not closed yet, or an operator paused it.
-    pub paused: bool,
-}
-
-impl Carrier {
-    /// How it is now: paused by order, or resting because the account asks for it.
-    pub fn health(&self, now: Instant) -> Health {
-        if self.paused {
-            Health::Paused
-        } else if self.provider.resting_until().is_some_and(|until| until > now) {
-            Health::Rests
-        } else {
-            Health::Open
-        }
-    }
-}
-
-/// Adapters by connection; replaced whole when the configuration changes.
-#[derive(Default)]
-pub struct Providers(ArcSwap<HashMap<ConnectionId, Carrier>>);
-
-impl Providers {
-    /// The adapters of now.
-    pub fn all(&self) -> Arc<HashMap<ConnectionId, Carrier>> {
-        self.0.load_full()
-    }
-    /// The adapter of a connection.
-    pub fn get(&self, connection: &ConnectionId) -> Option<Carrier> {
-        self.0.load().get(connection).cloned()
-    }
-    /// Adds or replaces one.
-    pub fn put(&self, connection: ConnectionId, carrier: Carrier) {
-        self.0.rcu(|all| {
-            let mut all = (**all).clone();
-            all.insert(connection.clone(), carrier.clone());
-            all
-        });
-    }
-    /// Lets a connection's lanes rest or go on.
-    pub fn set_paused(&self, connection: &ConnectionId, paused: bool) {
-        self.0.rcu(|all| {
-            let mut all = (**all).clone();
-            if let Some(carrier) = all.get_mut(connection) {
-                carrier.paused = paused;
-            }
-            all
-        });
-    }
-}
 
 /// What one look at the lanes found.
 pub struct Turn {
@@ -117,8 +53,8 @@ struct Shared {
     providers: Arc<Providers>,
     schedule: Mutex<Schedule>,
     wake: Notify,
-    /// Messages told to be due, and since when, that wait to be taken up.
-    told: Mutex<Vec<(Instant, MessageId)>>,
+    /// What was told since the last look.
+    news: Mutex<News>,
 }
 
 /// The dispatcher of one process.
@@ -129,8 +65,8 @@ impl Dispatcher {
     /// A dispatcher that does nothing until [`Dispatcher::run`].
     pub fn new(env: Arc<Env>, kv: SharedKv, writer: WriterHandle, providers: Arc<Providers>) -> Dispatcher {
         let schedule = Mutex::new(Schedule::default());
-        let (wake, told) = (Notify::new(), Mutex::default());
-        Dispatcher(Arc::new(Shared { env, kv, writer, providers, schedule, wake, told }))
+        let (wake, news) = (Notify::new(), Mutex::default());
+        Dispatcher(Arc::new(Shared { env, kv, writer, providers, schedule, wake, news }))
     }
 
     /// Tells it that something may be due: called when messages were committed.
@@ -141,24 +77,9 @@ impl Dispatcher {
     /// Tells it of durable entries, in their order. What they made due at once may lie behind where it looks.
     pub fn tell(&self, entries: &[Entry]) {
         let now = self.0.env.clock.now();
-        let mut told = self.0.told.lock();
-        let mut news = false;
-        for entry in entries {
-            news |= entry.leaf.kind == Kind::Heard;
-            let Some((due, message)) = made_due(&entry.body) else { continue };
-            news = true;
-            if due <= now && told.len() < TOLD_MAX {
-                told.push((due, message));
-            }
-        }
-        if news {
+        if self.0.news.lock().hear(entries, now) {
             self.wake();
         }
-    }
-
-    /// When a throttle group's lane is free.
-    pub fn free_at(&self, group: &str, now: Instant) -> Option<Instant> {
-        self.0.schedule.lock().free_at(group, now)
     }
 
     /// See [`Schedule::will_miss`].
@@ -216,7 +137,7 @@ impl Dispatcher {
     pub fn turn(&self) -> Result<Turn, StateError> {
         let now = self.0.env.clock.now();
         // Before the snapshot, which then shows all that was told.
-        let told = std::mem::take(&mut *self.0.told.lock());
+        let news = std::mem::take(&mut *self.0.news.lock());
         let snapshot = self.0.kv.snapshot()?;
         let mut state = State::over(&*snapshot);
         let mut schedule = self.0.schedule.lock();
@@ -230,10 +151,13 @@ impl Dispatcher {
             schedule.reroute();
         }
         schedule.set_connection(&no_connection(), 4, false);
-        let health = |id: &ConnectionId| providers.get(id).map_or(Health::Rests, |c| c.health(now));
-        let later = take_told(&mut state, &mut schedule, told, now, &health)?;
-        self.0.told.lock().extend(later);
-        let overdue = take_up(&mut state, &mut schedule, now, &health)?;
+        let health =
+            |id: &ConnectionId| providers.get(id).map_or(Health::Rests, |carrier| carrier.health(now));
+        let engine = self.0.env.policies().engine.hash();
+        let look = Look { now, engine, health: &health };
+        let later = take_told(&mut state, &mut schedule, news, &look)?;
+        self.0.news.lock().join(later);
+        let overdue = take_up(&mut state, &mut schedule, &look)?;
         self.new_days(&mut state, &mut schedule, now)?;
         let mut go = Vec::new();
         let pause = loop {
@@ -348,176 +272,4 @@ fn no_provider() -> Handover {
         text: "no adapter is running for this connection".to_owned(),
     };
     Handover::NotTaken { failure, after_seconds: Some(NO_PROVIDER_SECONDS) }
-}
-
-/// The message an entry made due, and when.
-fn made_due(body: &Body) -> Option<(Instant, MessageId)> {
-    let (state, due, message) = match body {
-        Body::Decision(body) => (body.state, body.due, body.message.id),
-        Body::Redecision(body) => (body.state, body.due, body.message),
-        Body::Outcome(body) => (body.state, body.due, body.message),
-        _ => return None,
-    };
-    due.filter(|_| state.is_waiting()).map(|due| (due, message))
-}
-
-/// Takes what was told into the schedule, where it still waits. Answers what has to be told again: messages whose
-/// hand-over is not over yet, as of one that just moved from an installation to a phone.
-fn take_told(
-    state: &mut State<'_>,
-    schedule: &mut Schedule,
-    told: Vec<(Instant, MessageId)>,
-    now: Instant,
-    health: &dyn Fn(&ConnectionId) -> Health,
-) -> Result<Vec<(Instant, MessageId)>, StateError> {
-    let mut later = Vec::new();
-    for (at, message) in told {
-        if schedule.is_in_hand(&message) {
-            later.push((at, message));
-            continue;
-        }
-        let row = state.get::<Message>(&keys::message(&message))?;
-        let waits = row.is_some_and(|row| row.state.is_waiting() && row.due.is_some_and(|due| due <= now));
-        if waits {
-            let due = Due { key: Vec::new(), at, message, row: DueRow::Wake };
-            take(state, schedule, vec![due], now, health, &mut Vec::new())?;
-        }
-    }
-    Ok(later)
-}
-
-/// Takes due messages into the schedule; answers those whose hand-over is overdue.
-pub fn take_up(
-    state: &mut State<'_>,
-    schedule: &mut Schedule,
-    now: Instant,
-    health: &dyn Fn(&ConnectionId) -> Health,
-) -> Result<Vec<MessageId>, StateError> {
-    let mut overdue = Vec::new();
-    let mut from = schedule.look_from();
-    for _ in 0..PAGES {
-        let new = due(state, from.as_deref(), now, SCAN)?;
-        let more = new.len() == SCAN;
-        from = new.last().map(|last| last.key.clone()).or(from);
-        take(state, schedule, new, now, health, &mut overdue)?;
-        if !more {
-            break;
-        }
-    }
-    schedule.looked(from);
-    if let Some(from) = schedule.sweep_from(now) {
-        let all = due(state, from.as_deref(), now, SWEEP)?;
-        let on = all.last().filter(|_| all.len() == SWEEP).map(|last| last.key.clone());
-        schedule.swept(on, now);
-        take(state, schedule, all, now, health, &mut overdue)?;
-    }
-    Ok(overdue)
-}
-
-fn take(
-    state: &mut State<'_>,
-    schedule: &mut Schedule,
-    found: Vec<Due>,
-    now: Instant,
-    health: &dyn Fn(&ConnectionId) -> Health,
-    overdue: &mut Vec<MessageId>,
-) -> Result<(), StateError> {
-    for Due { at, message, row, .. } in found {
-        match row {
-            DueRow::Resolve => overdue.push(message),
-            DueRow::Wake if schedule.knows(&message) => {}
-            DueRow::Wake => {
-                // What finds no room is found by a later sweep.
-                let waiting = waiting_of(state, &message, at, health)?;
-                if let Some(waiting) = waiting.filter(|waiting| schedule.has_room(&waiting.group)) {
-                    schedule.add(waiting, now);
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What the schedule needs to know of a due message. One whose sender is gone goes to a lane of its own: its second
-/// decision says what is wrong.
-fn waiting_of(
-    state: &mut State<'_>,
-    id: &MessageId,
-    due: Instant,
-    health: &dyn Fn(&ConnectionId) -> Health,
-) -> Result<Option<Waiting>, StateError> {
-    let Some(message) = state.get::<Message>(&keys::message(id))? else { return Ok(None) };
-    let spec = &message.spec;
-    let way = way_of(state, &message, health)?;
-    let has_others = way.as_ref().is_some_and(|way| way.has_others);
-    let stands_in = way.as_ref().filter(|way| way.stands_in).map(|way| way.sender.id.clone());
-    let sender = way.map(|way| way.sender);
-    let verdict = message.last.as_ref().unwrap_or(&message.first);
-    let ends = [verdict.send_not_after, spec.expires_at].into_iter().flatten().filter(|end| *end > due).min();
-    let nowhere = || ThrottleGroup {
-        id: String::new(),
-        milli_parts_per_second: 1_000,
-        parts_per_day: None,
-        reset_zone: "UTC".to_owned(),
-    };
-    Ok(Some(Waiting {
-        message: *id,
-        program: spec.program.clone(),
-        connection: sender.as_ref().map(|s| s.connection.clone()).unwrap_or_else(no_connection),
-        cap: sender.as_ref().and_then(|s| s.tax_id_cap.clone()),
-        group: sender.map_or_else(nowhere, |s| s.throttle),
-        stands_in,
-        has_others,
-        parts: spec.parts,
-        deadline: ends.unwrap_or(due + Span::days(1)),
-    }))
-}
-
-/// The connection of messages without a sender.
-pub fn no_connection() -> ConnectionId {
-    "none".parse().expect("a slug")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{Kv, KvOptions, kv};
-
-    fn put(kv: &dyn Kv, at: Instant, n: u16) {
-        let mut id = [0; 16];
-        id[..2].copy_from_slice(&n.to_be_bytes());
-        let mut state = State::over(kv);
-        state.put(keys::due(at, &MessageId(id)), DueRow::Resolve);
-        let mut batch = crate::store::Batch::new();
-        for (key, value) in state.into_changes() {
-            batch.put(key, value.expect("written"));
-        }
-        kv.commit(batch).expect("memory");
-    }
-
-    /// A backlog longer than one look hid everything behind it for ever: each look began at the first row.
-    #[test]
-    fn a_long_backlog_hides_nothing() {
-        let kv = kv::memory::open(&KvOptions::default());
-        let at = Instant::from_seconds;
-        let count = (PAGES * SCAN + SWEEP + 500) as u16;
-        (0..count).for_each(|n| put(&kv, at(100) + Span::micros(i64::from(n)), n));
-        let mut schedule = Schedule::default();
-        let mut seen = std::collections::HashSet::new();
-        for second in 0..4 {
-            let open = |_: &ConnectionId| Health::Open;
-            let found = take_up(&mut State::over(&kv), &mut schedule, at(200 + second), &open);
-            seen.extend(found.expect("reads"));
-        }
-        assert_eq!(seen.len(), usize::from(count));
-        // Due long ago, written just now: as after a restart of the clock, or a hand-over that never was.
-        put(&kv, at(50), count);
-        let again: Vec<_> = (0..4)
-            .flat_map(|n| {
-                let open = |_: &ConnectionId| Health::Open;
-                take_up(&mut State::over(&kv), &mut schedule, at(210 + n), &open).expect("reads")
-            })
-            .collect();
-        assert!(again.iter().any(|id| id.0[..2] == count.to_be_bytes()), "the sweep finds it");
-    }
 }

@@ -93,12 +93,6 @@ impl Lane {
             Err(_) => Err(Wait::For(Span::seconds(1))),
         }
     }
-
-    /// How long so many parts take at the contracted rate.
-    pub fn drain_time(&self, parts: u64) -> Span {
-        let milli = self.group.milli_parts_per_second.max(1);
-        Span::micros(i64::try_from(u128::from(parts) * 1_000_000_000 / u128::from(milli)).unwrap_or(i64::MAX))
-    }
 }
 
 /// Why a permit was not given.
@@ -160,7 +154,6 @@ mod tests {
 
     #[test]
     fn drain_time_is_parts_over_rate() {
-        let lane = Lane::new(group(4_000, None), Instant::EPOCH);
-        assert_eq!(lane.drain_time(400), Span::seconds(100));
+        assert_eq!(group(4_000, None).drain_time(400), Span::seconds(100));
     }
 }

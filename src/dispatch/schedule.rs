@@ -38,7 +38,6 @@ struct Queue {
     programs: BTreeMap<(ProgramId, ConnectionId), BTreeMap<(Instant, MessageId), Waiting>>,
     /// Messages each program has sent: the one with fewest goes first among equal deadlines.
     served: HashMap<ProgramId, u64>,
-    parts: u64,
     messages: u64,
 }
 
@@ -104,6 +103,14 @@ impl Schedule {
         }
     }
 
+    /// Lets go of everything that is not in hand: what is due is looked at from the first on, as it is now.
+    pub fn begin_anew(&mut self) {
+        for (_, queue) in self.lanes.values_mut() {
+            queue.let_go(|_| true, &mut self.known);
+        }
+        self.looked = None;
+    }
+
     /// Caps of tax ids and the local date each counts on, so that a new day can be told.
     pub fn caps(&mut self) -> impl Iterator<Item = &mut DayCap> {
         self.caps.values_mut()
@@ -161,7 +168,6 @@ impl Schedule {
                 *known = fresh();
             }
         }
-        queue.parts += u64::from(waiting.parts);
         queue.messages += 1;
         let program =
             queue.programs.entry((waiting.program.clone(), waiting.connection.clone())).or_default();
@@ -226,12 +232,6 @@ impl Schedule {
         self.in_hand.len()
     }
 
-    /// When a group's lane will have handed over what is ready in it.
-    pub fn free_at(&self, group: &str, now: Instant) -> Option<Instant> {
-        let (lane, queue) = self.lanes.get(group)?;
-        (queue.parts > 0).then(|| now + lane.drain_time(queue.parts))
-    }
-
     /// By group, how many of its messages cannot leave before their deadlines at the contracted rate.
     pub fn will_miss(&self, now: Instant) -> Vec<(String, usize)> {
         let late = |(id, (lane, queue)): (&String, &(Lane, Queue))| {
@@ -240,7 +240,7 @@ impl Schedule {
             let mut ahead = 0;
             let late = all.into_iter().filter(|waiting| {
                 ahead += u64::from(waiting.parts);
-                now + lane.drain_time(ahead) > waiting.deadline
+                now + lane.group().drain_time(ahead) > waiting.deadline
             });
             (id.clone(), late.count())
         };
@@ -263,13 +263,12 @@ impl Queue {
 
     /// Forgets some of what waits, as if it had never been taken in.
     fn let_go(&mut self, gone: impl Fn(&Waiting) -> bool, known: &mut HashSet<MessageId>) {
-        let (parts, messages) = (&mut self.parts, &mut self.messages);
+        let messages = &mut self.messages;
         for waiting in self.programs.values_mut() {
             waiting.retain(|_, w| {
                 let goes = gone(w);
                 if goes {
                     known.remove(&w.message);
-                    *parts -= u64::from(w.parts);
                     *messages -= 1;
                 }
                 !goes
@@ -280,7 +279,6 @@ impl Queue {
 
     fn take(&mut self, first: &Waiting) -> Waiting {
         *self.served.entry(first.program.clone()).or_default() += 1;
-        self.parts -= u64::from(first.parts);
         self.messages -= 1;
         let key = (first.deadline, first.message);
         let mut empty = false;
@@ -432,7 +430,8 @@ mod tests {
         assert!(schedule.set_connection(&connection, 10, true));
         schedule.reroute();
         assert!(!schedule.knows(&MessageId([1; 16])) && schedule.knows(&MessageId([2; 16])));
-        assert_eq!(schedule.free_at("g", now), Some(now + Span::millis(100)), "one part is left");
+        schedule.set_connection(&connection, 10, false);
+        assert_eq!(order(&mut schedule, now), [2], "the other is left");
     }
 
     #[test]

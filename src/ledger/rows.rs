@@ -10,13 +10,13 @@ use crate::model::outgoing::Message;
 use crate::model::subject::Subject;
 use crate::model::{
     BrandId, CartId, ConnectionId, CustomerId, EntryHash, Instant, LinkCode, MessageId, MessageState, PoolId,
-    SubjectId,
+    SenderId, SubjectId,
 };
 
 use super::body::{LegalHoldBody, Object};
 
 /// Shape of the rows; another number in an index means it is rebuilt from the ledger.
-pub const SCHEMA_VERSION: u32 = 6;
+pub const SCHEMA_VERSION: u32 = 7;
 
 /// Link from a keyed address to its subject; survives erasure as a suppression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,12 @@ pub enum DueRow {
     Wake,
     /// A message in hand-over is given up as unknown.
     Resolve,
+}
+
+/// Parts of messages that wait for one sender and are due in the same quarter of an hour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingParts {
+    pub parts: u64,
 }
 
 /// Which message a provider's id belongs to.
@@ -231,6 +237,7 @@ tables! {
     b'P' DestinationRow,
     b'S' SellerChain,
     b'T' ThrottleDay,
+    b'W' WaitingParts,
     b'u' Coupon,
     b'v' ReviewRow,
     b'w' ParkedReceipt,
@@ -300,6 +307,21 @@ pub mod keys {
         let at: [u8; 8] = key.get(1..9)?.try_into().ok()?;
         let message = MessageId::try_from(key.get(9..)?).ok()?;
         Some((Instant::from_micros((u64::from_be_bytes(at) ^ (1 << 63)) as i64), message))
+    }
+    /// By sender and by the quarter of an hour in which messages are due.
+    pub fn waiting_parts(sender: &SenderId, quarter: i64) -> Vec<u8> {
+        key::<WaitingParts>(&[&sized(sender.as_str()), &(quarter as u64 ^ (1 << 63)).to_be_bytes()])
+    }
+    /// What waits for every sender.
+    pub fn all_waiting_parts() -> Vec<u8> {
+        key::<WaitingParts>(&[])
+    }
+    /// Reads a key of waiting parts back: sender and quarter.
+    pub fn read_waiting_parts(key: &[u8]) -> Option<(SenderId, i64)> {
+        let length = usize::from(*key.get(1)?);
+        let sender = std::str::from_utf8(key.get(2..2 + length)?).ok()?.parse().ok()?;
+        let quarter: [u8; 8] = key.get(2 + length..)?.try_into().ok()?;
+        Some((sender, (u64::from_be_bytes(quarter) ^ (1 << 63)) as i64))
     }
     fn due_prefix(at: Instant) -> [u8; 8] {
         (at.as_micros() as u64 ^ (1 << 63)).to_be_bytes()
@@ -436,6 +458,9 @@ mod tests {
         assert_eq!(letters.len(), TABLES.len());
         for day in [-1, 0, 20_605] {
             assert_eq!(keys::read_raw_day(&keys::raw_day(day)), Some(day));
+            let sender: SenderId = "main".parse().expect("a slug");
+            let key = keys::waiting_parts(&sender, day);
+            assert_eq!(keys::read_waiting_parts(&key), Some((sender, day)));
         }
     }
 

@@ -119,7 +119,8 @@ fn encode_row<R: Row>(row: &Shared) -> Vec<u8> {
     postcard::to_extend(row, Vec::with_capacity(512)).expect("rows hold nothing that postcard cannot write")
 }
 
-fn decode_row<R: Row>(bytes: &[u8]) -> Result<R, StateError> {
+/// Reads a row's bytes.
+pub fn decode_row<R: Row>(bytes: &[u8]) -> Result<R, StateError> {
     postcard::from_bytes(bytes).map_err(|reason| StateError::Damaged { table: R::TABLE as char, reason })
 }
 

@@ -40,6 +40,8 @@ pub struct MessageSpec {
     pub language: String,
     pub link: Option<MessageLink>,
     pub coupon: Option<MessageCoupon>,
+    /// When it loses its purpose: as the caller said, else a day after it could first lawfully leave. None: refused
+    /// without one, an automatic text, or accepted by a release that set no default.
     pub expires_at: Option<Instant>,
     pub on_hold: OnHold,
     pub automatic: Option<AutomaticText>,

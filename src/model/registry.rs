@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::consent::{Category, Channel};
 pub use super::facts::{Answers, BrandProfile, SenderKind};
 use super::ids::{BrandId, ConnectionId, DisclosureId, ProgramId, SellerId, SenderId, TemplateId};
-use super::instant::Instant;
+use super::instant::{Instant, Span};
 pub use super::spend::Price;
 
 /// A legal entity: owner of one log, its keys and its API keys.
@@ -178,6 +178,14 @@ pub struct ThrottleGroup {
     pub parts_per_day: Option<u64>,
     /// IANA zone whose midnight starts a new day of the cap.
     pub reset_zone: String,
+}
+
+impl ThrottleGroup {
+    /// How long so many parts take at the contracted rate.
+    pub fn drain_time(&self, parts: u64) -> Span {
+        let milli = self.milli_parts_per_second.max(1);
+        Span::micros(i64::try_from(u128::from(parts) * 1_000_000_000 / u128::from(milli)).unwrap_or(i64::MAX))
+    }
 }
 
 /// One provider account or bind.

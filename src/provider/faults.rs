@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use super::http::{AddressRule, HttpClient, HttpLimits};
 use super::{Dispatch, Gathered, Handover, IntentDraft, ReconcileError, SharedProvider, registry};
 use crate::clock::ManualClock;
-use crate::dispatch::driver::Carrier;
+use crate::dispatch::Carrier;
 use crate::dispatch::route::Health;
 use crate::inbound::event::InboundEvent;
 use crate::model::outgoing::ErrorClass;

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::ServeError;
 use crate::clock::SharedClock;
 use crate::dispatch::Dispatcher;
-use crate::dispatch::driver::{Carrier, Providers};
+use crate::dispatch::{Carrier, Providers};
 use crate::gateway::Gateway;
 use crate::inbound::endpoint::{Endpoint, Endpoints};
 use crate::inbound::hearing::Hearing;

@@ -131,6 +131,7 @@ impl Core {
         let recent = Recent::from(env.commits() + 1);
         let mut core = Core { env, log, kv, source, keys, listeners: Vec::new(), last, kept: None, recent };
         core.catch_up()?;
+        core.env.backlog.load(&*core.kv)?;
         core.env.objects.forget(core.env.commits() + 1);
         core.env.set_commits(core.env.commits() + 1);
         Ok(core)
@@ -275,6 +276,7 @@ impl Core {
             self.log.append(&outcome.new_keys, &outcome.entries).map_err(CoreError::Log)?;
             let newest = self.recent.committed(&outcome.changes);
             self.env.objects.before_commit(newest, &outcome.changes);
+            self.env.backlog.learn(&outcome.changes)?;
             commit(&self.kv, outcome.changes, self.log.size())?;
             self.env.set_commits(newest);
             let entries: Arc<[Entry]> = outcome.entries.into_iter().map(|pending| pending.entry).collect();

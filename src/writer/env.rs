@@ -7,6 +7,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
 
+use super::backlog::Backlog;
 use crate::clock::SharedClock;
 use crate::decide::{Engine, RULES_VERSION};
 use crate::entropy::SharedEntropy;
@@ -64,16 +65,14 @@ pub struct Env {
     pub entropy: SharedEntropy,
     policies: ArcSwap<Policies>,
     coupon_key: SecretBox<[u8; 32]>,
-    lanes: ArcSwapOption<LaneTimes>,
+    /// What waits in each lane.
+    pub backlog: Backlog,
     commits: AtomicU64,
     /// Days a backup lives; 0: nobody said.
     backup_days: AtomicU64,
     erasures: ArcSwapOption<ErasureList>,
     pub(super) objects: KeptRows,
 }
-
-/// Tells when a throttle group's lane is free.
-pub type LaneTimes = Box<dyn Fn(&str, Instant) -> Option<Instant> + Send + Sync>;
 
 impl Env {
     /// Surroundings with the given policies and secrets.
@@ -92,17 +91,12 @@ impl Env {
             entropy,
             policies: ArcSwap::from_pointee(policies),
             coupon_key: SecretBox::new(Box::new(coupon_key)),
-            lanes: ArcSwapOption::empty(),
+            backlog: Backlog::default(),
             commits: AtomicU64::new(0),
             backup_days: AtomicU64::new(0),
             erasures: ArcSwapOption::empty(),
             objects: KeptRows::of::<RegistryRow>(),
         }
-    }
-
-    /// Lets acceptance know what stands before a message in its lane.
-    pub fn set_lanes(&self, lanes: LaneTimes) {
-        self.lanes.store(Some(Arc::new(lanes)));
     }
 
     /// Lets answers about erasure say when the last backup expires. 0: not known.
@@ -126,11 +120,6 @@ impl Env {
     /// Where erasures are written down outside the data folder, if anywhere.
     pub fn erasures(&self) -> Option<Arc<ErasureList>> {
         self.erasures.load_full()
-    }
-
-    /// When a throttle group's lane is free; none: at once.
-    pub fn lane_free_at(&self, group: &str, now: Instant) -> Option<Instant> {
-        self.lanes.load().as_ref().and_then(|lanes| lanes(group, now))
     }
 
     /// Commits of the index that every later snapshot shows.

@@ -4,6 +4,7 @@
 //! later ones see what earlier ones did, and every answer waits until all entries of the batch are durable. A crash
 //! anywhere before that leaves nothing that was answered; a crash after it loses nothing that was.
 
+mod backlog;
 mod core;
 mod cx;
 mod env;
@@ -16,6 +17,7 @@ mod reader;
 #[cfg(test)]
 pub mod testing;
 
+pub use self::backlog::Backlog;
 pub use self::core::{APPLIED_KEY, Core, CoreError, Listener, Log, applied_through};
 pub use cx::{Cx, EntrySource, Held, PendingEntry, Planned, Recorded, about_message};
 pub use env::{Env, Policies};

@@ -8,8 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use axum::body::Body;
 use consentry::disk::SimDisk;
-use consentry::dispatch::driver::{Carrier as Line, Providers};
-use consentry::dispatch::{Dispatcher, Waiting};
+use consentry::dispatch::{Carrier as Line, Dispatcher, Providers, Waiting};
 use consentry::inbound::endpoint::{Endpoint, Endpoints};
 use consentry::inbound::hearing::Hearing;
 use consentry::inbound::reconcile::Reconciler;
@@ -94,8 +93,6 @@ impl Process {
         let lanes = Dispatcher::new(env.clone(), kv.clone(), writer.clone(), providers.clone());
         let told = lanes.clone();
         core.listen(Box::new(move |entries| told.tell(entries)));
-        let times = lanes.clone();
-        env.set_lanes(Box::new(move |group, now| times.free_at(group, now)));
         let hearing = Hearing::new(env.clock.clone());
         let endpoints = Arc::new(Endpoints::default());
         endpoints.put(Endpoint::new(&connection(), |_| Some(SECRET.into())).map_err(|e| e.to_string())?);

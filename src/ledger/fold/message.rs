@@ -6,13 +6,15 @@ use crate::ledger::body::{
     CancelledBody, DecisionBody, IntentBody, OutcomeBody, ReceiptBody, RedecisionBody,
 };
 use crate::ledger::entry::Entry;
-use crate::ledger::rows::{DueRow, ParkedReceipt, ProviderIdRow, ThrottleDay, keys};
+use crate::ledger::rows::{DueRow, ParkedReceipt, ProviderIdRow, ThrottleDay, WaitingParts, keys};
 use crate::ledger::state::State;
 use crate::model::facts::{AutomaticKind, AutomaticText};
 use crate::model::message::{MessageState, Touch};
 use crate::model::outgoing::{Message, MessageSpec, Route};
 use crate::model::subject::{OpenMessage, PendingOptIn, SentAutomatic, Subject, bounds};
 use crate::model::{Instant, MessageId, SubjectId};
+
+const QUARTER_SECONDS: i64 = 900;
 
 /// Whether a message in this state stands in the table of what is due.
 pub fn is_due_row_needed(state: MessageState) -> bool {
@@ -57,7 +59,7 @@ pub(super) fn decision(state: &mut State<'_>, entry: &Entry, body: &DecisionBody
         shop::reserve_coupon(state, entry, spec)?;
         shop::cart_waits(state, entry, spec)?;
     }
-    put_due(state, &message);
+    put_due(state, &message)?;
     state.put(keys::message(&spec.id), message);
     Ok(())
 }
@@ -107,7 +109,7 @@ fn open(subject: &mut Subject, message: &Message, due: Instant) {
 pub(super) fn intent(state: &mut State<'_>, entry: &Entry, body: &IntentBody) -> Result<(), FoldError> {
     let mut message = message_of(state, entry, &body.message)?;
     let at = entry.leaf.instant;
-    unput_due(state, &message);
+    unput_due(state, &message)?;
     set(&mut message, MessageState::Sending, at);
     message.last = Some(body.verdict.clone());
     message.intent_at = Some(at);
@@ -140,8 +142,7 @@ pub(super) fn intent(state: &mut State<'_>, entry: &Entry, body: &IntentBody) ->
     }
     shop::issue_coupon(state, entry, &message.spec, body.coupon_expires_at)?;
     shop::cart_leaves(state, &message.spec, at)?;
-    put(state, message);
-    Ok(())
+    put(state, message)
 }
 
 pub(super) fn redecision(
@@ -151,7 +152,7 @@ pub(super) fn redecision(
 ) -> Result<(), FoldError> {
     let mut message = message_of(state, entry, &body.message)?;
     let at = entry.leaf.instant;
-    unput_due(state, &message);
+    unput_due(state, &message)?;
     set(&mut message, body.state, at);
     message.last = Some(body.verdict.clone());
     message.due = body.due;
@@ -171,19 +172,17 @@ pub(super) fn redecision(
     } else {
         release(state, entry, subject, &message)?;
     }
-    put(state, message);
-    Ok(())
+    put(state, message)
 }
 
 pub(super) fn cancelled(state: &mut State<'_>, entry: &Entry, body: &CancelledBody) -> Result<(), FoldError> {
     let mut message = message_of(state, entry, &body.message)?;
-    unput_due(state, &message);
+    unput_due(state, &message)?;
     set(&mut message, MessageState::Cancelled, entry.leaf.instant);
     message.due = None;
     let subject = subject_of(state, entry)?;
     release(state, entry, subject, &message)?;
-    put(state, message);
-    Ok(())
+    put(state, message)
 }
 
 /// A message that never left gives back its coupon and its place.
@@ -203,7 +202,7 @@ fn release(
 pub(super) fn outcome(state: &mut State<'_>, entry: &Entry, body: &OutcomeBody) -> Result<(), FoldError> {
     let mut message = message_of(state, entry, &body.message)?;
     let at = entry.leaf.instant;
-    unput_due(state, &message);
+    unput_due(state, &message)?;
     set(&mut message, body.state, at);
     message.error = body.error.clone();
     message.due = body.due;
@@ -247,8 +246,7 @@ pub(super) fn outcome(state: &mut State<'_>, entry: &Entry, body: &OutcomeBody) 
             }
         }
     }
-    put(state, message);
-    Ok(())
+    put(state, message)
 }
 
 fn set_touch(subject: &mut Subject, id: &MessageId, to: MessageState) {
@@ -266,7 +264,7 @@ pub(super) fn receipt(state: &mut State<'_>, entry: &Entry, body: &ReceiptBody) 
     state.delete(keys::parked(&body.connection, &body.provider_id));
     let mut message = message_of(state, entry, id)?;
     let (at, waited) = (entry.leaf.instant, message.state.is_waiting());
-    unput_due(state, &message);
+    unput_due(state, &message)?;
     if !body.provider_id.is_empty() && !message.provider_ids.contains(&body.provider_id) {
         message.provider_ids.push(body.provider_id.clone());
         let row = ProviderIdRow { message: *id, at };
@@ -294,8 +292,7 @@ pub(super) fn receipt(state: &mut State<'_>, entry: &Entry, body: &ReceiptBody) 
         put_subject(state, subject);
         shop::cart_learns(state, &message.spec, body.state)?;
     }
-    put(state, message);
-    Ok(())
+    put(state, message)
 }
 
 /// The provider had said that it did not take it, so it waited again; now it turns out that it left with that intent.
@@ -352,7 +349,7 @@ pub(super) fn forget(state: &mut State<'_>, whose: &SubjectId, id: &MessageId) -
         // It moved on to another address of theirs, and goes with that one.
         return Ok(());
     }
-    unput_due(state, &message);
+    unput_due(state, &message)?;
     let routes = message.routes.iter().map(|route| &route.connection);
     for connection in routes.chain(&message.spec.connection) {
         message.provider_ids.iter().for_each(|id| state.delete(keys::provider_id(connection, id)));
@@ -366,20 +363,50 @@ fn set(message: &mut Message, to: MessageState, at: Instant) {
     message.changed_at = at;
 }
 
-fn put(state: &mut State<'_>, message: Message) {
-    put_due(state, &message);
+fn put(state: &mut State<'_>, message: Message) -> Result<(), FoldError> {
+    put_due(state, &message)?;
     state.put(keys::message(&message.spec.id), message);
+    Ok(())
 }
 
-fn put_due(state: &mut State<'_>, message: &Message) {
-    if let Some(due) = message.due.filter(|_| is_due_row_needed(message.state)) {
-        let row = if message.state == MessageState::Sending { DueRow::Resolve } else { DueRow::Wake };
-        state.put(keys::due(due, &message.spec.id), row);
-    }
+fn put_due(state: &mut State<'_>, message: &Message) -> Result<(), FoldError> {
+    let Some(due) = message.due.filter(|_| is_due_row_needed(message.state)) else { return Ok(()) };
+    let row = if message.state == MessageState::Sending { DueRow::Resolve } else { DueRow::Wake };
+    state.put(keys::due(due, &message.spec.id), row);
+    count_waiting(state, message, due, |parts| parts + u64::from(message.spec.parts))
 }
 
-fn unput_due(state: &mut State<'_>, message: &Message) {
-    if let Some(due) = message.due.filter(|_| is_due_row_needed(message.state)) {
-        state.delete(keys::due(due, &message.spec.id));
+fn unput_due(state: &mut State<'_>, message: &Message) -> Result<(), FoldError> {
+    let Some(due) = message.due.filter(|_| is_due_row_needed(message.state)) else { return Ok(()) };
+    state.delete(keys::due(due, &message.spec.id));
+    count_waiting(state, message, due, |parts| parts.saturating_sub(u64::from(message.spec.parts)))
+}
+
+/// Changes what waits for a message's sender in the quarter of an hour of `due`, if the message waits; a quarter in which
+/// nothing is due has no row.
+fn count_waiting(
+    state: &mut State<'_>,
+    message: &Message,
+    due: Instant,
+    change: impl FnOnce(u64) -> u64,
+) -> Result<(), FoldError> {
+    let Some(sender) = message.spec.sender.as_ref().filter(|_| message.state.is_waiting()) else {
+        return Ok(());
+    };
+    let key = keys::waiting_parts(sender, quarter_of(due));
+    match change(state.get::<WaitingParts>(&key)?.map_or(0, |row| row.parts)) {
+        0 => state.delete(key),
+        parts => state.put(key, WaitingParts { parts }),
     }
+    Ok(())
+}
+
+/// The quarter of an hour an instant lies in, counted from the epoch. As long as the spread of what waits for a window.
+pub fn quarter_of(at: Instant) -> i64 {
+    at.as_seconds().div_euclid(QUARTER_SECONDS)
+}
+
+/// The first instant of a quarter of an hour.
+pub fn quarter_begins(quarter: i64) -> Instant {
+    Instant::from_seconds(quarter.saturating_mul(QUARTER_SECONDS))
 }

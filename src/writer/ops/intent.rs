@@ -34,7 +34,7 @@ const RESOLVE_AFTER: Span = Span::hours(72);
 
 /// The same for a push service: it answers at once or never, and tells nothing later.
 const RESOLVE_PUSH_AFTER: Span = Span::minutes(5);
-/// How long a push service may keep a notification that has no other end.
+/// How long a push service may keep a notification without an end, as earlier releases accepted them.
 const PUSH_LIFE: Span = Span::hours(24);
 
 /// Asks whether a due message may leave now. The lane holds a permit already.
@@ -274,7 +274,7 @@ fn stay(cx: &mut Cx<'_>, message: &Message, judged: Judged) -> Result<IntentAnsw
     let (state, due) = match verdict.outcome {
         Outcome::Refuse => (ended_as(&verdict), None),
         Outcome::Hold => (MessageState::Held, Some(wake_at(&verdict, spec, cx.now))),
-        // Admitted, but its sender is gone, or cannot be reached and nobody may stand in: it waits, not for ever.
+        // Admitted, but its sender is gone, or cannot be reached and nobody may stand in: it waits, until its end.
         Outcome::Admit => (MessageState::Held, Some(cx.now + NO_WAY_OUT)),
     };
     let mut public =

@@ -134,7 +134,7 @@ fn draft(
         actor: "gateway".to_owned(),
         push: None,
     };
-    Ok(Draft { spec, subject, cart: None, hints: Vec::new(), whereabouts, drains_at: None })
+    Ok(Draft { spec, subject, cart: None, hints: Vec::new(), whereabouts })
 }
 
 /// When such a text last left: for HELP any of them counts, for the others those called for by the same thing.

@@ -31,8 +31,6 @@ pub struct Draft {
     pub hints: Vec<LocationHint>,
     /// With those hints, at the batch's instant.
     pub whereabouts: Whereabouts,
-    /// When the sender's lane is free.
-    pub drains_at: Option<Instant>,
 }
 
 impl Draft {
@@ -150,7 +148,6 @@ impl Draft {
                 text_to,
             })
         });
-        let drains_at = sender.as_ref().and_then(|s| cx.env.lane_free_at(&s.throttle.id, cx.now));
         let spec = MessageSpec {
             id,
             brand: brand.id.clone(),
@@ -181,7 +178,7 @@ impl Draft {
             actor: request.actor.clone(),
             push,
         };
-        Ok(Draft { spec, subject, cart, hints: request.hints.clone(), whereabouts, drains_at })
+        Ok(Draft { spec, subject, cart, hints: request.hints.clone(), whereabouts })
     }
 }
 

@@ -3,6 +3,7 @@
 mod automatic;
 mod draft;
 mod facts;
+mod first;
 mod push;
 pub mod route;
 #[cfg(test)]
@@ -22,7 +23,6 @@ pub(super) use push::{Way, filled, other_installation};
 pub(super) use text::final_text;
 
 use super::{Target, cart, coupon};
-use crate::decide::decide;
 use crate::ledger::body::{Body, DecisionBody, SubjectBody};
 use crate::ledger::entry::Public;
 use crate::ledger::rows::keys;
@@ -173,11 +173,11 @@ pub fn check(
 ) -> Result<(MessageSpec, Verdict), OpError> {
     let id = MessageId::derive(&cx.env.seller, &request.idempotency_key);
     let draft = Draft::of_request(cx, request, id)?;
-    let (verdict, _) = judge(cx, &draft, Phase::Check, at.unwrap_or(cx.now))?;
-    Ok((draft.spec, verdict))
+    let (verdict, inputs) = judge(cx, &draft, Phase::Check, at.unwrap_or(cx.now))?;
+    Ok((MessageSpec { expires_at: inputs.request.expires_at, ..draft.spec }, verdict))
 }
 
-/// The verdict, and what it was made from.
+/// The verdict, and what it was made from: with the end it was judged by, which is the message's.
 fn judge(
     cx: &mut Cx<'_>,
     draft: &Draft,
@@ -189,10 +189,13 @@ fn judge(
         false => Whereabouts::of(&draft.subject, &draft.hints, at),
     };
     let (spec, subject) = (&draft.spec, &*draft.subject);
-    let facts = facts::facts_there(cx, spec, subject, draft.cart(), whereabouts, draft.drains_at, at)?;
-    let request = request_of(spec, phase, subject);
-    let verdict = decide(&cx.policies.engine, &facts, &request, at);
-    Ok((verdict, Box::new(Inputs { facts, request })))
+    let facts = facts::facts_there(cx, spec, subject, draft.cart(), whereabouts, None, at)?;
+    let mut case = Box::new(Inputs { facts, request: request_of(spec, phase, subject) });
+    // The gateway's own answers stand in no queue: they go first.
+    let sender = spec.sender.as_ref().filter(|_| spec.automatic.is_none());
+    let busy = |due| sender.and_then(|sender| cx.env.backlog.free_at(sender, due, cx.now));
+    let verdict = first::judged(&cx.policies.engine, &mut case, at, busy);
+    Ok((verdict, case))
 }
 
 /// What a decision is asked about a message to somebody as they stand now: an answer that left since this one was
@@ -221,7 +224,8 @@ fn recording(
     inputs: Box<Inputs>,
     request_sha256: [u8; 32],
 ) -> Result<Recording, OpError> {
-    let Draft { mut spec, subject, cart, hints, whereabouts: _, drains_at } = draft;
+    let Draft { mut spec, subject, cart, hints, whereabouts: _ } = draft;
+    spec.expires_at = inputs.request.expires_at;
     let mut entries = Vec::with_capacity(3);
     let hashes = state_hashes(cx, &subject)?;
     if subject.chain_length == 0 {
@@ -242,7 +246,7 @@ fn recording(
         request_sha256,
         hints,
         state_hashes: hashes,
-        lane_free_at: drains_at,
+        lane_free_at: inputs.facts.drains_at,
         verdict: Arc::new(verdict),
         state,
         due,
@@ -277,12 +281,12 @@ fn accepted_as(verdict: &Verdict, spec: &MessageSpec, now: Instant) -> (MessageS
     }
 }
 
-/// When a held message wakes: at the lawful instant, spread so that not everybody's window opens at once. Without a
-/// known instant (a paused sender), in five minutes.
+/// When a held message wakes: at the lawful instant, spread so that not everybody's window opens at once. Without a known
+/// instant (a paused sender) it is due now: the lanes leave it alone until what holds it has changed.
 pub(super) fn wake_at(verdict: &Verdict, spec: &MessageSpec, now: Instant) -> Instant {
     match verdict.hold_until {
         Some(until) => until.max(now + Span::seconds(1)) + jitter(verdict, spec),
-        None => now + Span::minutes(5),
+        None => now,
     }
 }
 

@@ -1,5 +1,7 @@
 //! From a request to a receipt, over memory: what each step leaves in state.
 
+mod ends;
+mod herd;
 mod prepared;
 mod push;
 mod routes;

@@ -353,6 +353,7 @@ fn what_cannot_be_shown_at_dispatch_becomes_a_text_once_and_counts_once() {
     let now = message(&writer, &id);
     assert_eq!((now.spec.channel, now.spec.subject, now.state), (Channel::Sms, phone, MessageState::Queued));
     assert_eq!(now.first, first.verdict, "a repeat of the key hears what it heard first");
+    assert_eq!(now.spec.expires_at, Some(first.verdict.evaluated_at + Span::hours(24)), "it keeps its end");
     assert!(subject(&writer, &device).open.is_empty() && subject(&writer, &phone).open.len() == 1);
     let again = writer.run(Send::new(asked)).expect("a repeat");
     assert!(again.repeated && again.message.spec.channel == Channel::Sms);
