@@ -1,6 +1,6 @@
 //! Durable lawful sends over gRPC, next to a bare tonic echo of the same messages, load generator on the same cores.
 //!
-//! `cargo bench --bench gateway [-- fjall|sled] [-- --seconds N]` prints one table, `-- memory [sled]` what a million
+//! `cargo bench --bench gateway [-- fjall|sled] [--seconds N] [--no-echo]` prints one table, `-- memory [sled]` what a million
 //! people take; `-- count N` makes N sends and prints nothing, to be run under callgrind; `docs/performance.md` keeps one of each.
 //! Every send is a whole decision for a person with recorded consent, fsynced before it is answered. Nobody carries
 //! messages here: what is admitted waits in its lane, which is what acceptance costs.
@@ -68,9 +68,15 @@ fn main() {
         cores(),
         seconds.as_secs()
     );
-    println!("{:<28}{:>12}{:>10}{:>10}{:>10}", "", "per second", "p50 ms", "p99 ms", "max ms");
+    println!(
+        "{:<28}{:>12}{:>10}{:>10}{:>10}{:>10}",
+        "", "per second", "cpu us", "p50 ms", "p99 ms", "max ms"
+    );
+    let skip_echo = arguments.iter().any(|a| a == "--no-echo");
     runtime.block_on(async {
-        echo(seconds).await;
+        if !skip_echo {
+            echo(seconds).await;
+        }
         for (name, index) in [("fjall", IndexEngine::Fjall), ("sled", IndexEngine::Sled)] {
             if wanted(name) {
                 sends(name, index, seconds).await;
@@ -129,12 +135,21 @@ fn cores() -> usize {
 /// What one run found.
 struct Found {
     per_second: f64,
+    /// Processor time of the whole process, both sides, by call: moves less than the clock where others work, too.
+    cpu_us: f64,
     took: Histogram<u64>,
 }
 
 fn row(name: &str, found: &Found) {
     let ms = |q: f64| found.took.value_at_quantile(q) as f64 / 1_000.0;
-    println!("{name:<28}{:>12.0}{:>10.2}{:>10.2}{:>10.2}", found.per_second, ms(0.5), ms(0.99), ms(1.0));
+    println!(
+        "{name:<28}{:>12.0}{:>10.0}{:>10.2}{:>10.2}{:>10.2}",
+        found.per_second,
+        found.cpu_us,
+        ms(0.5),
+        ms(0.99),
+        ms(1.0)
+    );
 }
 
 async fn echo(seconds: Duration) {
@@ -306,11 +321,20 @@ async fn paced(clients: &[Client], next: &Arc<AtomicU64>, rate: f64, seconds: Du
 }
 
 async fn collect(workers: Vec<tokio::task::JoinHandle<Histogram<u64>>>, begun: Moment) -> Found {
+    let before = cpu_us();
     let mut took = Histogram::new_with_bounds(1, 60_000_000, 3).expect("good bounds");
     for worker in workers {
         took.add(worker.await.expect("no panic")).expect("the same bounds");
     }
-    Found { per_second: took.len() as f64 / begun.elapsed().as_secs_f64(), took }
+    let calls = took.len() as f64;
+    Found { per_second: calls / begun.elapsed().as_secs_f64(), cpu_us: (cpu_us() - before) / calls, took }
+}
+
+/// Processor time of this process so far: `utime` and `stime` of proc(5), in hundredths of a second.
+fn cpu_us() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() * 10_000.0
 }
 
 fn check(answer: wire::SendMessageResponse) {

@@ -38,7 +38,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub const SECRET: &str = "bench0123456789abcdefABCDEF0123456789";
-pub const PEOPLE: u64 = 60_000;
+pub const PEOPLE: u64 = 200_000;
 
 /// The number of a person.
 pub fn number(person: u64) -> String {

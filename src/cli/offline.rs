@@ -115,7 +115,7 @@ fn sandbox(dir: &Path) -> Result<Parts, Failure> {
         erasures: None,
         data_dir: dir.to_owned(),
         index: Index::Fjall,
-        index_options: KvOptions { cache_bytes: 32 << 20, ..KvOptions::default() },
+        index_options: KvOptions { cache_bytes: 32 << 20, memtable_bytes: 16 << 20, ..KvOptions::default() },
         embedded: EmbeddedOptions { reserve: false, ..EmbeddedOptions::default() },
         secrets: Secrets { master: MasterKey::from_bytes(master), pepper, coupons },
         policies: Policies::new(engine),

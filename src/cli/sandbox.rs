@@ -197,7 +197,7 @@ fn open(
         erasures: None,
         data_dir: dir.to_owned(),
         index: Index::Fjall,
-        index_options: KvOptions { cache_bytes: 32 << 20, ..KvOptions::default() },
+        index_options: KvOptions { cache_bytes: 32 << 20, memtable_bytes: 16 << 20, ..KvOptions::default() },
         embedded: EmbeddedOptions { reserve: !temporary, ..EmbeddedOptions::default() },
         seller,
         policies: Policies::new(engine),

@@ -115,7 +115,7 @@ pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
     };
     let columns = Columns::new(preset, &args.columns).map_err(Failure::unusable)?;
     let scratch = Scratch::below(&args.scratch.clone().unwrap_or_else(std::env::temp_dir))?;
-    let options = KvOptions { cache_bytes: CACHE_BYTES, ..KvOptions::default() };
+    let options = KvOptions { cache_bytes: CACHE_BYTES, memtable_bytes: 16 << 20, ..KvOptions::default() };
     let kv = store::open(Index::Fjall, &scratch.0.join("index"), &options).map_err(Failure::unusable)?;
     let mut audit = Audit::new(&engine, args.options(), kv);
     audit.messages(open(&args.file)?, &columns).map_err(|e| failed(&e))?;

@@ -1,5 +1,6 @@
 //! Phone numbers: E.164 for sending, digits as received for opt-outs, masked wherever they could be printed.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -211,6 +212,22 @@ pub struct ParsedNumber {
 /// changes: a text whose digits would have to be rewritten is [`PhoneError::Ambiguous`], because the result could be
 /// another person. Numbers outside any range in service come back with `valid: false`, not as an error.
 pub fn parse_for_sending(text: &str, default_country: Option<Country>) -> Result<ParsedNumber, PhoneError> {
+    if default_country.is_some() {
+        return parse(text, default_country);
+    }
+    LAST.with_borrow_mut(|last| match last {
+        Some((read, parsed)) if read == text => parsed.clone(),
+        _ => last.insert((text.to_owned(), parse(text, None))).1.clone(),
+    })
+}
+
+thread_local! {
+    /// The number read last. A request's number is read when it comes in and again when it is judged, by one thread, and
+    /// reading one takes longer than judging it.
+    static LAST: RefCell<Option<(String, Result<ParsedNumber, PhoneError>)>> = const { RefCell::new(None) };
+}
+
+fn parse(text: &str, default_country: Option<Country>) -> Result<ParsedNumber, PhoneError> {
     let typed = Typed::read(text)?;
     let region = default_country.and_then(|c| Region::try_from(c.as_str()).ok());
     if !typed.international && region.is_none() {

@@ -146,7 +146,7 @@ impl FromStr for Engine {
 pub struct KvOptions {
     /// The block or page cache in bytes. Default 256 MiB.
     pub cache_bytes: u64,
-    /// fjall: one memtable in bytes; up to five live at once. Default 16 MiB.
+    /// fjall: one memtable in bytes; two live at once, under pressure up to five. Default 48 MiB.
     pub memtable_bytes: u64,
     /// sled, memory: what old snapshots may hold back before they expire, in bytes. Default 128 MiB.
     pub history_bytes: usize,
@@ -154,7 +154,7 @@ pub struct KvOptions {
 
 impl Default for KvOptions {
     fn default() -> Self {
-        Self { cache_bytes: 256 << 20, memtable_bytes: 16 << 20, history_bytes: 128 << 20 }
+        Self { cache_bytes: 256 << 20, memtable_bytes: 48 << 20, history_bytes: 128 << 20 }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, Region};
 use sha2::{Digest, Sha256};
 
-use super::{Country, Phone, Typed, e164, mask};
+use super::{Country, Phone, Typed, e164, mask, parse_for_sending};
 
 /// Longest run of digits kept as itself; longer addresses are keyed by their hash.
 const DIGITS_MAX: usize = 32;
@@ -82,6 +82,13 @@ fn hashed(text: &str) -> Box<str> {
 
 /// The E.164 digits, if the plan finds their number of digits possible (being in service is not asked for).
 fn reading(typed: &Typed, country: Option<Country>) -> Option<Box<str>> {
+    // As most numbers come, and whoever sends to it reads it the same way.
+    if typed.international
+        && let Ok(number) = parse_for_sending(&typed.dialled(), None)
+        && number.phone.digits() == typed.digits
+    {
+        return Some(number.phone.digits().into());
+    }
     let region = country.and_then(|c| Region::try_from(c.as_str()).ok());
     let dialled = match typed.digits.strip_prefix("00") {
         Some(rest) if !typed.international => format!("+{rest}"),

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use fjall::config::PinningPolicy;
 use fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode, Readable, Snapshot};
 use parking_lot::Mutex;
 
@@ -71,7 +72,13 @@ impl FjallKv {
             .open()
             .map_err(failed)?;
         let memtable = options.memtable_bytes;
-        let create = || KeyspaceCreateOptions::default().max_memtable_size(memtable);
+        // Filters and the lists of blocks stay in memory, about 2 bytes a row: most rows a send asks for do not exist.
+        let create = || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(memtable)
+                .filter_block_pinning_policy(PinningPolicy::all(true))
+                .index_block_pinning_policy(PinningPolicy::all(true))
+        };
         let rows = database.keyspace("rows", create).map_err(failed)?;
         let newest = ArcSwap::from_pointee(database.snapshot());
         Ok(Self { newest, rows, database, committing: Mutex::new(()) })
