@@ -3,6 +3,7 @@
 mod ends;
 pub mod peer;
 pub mod push;
+mod push_ends;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -87,24 +87,24 @@ pub fn notification_at(now: Instant, n: u8, platform: PushPlatform, destination:
 }
 
 /// One push service in the suite.
-struct Case {
-    provider: &'static str,
-    platform: PushPlatform,
+pub(super) struct Case {
+    pub(super) provider: &'static str,
+    pub(super) platform: PushPlatform,
     /// Status, headers and body that mean "taken", and the id in them.
     taken: (u16, &'static str, &'static str, &'static str),
     /// A whole head is enough: the body says nothing.
     by_head: bool,
     /// How it says that the installation is gone.
-    gone: (u16, &'static str),
+    pub(super) gone: (u16, &'static str),
     /// How it says that it is asked too often, without a time; whether the whole account rests then.
-    throttled: (u16, &'static str, bool),
+    pub(super) throttled: (u16, &'static str, bool),
     /// How long it waits then.
     waits: Option<u32>,
     /// How it refuses the account as a whole; none: it refuses messages alone.
     refused: Option<(u16, &'static str)>,
 }
 
-const CASES: [Case; 3] = [
+pub(super) const CASES: [Case; 3] = [
     Case {
         provider: "apns",
         platform: PushPlatform::Apns,
@@ -160,11 +160,11 @@ fn secret(tokens: &Peer) -> impl Fn(&str) -> Option<SecretString> + use<> {
 }
 
 /// A peer that gives access tokens for ever.
-async fn tokens() -> Peer {
+pub(super) async fn tokens() -> Peer {
     Peer::plays(vec![Act::Say(json(200, "", r#"{"access_token":"ya29.x","expires_in":3599}"#))]).await
 }
 
-fn adapter(case: &Case, url: &str, tokens: &Peer, clock: &ManualClock) -> SharedProvider {
+pub(super) fn adapter(case: &Case, url: &str, tokens: &Peer, clock: &ManualClock) -> SharedProvider {
     let settings: Vec<(&str, &str)> = match case.provider {
         "apns" => vec![("team_id", "DEF123GHIJ"), ("key_id", "ABC123DEFG"), ("url", url)],
         "fcm" => vec![("url", url)],
@@ -184,7 +184,7 @@ fn adapter(case: &Case, url: &str, tokens: &Peer, clock: &ManualClock) -> Shared
         .unwrap_or_else(|e| panic!("{}: {e}", case.provider))
 }
 
-fn to(case: &Case, peer: &Peer) -> Destination {
+pub(super) fn to(case: &Case, peer: &Peer) -> Destination {
     match case.platform {
         PushPlatform::WebPush => Destination::Subscription {
             endpoint: format!("{}/push/abc", peer.url),
@@ -195,7 +195,7 @@ fn to(case: &Case, peer: &Peer) -> Destination {
     }
 }
 
-fn taken(case: &Case) -> Act {
+pub(super) fn taken(case: &Case) -> Act {
     Act::Say(json(case.taken.0, case.taken.1, case.taken.2))
 }
 

@@ -3,7 +3,7 @@
 mod ends;
 mod herd;
 mod prepared;
-mod push;
+pub mod push;
 mod routes;
 
 use super::*;

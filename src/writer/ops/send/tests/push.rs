@@ -18,7 +18,7 @@ fn customer() -> CustomerId {
     "c1".parse().expect("an id")
 }
 
-fn with_app() -> TestWriter {
+pub fn with_app() -> TestWriter {
     let mut objects = shop();
     let mut changed = Vec::new();
     for object in &objects {
@@ -57,7 +57,7 @@ fn with_app() -> TestWriter {
     writer
 }
 
-fn installed(writer: &TestWriter, installation: &str) -> UpsertDevice {
+pub fn installed(writer: &TestWriter, installation: &str) -> UpsertDevice {
     UpsertDevice {
         brand: "acme".parse().expect("a slug"),
         app: "com.acme.shop".to_owned(),
@@ -74,7 +74,7 @@ fn installed(writer: &TestWriter, installation: &str) -> UpsertDevice {
     }
 }
 
-fn app(installation: &str) -> Address {
+pub fn app(installation: &str) -> Address {
     Address::Device { app: "com.acme.shop".to_owned(), installation: installation.to_owned() }
 }
 
@@ -135,7 +135,7 @@ fn at_home(country: &str, region: &str, now: Instant) -> LocationHint {
     }
 }
 
-fn push(writer: &TestWriter, key: &str) -> SendRequest {
+pub fn push(writer: &TestWriter, key: &str) -> SendRequest {
     let now = writer.env.clock.now();
     SendRequest {
         target: Target::Customer(customer()),
@@ -163,19 +163,19 @@ fn with_fallback(writer: &TestWriter, key: &str) -> SendRequest {
 }
 
 /// A person with one phone and one installation who agreed to both.
-fn person(writer: &mut TestWriter) -> (SubjectId, SubjectId) {
+pub fn person(writer: &mut TestWriter) -> (SubjectId, SubjectId) {
     writer.run(installed(writer, "i1")).expect("taken");
     let device = writer.run(Agreed(app("i1"), Channel::Push, Basis::Express)).expect("granted");
     let phone = writer.run(Agreed(phone(), Channel::Sms, Basis::ExpressWritten)).expect("granted");
     (device, phone)
 }
 
-fn message(writer: &TestWriter, id: &MessageId) -> Message {
+pub fn message(writer: &TestWriter, id: &MessageId) -> Message {
     let row = writer.look(|state| state.get::<Message>(&keys::message(id)).expect("readable"));
     (*row.expect("kept")).clone()
 }
 
-fn subject(writer: &TestWriter, id: &SubjectId) -> Subject {
+pub fn subject(writer: &TestWriter, id: &SubjectId) -> Subject {
     let row = writer.look(|state| state.get::<Subject>(&keys::subject(id)).expect("readable"));
     (*row.expect("kept")).clone()
 }
