@@ -5,14 +5,15 @@ use super::peer::{Act, Peer, json};
 use super::push::{CASES, Case, adapter, taken, to, tokens};
 use crate::clock::Clock as _;
 use crate::ledger::rows::{DeviceRow, keys};
-use crate::model::{MessageId, MessageState, Span, SubjectId};
+use crate::model::{MessageId, MessageState, Outcome, Span, SubjectId};
 use crate::provider::{Dispatch, Handover, SharedProvider};
 use crate::writer::CommitProof;
+use crate::writer::ops::Target;
 use crate::writer::ops::device::UpsertDevice;
 use crate::writer::ops::intent::{Intent, IntentAnswer};
 use crate::writer::ops::outcome::{RecordOutcome, Resolve};
-use crate::writer::ops::send::Send;
-use crate::writer::ops::send::tests::push::{installed, message, person, push, with_app};
+use crate::writer::ops::send::tests::push::{installed, message, person, push, with_app_over};
+use crate::writer::ops::send::{Send, SendRequest};
 use crate::writer::testing::TestWriter;
 
 /// A shop, a person whose only installation is registered at the peer, an adapter that speaks to it, and a notification that
@@ -27,13 +28,18 @@ struct Story {
     id: MessageId,
 }
 
+/// Not the customer: nobody else is there to be told instead.
+fn at_installation() -> Target {
+    Target::Device { app: "com.acme.shop".to_owned(), installation: "i1".to_owned() }
+}
+
 impl Story {
     async fn of(case: &Case, acts: Vec<Act>) -> Story {
         Story::with(case, Peer::plays(acts).await).await
     }
 
     async fn with(case: &Case, peer: Peer) -> Story {
-        let (mut writer, tokens) = (with_app(), tokens().await);
+        let (mut writer, tokens) = (with_app_over(case.provider), tokens().await);
         let (device, _) = person(&mut writer);
         let here = UpsertDevice {
             platform: case.platform,
@@ -42,8 +48,10 @@ impl Story {
         };
         writer.run(here).expect("taken");
         let adapter = adapter(case, &peer.url, &tokens, &writer.clock);
-        let asked = push(&writer, "k1");
-        let id = writer.run(Send::new(asked)).expect("decided").message.spec.id;
+        let asked = SendRequest { target: at_installation(), ..push(&writer, "k1") };
+        let answer = writer.run(Send::new(asked)).expect("decided");
+        assert_eq!(answer.verdict.outcome, Outcome::Admit, "{}: {:?}", case.provider, answer.verdict.reasons);
+        let id = answer.message.spec.id;
         Story { writer, peer, _tokens: tokens, adapter, device, id }
     }
 
@@ -141,7 +149,7 @@ async fn a_gone_installation_ends_the_notification_and_is_written_down() {
         .await;
         assert_eq!(story.leaves().await, MessageState::Rejected, "{}", case.provider);
         assert!(!story.can_show(), "{}: unregistered", case.provider);
-        let asked = push(&story.writer, "k2");
+        let asked = SendRequest { target: at_installation(), ..push(&story.writer, "k2") };
         let next = story.writer.run(Send::new(asked));
         let refused = next.is_err() || next.is_ok_and(|answer| answer.message.state == MessageState::Refused);
         assert!(refused, "{}: nothing more is sent there", case.provider);

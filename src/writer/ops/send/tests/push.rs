@@ -18,14 +18,21 @@ fn customer() -> CustomerId {
     "c1".parse().expect("an id")
 }
 
-pub fn with_app() -> TestWriter {
+fn with_app() -> TestWriter {
+    with_app_over("fcm")
+}
+
+/// A shop with an app whose notifications go through this provider.
+pub fn with_app_over(provider: &str) -> TestWriter {
     let mut objects = shop();
     let mut changed = Vec::new();
     for object in &objects {
         match object {
             Object::Connection(connection) => changed.push(Object::Connection(Connection {
                 id: "google".parse().expect("a slug"),
-                provider: "fcm".to_owned(),
+                provider: provider.to_owned(),
+                // Where a browser may say that it listens.
+                settings: vec![("push_hosts".to_owned(), "127.0.0.1".to_owned())],
                 validity: Validity::Native { min_seconds: 0, max_seconds: 604_800 },
                 reconcile: Reconcile::Nothing,
                 ..connection.clone()
