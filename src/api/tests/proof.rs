@@ -166,7 +166,7 @@ async fn holds_are_shown_with_the_person_and_the_matter_to_whom_it_concerns() {
 async fn a_bundle_asked_for_records_what_shows_it_complete() {
     let (shop, _, _) = refused().await;
     let report = bundle(&shop).await;
-    assert!(report.to_string().contains("Nothing is missing of 1 people"), "{report}");
+    assert!(report.to_string().contains("Nothing is missing of 1 person"), "{report}");
     shop.close().await;
 }
 
@@ -210,7 +210,7 @@ async fn a_bundle_is_made_for_a_legal_matter() {
     }
     let about = |id: &str| wire::ExportAuditRequest { legal_hold_id: id.into(), ..Default::default() };
     let person = bundle_of(&shop, about(&held[0])).await.expect("made");
-    assert!(person.to_string().contains("Nothing is missing of 1 people"), "{person}");
+    assert!(person.to_string().contains("Nothing is missing of 1 person"), "{person}");
     assert!(bundle_of(&shop, about(&held[1])).await.is_ok(), "everybody of the brand");
     assert_eq!(bundle_of(&shop, about(&held[2])).await.err(), Some(Code::NotFound), "another brand's");
     assert_eq!(bundle_of(&shop, about("nonsense")).await.err(), Some(Code::InvalidArgument));

@@ -212,6 +212,10 @@ struct Checker<'t> {
     statement: Option<Statement>,
 }
 
+fn persons(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "person" } else { "people" })
+}
+
 impl Checker<'_> {
     /// Which stage a part belongs to, if it may come now.
     fn stage_of(&self, name: &str) -> Option<Stage> {
@@ -466,7 +470,7 @@ impl Checker<'_> {
             ),
             format!("All {} entries shown are in that log, unchanged, at the places given.", counts.total),
             format!("The {} entries shown open say what was sealed when they were recorded.", counts.opened),
-            format!("Of {people} people no entry is missing from the {first} to the last one shown."),
+            format!("Of {} no entry is missing from the {first} to the last one shown.", persons(people)),
         ];
         let not = &mut report.not_proved;
         if self.comparable {
@@ -489,9 +493,9 @@ impl Checker<'_> {
             Some(complete) => {
                 if complete.people > 0 {
                     report.proved.push(format!(
-                        "Nothing is missing of {} people: all they had among the first {} entries of the log is here, \
+                        "Nothing is missing of {}: all they had among the first {} entries of the log is here, \
                          by the heads of all {} chains in entry {}, recorded {}.",
-                        complete.people, complete.covered, complete.subjects, complete.entry, complete.at
+                        persons(complete.people), complete.covered, complete.subjects, complete.entry, complete.at
                     ));
                 }
                 if complete.absent > 0 {

@@ -116,7 +116,7 @@ fn a_sound_bundle_is_valid_and_says_what_it_does_not_prove() {
     assert_eq!(report.outcome.exit_code(), 0);
     let text = report.to_string();
     assert!(text.contains("rests on the operator's word"), "{text}");
-    assert!(text.contains("Of 1 people no entry is missing from the first one recorded"), "{text}");
+    assert!(text.contains("Of 1 person no entry is missing from the first one recorded"), "{text}");
     for (person, brand) in [(None, None), (None, request().brand), (request().person, None)] {
         let whole = make(&world, Request { person, brand, ..request() });
         let report = check(&world, &whole);

@@ -31,7 +31,7 @@ fn nothing_of_a_person_can_be_left_out() {
     let report = check(&world, &bytes);
     assert_eq!(report.outcome, Outcome::Valid, "{report}");
     let said = report.to_string();
-    assert!(said.contains("Nothing is missing of 1 people") && said.contains("one id only"), "{said}");
+    assert!(said.contains("Nothing is missing of 1 person") && said.contains("one id only"), "{said}");
     let drop_last = forged(&world, &bytes, |lines| {
         let last = lines.iter().rposition(|l| Leaf::decode(&l.leaf.0).is_ok_and(|l| l.subject == person()));
         lines.remove(last.expect("entries of the person"));
