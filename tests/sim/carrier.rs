@@ -1,4 +1,4 @@
-//! A carrier that is late, lies and forgets. It takes only sealed dispatches, posts webhooks late, twice, out of order or
+//! Carriers that are late, lie and forget. They take only sealed dispatches, posts webhooks late, twice, out of order or
 //! in vain, and keeps the one thing that heals that: a list of what it holds.
 
 use std::collections::BTreeMap;
@@ -16,8 +16,16 @@ use serde_json::json;
 
 use crate::people::Meaning;
 
-/// Our number, as people write to it.
-pub const OUR_NUMBER: &str = "+12125550100";
+/// A line to the outside: a connection, and our number on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    pub name: &'static str,
+    pub number: &'static str,
+}
+
+/// The shop's own line, and the one that stands in for it.
+pub const LINES: [Line; 2] =
+    [Line { name: "virtual", number: "+12125550100" }, Line { name: "second", number: "+13055550100" }];
 
 /// One hand-over as the carrier saw it.
 #[derive(Debug, Clone)]
@@ -27,6 +35,8 @@ pub struct Seen {
     pub at: Instant,
     /// It said, rightly or wrongly, that it did not take it.
     pub denied: bool,
+    /// The line it left by.
+    pub line: &'static str,
 }
 
 /// Something a person wrote.
@@ -37,6 +47,8 @@ pub struct Text {
     pub words: Option<&'static str>,
     pub meaning: Meaning,
     pub at: Instant,
+    /// Which of our numbers they wrote to.
+    pub line: Line,
     /// The gateway answered 2xx to a webhook with it.
     pub acked: bool,
     /// A webhook with it was not answered 2xx.
@@ -69,6 +81,8 @@ struct Inner {
     texts: Vec<Text>,
     out: BTreeMap<String, Outgoing>,
     posts: Vec<Post>,
+    /// It asked to be left alone until then.
+    rests_until: Option<Instant>,
 }
 
 /// What can go wrong with it that is not the carrier's doing.
@@ -83,6 +97,7 @@ pub struct Habits {
 /// The carrier, and the adapter to it.
 #[derive(Clone)]
 pub struct Carrier {
+    line: Line,
     clock: ManualClock,
     chance: SharedEntropy,
     habits: Habits,
@@ -90,8 +105,13 @@ pub struct Carrier {
 }
 
 impl Carrier {
-    pub fn new(clock: ManualClock, chance: SharedEntropy, habits: Habits) -> Carrier {
-        Carrier { clock, chance, habits, inner: Arc::default() }
+    pub fn new(line: Line, clock: ManualClock, chance: SharedEntropy, habits: Habits) -> Carrier {
+        Carrier { line, clock, chance, habits, inner: Arc::default() }
+    }
+
+    /// It asks to be left alone for so long.
+    pub fn rest(&self, span: Span) {
+        self.inner.lock().rests_until = Some(self.clock.now() + span);
     }
 
     pub fn is_calm(&self) -> bool {
@@ -120,11 +140,12 @@ impl Carrier {
         let mut inner = self.inner.lock();
         let number = inner.texts.len();
         let text = Text {
-            id: format!("in-{number}"),
+            id: format!("in-{}-{number}", self.line.name),
             from: from.to_owned(),
             words,
             meaning,
             at: now,
+            line: self.line,
             acked: false,
             failed_at: None,
         };
@@ -198,7 +219,8 @@ impl Carrier {
         let mut inner = self.inner.lock();
         self.go_on(&mut inner, self.clock.now());
         let texts = inner.texts.iter().filter(|t| t.at >= since).map(message_of);
-        let ours = inner.out.iter().filter(|(_, o)| o.updated_at >= since).map(|(id, o)| listed(id, o));
+        let ours = inner.out.iter().filter(|(_, o)| o.updated_at >= since);
+        let ours = ours.map(|(id, o)| listed(self.line, id, o));
         json!({ "messages": texts.chain(ours).collect::<Vec<_>>() }).to_string()
     }
 
@@ -210,7 +232,7 @@ impl Carrier {
                 out.ahead.remove(0);
                 (out.status, out.updated_at) = (status, at);
                 news.push(json!({ "id": format!("e-{id}-{status}"), "type": "message.status",
-                    "occurred_at": at, "message": listed(id, out) }));
+                    "occurred_at": at, "message": listed(self.line, id, out) }));
             }
         }
         for event in news {
@@ -256,6 +278,10 @@ impl Carrier {
         let (took, denied, answer) = match fate {
             0 | 1 => (false, true, Handover::Rejected(failure(ErrorClass::PermanentContent, "BLOCKED"))),
             2 => (false, true, Handover::Rejected(failure(ErrorClass::OptedOut, "STOPPED"))),
+            // Another sender may carry it.
+            11 | 12 => {
+                (false, true, Handover::Rejected(failure(ErrorClass::PermanentSender, "UNREGISTERED")))
+            }
             3..=5 => (false, true, not_taken("429")),
             // It says no and sends it all the same.
             6 => (true, true, not_taken("503")),
@@ -264,7 +290,7 @@ impl Carrier {
             _ => (true, false, Handover::Accepted { ids: Vec::new() }),
         };
         let id = if took { Some(self.take(&mut inner, message, &to, now)) } else { None };
-        inner.seen.push(Seen { message, to, at: now, denied });
+        inner.seen.push(Seen { message, to, at: now, denied, line: self.line.name });
         match (answer, id) {
             (Handover::Accepted { .. }, Some(id)) => Handover::Accepted { ids: vec![id] },
             (answer, _) => answer,
@@ -273,7 +299,7 @@ impl Carrier {
 }
 
 fn message_of(text: &Text) -> serde_json::Value {
-    let mut message = json!({ "id": text.id, "from": text.from, "to": OUR_NUMBER, "status": "received",
+    let mut message = json!({ "id": text.id, "from": text.from, "to": text.line.number, "status": "received",
         "created_at": text.at });
     if let Some(words) = text.words {
         message["text"] = json!(words);
@@ -281,8 +307,8 @@ fn message_of(text: &Text) -> serde_json::Value {
     message
 }
 
-fn listed(id: &str, out: &Outgoing) -> serde_json::Value {
-    json!({ "id": id, "from": OUR_NUMBER, "to": out.to, "client_ref": out.message.to_string(),
+fn listed(line: Line, id: &str, out: &Outgoing) -> serde_json::Value {
+    json!({ "id": id, "from": line.number, "to": out.to, "client_ref": out.message.to_string(),
         "status": out.status, "updated_at": out.updated_at })
 }
 
@@ -329,6 +355,10 @@ impl Provider for Carrier {
             let listed = parse_list(page.as_bytes()).map_err(|e| ReconcileError(e.to_string()))?;
             taker.take(listed.events).await
         })
+    }
+
+    fn resting_until(&self) -> Option<Instant> {
+        self.inner.lock().rests_until
     }
 
     fn look_up(&self, _: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>> {

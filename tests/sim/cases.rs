@@ -32,7 +32,7 @@ impl World {
         for _ in 0..30 {
             self.look_after();
             self.dispatch();
-            self.post();
+            self.post_all();
             self.work(3)?;
             self.pass(Span::seconds(2));
             self.check()?;
@@ -42,7 +42,7 @@ impl World {
 
     /// How many texts left to a number.
     fn texts_to(&self, number: &str) -> usize {
-        self.carrier.seen(0).iter().filter(|s| s.to == number).count()
+        self.seen().iter().filter(|s| s.to == number).count()
     }
 
     /// A caller asks for a cart reminder; nothing is carried out yet.
@@ -94,10 +94,10 @@ pub fn stop_while_down(planted: Planted, down: i64, restarts: usize) -> Result<(
     world.work(2)?;
     assert_eq!(world.state(&id), Some(MessageState::Queued), "it would leave at the next look");
     world.crash();
-    world.write(NUMBER, Some("please stop texting me"), Meaning::Stop);
+    world.write(0, NUMBER, Some("please stop texting me"), Meaning::Stop);
     for _ in 0..40 {
         world.pass(Span::seconds(1));
-        world.post();
+        world.post_all();
     }
     world.pass(Span::seconds(down));
     for _ in 0..restarts {
@@ -116,7 +116,7 @@ pub fn stop_while_down(planted: Planted, down: i64, restarts: usize) -> Result<(
 #[test]
 fn old_consents_told_again_reopen_nothing() {
     let mut world = calm();
-    world.write(NUMBER, Some("STOP"), Meaning::Stop);
+    world.write(0, NUMBER, Some("STOP"), Meaning::Stop);
     (0..7).for_each(|_| world.minute());
     for night in 0..3 {
         world.pass(Span::hours(24));
@@ -129,7 +129,7 @@ fn old_consents_told_again_reopen_nothing() {
         assert_eq!(world.state(&id), Some(MessageState::Refused), "night {night}");
     }
     let asked = world.texts_to(NUMBER);
-    world.write(NUMBER, Some("START"), Meaning::Start);
+    world.write(0, NUMBER, Some("START"), Meaning::Start);
     world.minute();
     let id = world.reminder("after START", NUMBER, 9);
     (0..20).for_each(|_| world.minute());
@@ -143,12 +143,12 @@ fn start_undoes_what_came_by_text_alone() {
     let mut world = calm();
     world.ask(opt_out(NUMBER, OptOutScope::All, OptOutSource::PhoneCall, "call"));
     world.minute();
-    world.write(NUMBER, Some("START"), Meaning::Start);
+    world.write(0, NUMBER, Some("START"), Meaning::Start);
     world.minute();
     let refused = world.reminder("a", NUMBER, 1);
     world.minute();
     assert_eq!(world.state(&refused), Some(MessageState::Refused));
-    world.write(NUMBER, Some(KEYWORD), Meaning::Agree);
+    world.write(0, NUMBER, Some(KEYWORD), Meaning::Agree);
     world.minute();
     let sent = world.reminder("b", NUMBER, 2);
     (0..20).for_each(|_| world.minute());
@@ -160,9 +160,9 @@ fn start_undoes_what_came_by_text_alone() {
 fn a_wrong_number_is_never_answered() {
     let mut world = calm();
     let before = world.texts_to(NUMBER);
-    world.write(NUMBER, Some("Wrong number"), Meaning::Stranger);
+    world.write(0, NUMBER, Some("Wrong number"), Meaning::Stranger);
     (0..3).for_each(|_| world.minute());
-    world.write(NUMBER, Some("START"), Meaning::Start);
+    world.write(0, NUMBER, Some("START"), Meaning::Start);
     (0..3).for_each(|_| world.minute());
     let id = world.reminder("k", NUMBER, 1);
     (0..3).for_each(|_| world.minute());
@@ -175,9 +175,9 @@ fn a_wrong_number_is_never_answered() {
 fn help_said_twice_is_answered_once() {
     let mut world = calm();
     let before = world.texts_to(NUMBER);
-    world.write(NUMBER, Some("HELP"), Meaning::Help);
+    world.write(0, NUMBER, Some("HELP"), Meaning::Help);
     world.pass(Span::seconds(1));
-    world.write(NUMBER, Some("HELP"), Meaning::Help);
+    world.write(0, NUMBER, Some("HELP"), Meaning::Help);
     (0..5).for_each(|_| world.minute());
     assert_eq!(world.texts_to(NUMBER), before + 1);
 }
@@ -188,10 +188,10 @@ fn a_start_of_one_phone_does_not_reopen_the_other() {
     let mut world = calm();
     let (one, other) = (PEOPLE[0].number, PEOPLE[5].number);
     assert_eq!(PEOPLE[0].customer, PEOPLE[5].customer);
-    world.write(one, Some("STOP"), Meaning::Stop);
-    world.write(other, Some("STOP"), Meaning::Stop);
+    world.write(0, one, Some("STOP"), Meaning::Stop);
+    world.write(0, other, Some("STOP"), Meaning::Stop);
     world.minute();
-    world.write(one, Some("START"), Meaning::Start);
+    world.write(0, one, Some("START"), Meaning::Start);
     (0..2).for_each(|_| world.minute());
     assert_eq!(world.promises.stopped().collect::<Vec<_>>(), [other]);
     let ids = [world.reminder("a", one, 1), world.reminder("b", other, 2)];

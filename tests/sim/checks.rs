@@ -13,7 +13,7 @@ use consentry::model::subject::Subject;
 use consentry::model::{Channel, MessageState, Span};
 use consentry::store::{KeyRange, Order, SharedKv};
 
-use crate::carrier::Seen;
+use crate::carrier::{Seen, Text};
 use crate::people::Meaning;
 use crate::process::{Process, empty_index};
 use crate::shop::{POOLS, brand_id, id, target};
@@ -46,10 +46,14 @@ impl World {
 
     /// What left since the last look: permitted, once, and to nobody whose STOP we should have known.
     fn check_hand_overs(&mut self) -> Result<(), String> {
-        let new = self.carrier.seen(self.judged.0);
-        self.judged.0 += new.len();
+        let mut new = Vec::new();
+        for (line, carrier) in self.carriers.iter().enumerate() {
+            let seen = carrier.seen(self.judged.0[line]);
+            self.judged.0[line] += seen.len();
+            new.extend(seen);
+        }
         for seen in new {
-            self.log.permits(&seen.message, seen.at)?;
+            self.log.permits(&seen.message, seen.at, seen.line)?;
             let undenied = self.judged.1.entry(seen.message).or_default();
             if *undenied > 0 {
                 return Err(format!("message {} left again, though nobody said it had not", seen.message));
@@ -65,9 +69,11 @@ impl World {
 
     /// A STOP the carrier could not tell us of is known before anything leaves, or the break was a short one.
     fn check_unheard(&self, seen: &Seen) -> Result<(), String> {
-        let texts = self.carrier.texts();
+        let texts = self.texts();
         let stops = |m: Meaning| matches!(m, Meaning::Stop | Meaning::Stranger);
-        for text in texts.iter().filter(|t| t.from == seen.to && stops(t.meaning) && !t.acked) {
+        // What one carrier could not tell us keeps back what would leave by it, as the lines rest one by one.
+        let theirs = |t: &&Text| t.from == seen.to && t.line.name == seen.line;
+        for text in texts.iter().filter(theirs).filter(|t| stops(t.meaning) && !t.acked) {
             let missed = text.failed_at.is_some_and(|failed| seen.at > failed + BREAK);
             let unknown = !self.log.knows_text(&text.id);
             let back = self.promises.is_taken_back(&text.from, text.at);
@@ -146,7 +152,7 @@ impl World {
             }
             self.look_after();
             self.dispatch();
-            self.post();
+            self.post_all();
             self.work(3)?;
             let quiet = self.process.as_ref().is_some_and(Process::is_idle);
             self.check_hand_overs()?;

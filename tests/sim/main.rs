@@ -83,8 +83,8 @@ fn planted_bugs_are_found() {
         (CouponTwice, &["is free although"]),
         (StaleIntent, &["after its intent"]),
     ] {
-        let found = (1..=20).find_map(|seed| run(seed, planted).err());
-        let failure = found.unwrap_or_else(|| panic!("{planted:?} was not found in 20 seeds"));
+        let found = (1..=60).find_map(|seed| run(seed, planted).err());
+        let failure = found.unwrap_or_else(|| panic!("{planted:?} was not found in 60 seeds"));
         assert!(signs.iter().any(|sign| failure.contains(sign)), "{planted:?} was found as {failure}");
         println!("{planted:?}: {failure}");
     }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use axum::body::Body;
 use consentry::disk::SimDisk;
-use consentry::dispatch::{Carrier as Line, Dispatcher, Providers, Waiting};
+use consentry::dispatch::{Carrier as Way, Dispatcher, Providers, Waiting};
 use consentry::inbound::endpoint::{Endpoint, Endpoints};
 use consentry::inbound::hearing::Hearing;
 use consentry::inbound::reconcile::Reconciler;
@@ -31,7 +31,7 @@ use consentry::writer::{
 use parking_lot::Mutex;
 use tower::ServiceExt;
 
-use crate::carrier::{Carrier, Post};
+use crate::carrier::{Carrier, LINES, Post};
 use crate::shop::{SECRET, TOKEN, connection, id};
 use crate::world::Told;
 
@@ -50,14 +50,16 @@ pub struct Process {
     router: axum::Router,
     pub books: Books,
     pub kv: SharedKv,
-    provider: SharedProvider,
+    /// The adapters, in the order of [`LINES`].
+    carriers: Vec<SharedProvider>,
     work: Vec<Work>,
     /// Durable entries in the order they were told.
     news: Arc<Mutex<Vec<Entry>>>,
 }
 
-pub fn line() -> ConnectionId {
-    id("virtual")
+/// The connection of a line.
+pub fn line(number: usize) -> ConnectionId {
+    id(LINES[number].name)
 }
 
 impl Process {
@@ -66,7 +68,7 @@ impl Process {
         env: &Arc<Env>,
         disk: &SimDisk,
         kv: &SharedKv,
-        carrier: &Carrier,
+        carriers: &[Carrier],
     ) -> Result<Process, String> {
         let origin = Origin::new("sim.example", &env.seller, 1).map_err(|e| e.to_string())?;
         let options = EmbeddedOptions {
@@ -95,9 +97,12 @@ impl Process {
         core.listen(Box::new(move |entries| told.tell(entries)));
         let hearing = Hearing::new(env.clock.clone());
         let endpoints = Arc::new(Endpoints::default());
-        endpoints.put(Endpoint::new(&connection(), |_| Some(SECRET.into())).map_err(|e| e.to_string())?);
+        for line in LINES {
+            let endpoint = Endpoint::new(&connection(line), |_| Some(SECRET.into()));
+            endpoints.put(endpoint.map_err(|e| e.to_string())?);
+        }
         let webhooks = Webhooks::new(writer.clone(), endpoints, hearing.clone(), env.clock.clone(), 1 << 16);
-        let provider: SharedProvider = Arc::new(carrier.clone());
+        let carriers = carriers.iter().map(|carrier| Arc::new(carrier.clone()) as SharedProvider).collect();
         let reconciler = Reconciler::new(writer.clone(), hearing.clone(), env.clock.clone());
         let process = Process {
             env: env.clone(),
@@ -111,7 +116,7 @@ impl Process {
             router: webhooks.router(),
             books,
             kv,
-            provider,
+            carriers,
             work: Vec::new(),
             news,
         };
@@ -121,11 +126,15 @@ impl Process {
 
     /// Ears first, then lanes; those rest until nothing can have been missed.
     fn listen(&self) -> Result<(), String> {
-        let row = State::over(&*self.kv).get::<HeardRow>(&keys::heard(&line())).map_err(|e| e.to_string())?;
-        self.hearing.begin(&line(), Reconcile::List, row.map(|row| row.until));
-        let paused = self.hearing.is_paused(&line());
-        let (provider, slots) = (self.provider.clone(), connection().slots);
-        self.providers.put(line(), Line { provider, slots, paused });
+        for (number, provider) in self.carriers.iter().enumerate() {
+            let line = line(number);
+            let row = State::over(&*self.kv).get::<HeardRow>(&keys::heard(&line));
+            let row = row.map_err(|e| e.to_string())?;
+            self.hearing.begin(&line, Reconcile::List, row.map(|row| row.until));
+            let paused = self.hearing.is_paused(&line);
+            let slots = connection(LINES[number]).slots;
+            self.providers.put(line, Way { provider: provider.clone(), slots, paused });
+        }
         Ok(())
     }
 
@@ -176,11 +185,11 @@ impl Process {
         Reader::new(self.env.clone(), self.kv.clone(), source, self.books.keys().clone())
     }
 
-    /// The carrier posts a webhook, signed.
-    pub fn post(&mut self, post: Post, now: Instant) {
+    /// The carrier of a line posts a webhook, signed.
+    pub fn post(&mut self, number: usize, post: Post, now: Instant) {
         let body = serde_json::json!({ "events": post.events }).to_string();
         let signed = signature(SECRET, now.as_seconds(), body.as_bytes());
-        let request = axum::http::Request::post(format!("/webhooks/{}/{TOKEN}", line()))
+        let request = axum::http::Request::post(format!("/webhooks/{}/{TOKEN}", line(number)))
             .header("content-type", "application/json")
             .header("x-sandbox-signature", signed)
             .body(Body::from(body))
@@ -188,7 +197,7 @@ impl Process {
         let router = self.router.clone();
         self.begin(async move {
             let status = router.oneshot(request).await.map(|response| response.status());
-            Told::Posted { post, taken: status.is_ok_and(|s| s.is_success()) }
+            Told::Posted { line: number, post, taken: status.is_ok_and(|s| s.is_success()) }
         });
     }
 
@@ -209,18 +218,20 @@ impl Process {
         });
     }
 
-    /// Pulls the carrier's list, from the given instant on.
-    pub fn catch_up(&mut self, since: Instant) {
-        let (reconciler, provider) = (self.reconciler.clone(), self.provider.clone());
+    /// Pulls the list of a line's carrier, from the given instant on.
+    pub fn catch_up(&mut self, number: usize, since: Instant) {
+        let (reconciler, provider) = (self.reconciler.clone(), self.carriers[number].clone());
         self.begin(async move {
-            let _ = reconciler.catch_up(&*provider, &line(), since).await;
-            Told::CaughtUp
+            let _ = reconciler.catch_up(&*provider, &line(number), since).await;
+            Told::CaughtUp(number)
         });
     }
 
     /// As the reconciler's loop does each second.
     pub fn pause_or_go_on(&self) {
-        self.providers.set_paused(&line(), self.hearing.is_paused(&line()));
+        for number in 0..LINES.len() {
+            self.providers.set_paused(&line(number), self.hearing.is_paused(&line(number)));
+        }
     }
 
     /// Carries a batch out. An error: nothing more becomes durable in this life.

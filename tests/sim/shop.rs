@@ -26,7 +26,7 @@ use consentry::writer::ops::{Idempotency, Target};
 use consentry::writer::{Cx, Op, OpError, Priority};
 use sha2::{Digest, Sha256};
 
-use crate::carrier::OUR_NUMBER;
+use crate::carrier::{LINES, Line};
 use crate::people::{KEYWORD, Person};
 
 /// The token in the path of our webhooks, and the secret they are signed with.
@@ -45,9 +45,9 @@ pub fn brand_id() -> BrandId {
     id("acme")
 }
 
-pub fn connection() -> Connection {
+pub fn connection(line: Line) -> Connection {
     Connection {
-        id: id("virtual"),
+        id: id(line.name),
         provider: "sandbox".to_owned(),
         settings: Vec::new(),
         secrets: Vec::new(),
@@ -76,28 +76,35 @@ pub fn objects() -> Vec<Object> {
         }),
         Object::Program(Program { double_opt_in: true, ..program("carts", Category::Marketing) }),
         Object::Program(program("orders", Category::Transactional)),
-        Object::Sender(Sender {
-            id: id("main"),
-            kind: SenderKind::TenDlc,
-            address: OUR_NUMBER.to_owned(),
-            country: "US".to_owned(),
-            connection: id("virtual"),
-            brands: Vec::new(),
-            registered: true,
-            paused: false,
-            answers: Answers::Gateway,
-            throttle: ThrottleGroup {
-                id: "main".to_owned(),
-                milli_parts_per_second: 2_000,
-                parts_per_day: Some(60),
-                reset_zone: "America/Los_Angeles".to_owned(),
-            },
-            pool: String::new(),
-            tax_id_cap: None,
-            national_languages: Vec::new(),
-        }),
-        Object::Connection(connection()),
+        Object::Sender(sender("main", LINES[0])),
+        Object::Sender(sender("spare", LINES[1])),
+        Object::Connection(connection(LINES[0])),
+        Object::Connection(connection(LINES[1])),
     ]
+}
+
+/// A sender of ours on a line.
+pub fn sender(name: &str, line: Line) -> Sender {
+    Sender {
+        id: id(name),
+        kind: SenderKind::TenDlc,
+        address: line.number.to_owned(),
+        country: "US".to_owned(),
+        connection: id(line.name),
+        brands: Vec::new(),
+        registered: true,
+        paused: false,
+        answers: Answers::Gateway,
+        throttle: ThrottleGroup {
+            id: name.to_owned(),
+            milli_parts_per_second: 2_000,
+            parts_per_day: Some(60),
+            reset_zone: "America/Los_Angeles".to_owned(),
+        },
+        pool: String::new(),
+        tax_id_cap: None,
+        national_languages: Vec::new(),
+    }
 }
 
 fn program(name: &str, category: Category) -> Program {
@@ -109,7 +116,7 @@ fn program(name: &str, category: Category) -> Program {
         name: if marketing { "cart reminders" } else { "order updates" }.to_owned(),
         category,
         channels: vec![Channel::Sms],
-        senders: vec![id("main")],
+        senders: vec![id("main"), id("spare")],
         double_opt_in: false,
         covers_cart_reminders: marketing,
         keywords: if marketing { vec![keyword] } else { Vec::new() },

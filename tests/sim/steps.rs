@@ -1,8 +1,10 @@
 //! What may happen next.
 
 use consentry::clock::Clock;
+use consentry::ledger::body::Object;
 use consentry::model::cart::CartState;
 use consentry::model::facts::Preferences;
+use consentry::model::registry::Sender;
 use consentry::model::{MessageId, OptOutScope, OptOutSource, Span};
 use consentry::writer::ops::Idempotency;
 use consentry::writer::ops::cancel::CancelMessage;
@@ -13,8 +15,11 @@ use consentry::writer::ops::preferences::SetPreferences;
 use consentry::writer::ops::review::{Resolution, ResolveInbound};
 use consentry::writer::ops::send::Send;
 
+use crate::carrier::LINES;
 use crate::people::{PEOPLE, Person, WORDS};
-use crate::shop::{CarelessImport, HastyIntent, POOLS, Wish, brand_id, id, opt_in, opt_out, request, target};
+use crate::shop::{
+    CarelessImport, HastyIntent, POOLS, SetUp, Wish, brand_id, id, opt_in, opt_out, request, sender, target,
+};
 use crate::world::{Planted, Told, World};
 
 /// A person's language, as their preferences say it.
@@ -33,7 +38,7 @@ impl World {
             0..=19 => self.send(),
             20..=22 => self.repeat(),
             23..=37 => self.somebody_writes(),
-            38..=51 => self.post(),
+            38..=51 => self.post(self.some_line()),
             52..=53 => self.tell_desk(),
             54..=56 => self.tell_consents(),
             57..=58 => self.close_cart(),
@@ -41,7 +46,8 @@ impl World {
             61..=65 => self.use_coupons(),
             66..=67 => self.other_tools(),
             68 => self.prefer(),
-            69 => self.review(),
+            69 if self.one_in(2) => self.review(),
+            69 => self.operate(),
             70..=83 => self.pass(Span::seconds(self.below(90) as i64)),
             84..=89 => self.pass(Span::minutes(self.below(300) as i64)),
             90..=91 => self.sleep(Span::seconds(self.below(2_000) as i64)),
@@ -62,7 +68,7 @@ impl World {
     fn while_down(&mut self) -> Result<(), String> {
         match self.below(6) {
             0 => self.somebody_writes(),
-            1 | 2 => self.post(),
+            1 | 2 => self.post(self.some_line()),
             3 => self.clock.advance(Span::seconds(self.below(40) as i64)),
             4 => self.clock.advance(Span::seconds(self.below(900) as i64)),
             _ => return self.come_back(),
@@ -112,7 +118,7 @@ impl World {
     pub fn submit(&mut self, wish: Wish) {
         let expected = MessageId::derive(&self.env.seller, &wish.key);
         // As a gateway does it: thought out at once, carried out when its turn comes, now or much later.
-        let (prepared, looks) = (!self.one_in(4), if self.carrier.is_calm() { 0 } else { self.below(6) });
+        let (prepared, looks) = (!self.one_in(4), if self.carriers[0].is_calm() { 0 } else { self.below(6) });
         let Some(process) = &mut self.process else { return };
         let send = match prepared {
             true => Send::prepared(request(&wish), &process.reader()),
@@ -134,7 +140,7 @@ impl World {
             WORDS.iter().filter(|(_, language, _)| language.is_empty() || *language == person.language);
         let fits: Vec<_> = fits.collect();
         let (words, _, meaning) = *fits[self.below(fits.len() as u64) as usize];
-        self.write(person.number, words, meaning);
+        self.write(self.some_line(), person.number, words, meaning);
     }
 
     /// An opt-out by another way than text.
@@ -271,6 +277,17 @@ impl World {
             officer: "o".to_owned(),
             actor: "sim".to_owned(),
         });
+    }
+
+    /// A carrier asks for a rest, or an operator pauses a sender and resumes it later.
+    fn operate(&mut self) {
+        if self.one_in(2) {
+            let rest = Span::minutes(1 + self.below(40) as i64);
+            return self.carriers[self.below(2) as usize].rest(rest);
+        }
+        let (name, line) = [("main", LINES[0]), ("spare", LINES[1])][self.below(2) as usize];
+        let paused = !self.one_in(3);
+        self.ask(SetUp(Object::Sender(Sender { paused, ..sender(name, line) })));
     }
 
     /// One look at the lanes, as the dispatcher takes it when it wakes.

@@ -12,7 +12,7 @@ use consentry::model::{Instant, MessageId, Span, Zones};
 use consentry::store::SharedKv;
 use consentry::writer::{CoreError, Env, Op, Policies};
 
-use crate::carrier::{Carrier, Habits, Post};
+use crate::carrier::{Carrier, Habits, LINES, Post, Seen, Text};
 use crate::model::{Log, Promises};
 use crate::people::{KEYWORD, Meaning, PEOPLE};
 use crate::process::{Process, empty_index, line};
@@ -51,11 +51,13 @@ pub enum Told {
         order: String,
     },
     Posted {
+        line: usize,
         post: Post,
         taken: bool,
     },
     HandedOver(MessageId),
-    CaughtUp,
+    /// The list of that line was pulled, or not.
+    CaughtUp(usize),
 }
 
 pub struct World {
@@ -66,7 +68,8 @@ pub struct World {
     pub env: Arc<Env>,
     pub kv: SharedKv,
     pub process: Option<Process>,
-    pub carrier: Carrier,
+    /// In the order of [`LINES`].
+    pub carriers: Vec<Carrier>,
     pub promises: Promises,
     pub log: Log,
     pub wishes: Vec<Wish>,
@@ -75,9 +78,9 @@ pub struct World {
     /// Size and root of the last checkpoint anybody saw.
     pub shown: (u64, Root),
     /// Hand-overs judged so far, and by message how many the carrier did not deny.
-    pub judged: (usize, std::collections::BTreeMap<MessageId, u32>),
-    /// A list is being pulled.
-    pulling: bool,
+    pub judged: ([usize; LINES.len()], std::collections::BTreeMap<MessageId, u32>),
+    /// Lists that are being pulled.
+    pulling: [bool; LINES.len()],
     /// Something was planned to go wrong with the disk in this life.
     faulty: std::cell::Cell<bool>,
     /// The latest the clock ever said.
@@ -105,7 +108,11 @@ impl World {
         let entropy: SharedEntropy = Arc::new(SeededEntropy::new(seed ^ 0xE17));
         let seller = "shop".parse().expect("a slug");
         let env = Env::new(seller, [5; 32], [6; 32], policies(), Arc::new(clock.clone()), entropy);
-        let carrier = Carrier::new(clock.clone(), Arc::new(SeededEntropy::new(seed ^ 0xCA1)), habits);
+        let carriers = LINES.iter().enumerate().map(|(number, line)| {
+            let chance = Arc::new(SeededEntropy::new(seed ^ (0xCA1 + number as u64)));
+            Carrier::new(*line, clock.clone(), chance, habits)
+        });
+        let carriers = carriers.collect();
         // Timers are only looked at, never waited for: nothing here depends on how fast the machine is.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let mut world = World {
@@ -116,7 +123,7 @@ impl World {
             env: Arc::new(env),
             kv: empty_index(),
             process: None,
-            carrier,
+            carriers,
             promises: Promises::default(),
             log: Log::default(),
             wishes: Vec::new(),
@@ -124,7 +131,7 @@ impl World {
             operations: 0,
             shown: (0, Root::EMPTY),
             judged: Default::default(),
-            pulling: false,
+            pulling: Default::default(),
             faulty: false.into(),
             latest: Instant::EPOCH,
             runtime,
@@ -148,11 +155,11 @@ impl World {
             if !person.language.is_empty() {
                 self.ask_now(crate::steps::speaks(person));
             }
-            self.write(person.number, Some(KEYWORD), Meaning::Agree);
+            self.write(0, person.number, Some(KEYWORD), Meaning::Agree);
         }
         for _ in 0..600 {
             self.clock.advance(Span::seconds(1));
-            self.post();
+            self.post(0);
             self.settle_work().expect("nothing fails yet");
         }
     }
@@ -171,12 +178,14 @@ impl World {
             // The index is disposable: losing it must lose nothing.
             self.kv = empty_index();
         }
-        let process = Process::start(&self.env, &self.disk, &self.kv, &self.carrier)?;
+        let process = Process::start(&self.env, &self.disk, &self.kv, &self.carriers)?;
         self.kv = process.kv.clone();
-        self.pulling = false;
+        self.pulling = Default::default();
         self.faulty.set(false);
         if self.planted == Planted::SkippedList {
-            process.hearing.caught_up(&line(), self.clock.now() + Span::micros(1));
+            for number in 0..LINES.len() {
+                process.hearing.caught_up(&line(number), self.clock.now() + Span::micros(1));
+            }
             process.pause_or_go_on();
         }
         self.relearn(&process)?;
@@ -287,38 +296,58 @@ impl World {
             Told::Redeemed { code, order } => {
                 self.promises.redeemed.insert(code, order);
             }
-            Told::Posted { post, taken } => self.posted(post, taken),
+            Told::Posted { line, post, taken } => self.posted(line, post, taken),
             Told::HandedOver(message) => {
                 if let Some(process) = &self.process {
                     process.lanes.done(&message);
                 }
             }
-            Told::CaughtUp => self.pulling = false,
+            Told::CaughtUp(line) => self.pulling[line] = false,
         }
     }
 
-    fn posted(&mut self, post: Post, taken: bool) {
-        let texts = self.carrier.texts();
+    fn posted(&mut self, line: usize, post: Post, taken: bool) {
+        let texts = self.carriers[line].texts();
         for text in post.texts.iter().filter(|_| taken).map(|number| &texts[*number]) {
             self.promises.heard(&text.from, text.meaning, text.at);
         }
-        self.carrier.posted(post, taken);
+        self.carriers[line].posted(post, taken);
     }
 
-    /// A person writes.
-    pub fn write(&mut self, number: &str, words: Option<&'static str>, meaning: Meaning) {
-        let text = self.carrier.write(number, words, meaning);
+    /// Everything people wrote, whether the gateway knows it or not.
+    pub fn texts(&self) -> Vec<Text> {
+        self.carriers.iter().flat_map(Carrier::texts).collect()
+    }
+
+    /// Everything any carrier saw.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.carriers.iter().flat_map(|carrier| carrier.seen(0)).collect()
+    }
+
+    /// A person writes to one of our lines.
+    pub fn write(&mut self, line: usize, number: &str, words: Option<&'static str>, meaning: Meaning) {
+        let text = self.carriers[line].write(number, words, meaning);
         self.promises.written(number, meaning, text.at);
     }
 
-    /// The carrier posts a webhook that is due, whether anybody is there or not.
-    pub fn post(&mut self) {
-        let Some(post) = self.carrier.next_post() else { return };
-        let Some(process) = &mut self.process else { return self.posted(post, false) };
-        process.post(post.clone(), self.clock.now());
+    /// The carrier of a line posts a webhook that is due, whether anybody is there or not.
+    pub fn post(&mut self, line: usize) {
+        let Some(post) = self.carriers[line].next_post() else { return };
+        let Some(process) = &mut self.process else { return self.posted(line, post, false) };
+        process.post(line, post.clone(), self.clock.now());
         if self.planted == Planted::EarlyAnswer {
-            self.posted(post, true);
+            self.posted(line, post, true);
         }
+    }
+
+    /// Each carrier posts one webhook that is due.
+    pub fn post_all(&mut self) {
+        (0..LINES.len()).for_each(|line| self.post(line));
+    }
+
+    /// Any line, most often the shop's own.
+    pub fn some_line(&self) -> usize {
+        usize::from(self.one_in(4))
     }
 
     /// As the reconciler's loop does: a list where one is needed, and rest until it is pulled.
@@ -326,10 +355,12 @@ impl World {
         let now = self.clock.now();
         let Some(process) = &mut self.process else { return };
         process.hearing.awake();
-        let since = process.hearing.of(&line()).and_then(|ear| ear.list_since(now));
-        if let Some(since) = since.filter(|_| !self.pulling) {
-            self.pulling = true;
-            process.catch_up(since);
+        for number in 0..LINES.len() {
+            let since = process.hearing.of(&line(number)).and_then(|ear| ear.list_since(now));
+            if let Some(since) = since.filter(|_| !self.pulling[number]) {
+                self.pulling[number] = true;
+                process.catch_up(number, since);
+            }
         }
         process.pause_or_go_on();
     }
@@ -384,8 +415,10 @@ impl World {
         self.pass(Span::ZERO);
         self.clock.advance(span);
         for _ in 0..3 {
-            if let Some(post) = self.carrier.next_post() {
-                self.posted(post, false);
+            for line in 0..LINES.len() {
+                if let Some(post) = self.carriers[line].next_post() {
+                    self.posted(line, post, false);
+                }
             }
         }
     }

@@ -54,6 +54,8 @@ struct Sent {
     intent_at: Option<Instant>,
     /// Nothing may be handed over after it.
     not_after: Option<Instant>,
+    /// The connection its newest intent names.
+    line: String,
 }
 
 #[derive(Default)]
@@ -119,6 +121,7 @@ impl Log {
                     state: body.state,
                     intent_at: None,
                     not_after: None,
+                    line: String::new(),
                 };
                 if self.messages.insert(spec.id, sent).is_some() {
                     return Err(format!("message {} is accepted twice", spec.id));
@@ -264,6 +267,7 @@ impl Log {
         self.turn(&body.message, MessageState::Sending, MessageState::is_waiting)?;
         let message = self.messages.get_mut(&body.message).expect("turned a moment ago");
         (message.intent_at, message.not_after) = (Some(now), Some(body.not_after));
+        message.line = body.connection.to_string();
         if let Some(automatic) = message.automatic.clone() {
             let person = self.people.entry(subject).or_default();
             person.answered.push((automatic.kind, automatic.trigger, body.message));
@@ -366,8 +370,11 @@ impl Log {
     }
 
     /// Whether a hand-over at `at` rests on an intent that still held.
-    pub fn permits(&self, id: &MessageId, at: Instant) -> Result<(), String> {
+    pub fn permits(&self, id: &MessageId, at: Instant, line: &str) -> Result<(), String> {
         let message = self.messages.get(id).ok_or("a hand-over of a message nobody accepted")?;
+        if message.line != line {
+            return Err(format!("message {id} left by {line}, its intent names {}", message.line));
+        }
         match (message.intent_at, message.not_after) {
             (Some(from), Some(until)) if from <= at && at <= until => Ok(()),
             (Some(from), _) => {
