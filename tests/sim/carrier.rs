@@ -313,7 +313,7 @@ fn listed(line: Line, id: &str, out: &Outgoing) -> serde_json::Value {
 }
 
 /// Comes back at the next poll, so many times over: other things happen in between.
-async fn pause(polls: u64) {
+pub async fn pause(polls: u64) {
     for _ in 0..polls {
         let mut waited = false;
         std::future::poll_fn(|_| {

@@ -4,8 +4,8 @@ use consentry::clock::Clock;
 use consentry::model::{MessageId, MessageState, OptOutScope, OptOutSource, Span};
 
 use crate::carrier::Habits;
-use crate::people::{KEYWORD, Meaning, PEOPLE};
-use crate::shop::{Wish, opt_in, opt_out};
+use crate::people::{APPS, App, KEYWORD, Meaning, PEOPLE, app_name};
+use crate::shop::{Wish, opt_in, opt_out, report};
 use crate::world::{Planted, World};
 
 /// A world in which nothing goes wrong unless it is told to; everybody has agreed and was welcomed. It is 11:12 in New
@@ -47,11 +47,27 @@ impl World {
 
     /// A caller asks for a cart reminder; nothing is carried out yet.
     fn reminder(&mut self, key: &str, number: &'static str, cart: u64) -> MessageId {
+        self.ask_for(key, number, None, cart)
+    }
+
+    /// The same as a notification, and as a text to whom it cannot be shown.
+    fn notification(&mut self, key: &str, app: &'static App, cart: u64) -> MessageId {
+        self.ask_for(key, NUMBER, Some((app, true)), cart)
+    }
+
+    fn ask_for(
+        &mut self,
+        key: &str,
+        number: &'static str,
+        push: Option<(&'static App, bool)>,
+        cart: u64,
+    ) -> MessageId {
         let now = self.clock.now();
         let abandoned_at = now - Span::minutes(30);
         let wish = Wish {
             key: key.to_owned(),
             number,
+            push,
             cart: Some(cart),
             pool: None,
             expires_at: None,
@@ -198,4 +214,32 @@ fn a_start_of_one_phone_does_not_reopen_the_other() {
     (0..3).for_each(|_| world.minute());
     // The opt-out of either counts for both: they may be one person.
     assert_eq!(ids.map(|id| world.state(&id)), [Some(MessageState::Refused); 2]);
+}
+
+/// An installation that can show nothing any more gives its message to the next one of the person, and the last one to
+/// their telephone; one message, wherever it ends.
+#[test]
+fn a_notification_nobody_would_see_moves_on_until_somebody_does() {
+    let mut world = calm();
+    let (first, second) = (&APPS[0], &APPS[1]);
+    let now = world.clock.now();
+    world.ask(report(second, Some("another".to_owned()), true, true, now));
+    world.work(2).expect("nothing fails");
+    let id = world.notification("k", first, 1);
+    world.work(2).expect("nothing fails");
+    assert_eq!(world.state(&id), Some(MessageState::Queued), "it would leave at the next look");
+    for app in [first, second] {
+        let now = world.clock.now();
+        world.ask(report(app, Some(format!("token of {}", app.installation)), false, true, now));
+    }
+    world.work(2).expect("nothing fails");
+    (0..20).for_each(|_| world.minute());
+    let names = [app_name(first.installation), app_name(second.installation)];
+    assert!(
+        world.seen().iter().all(|s| s.message != id || !names.contains(&s.to)),
+        "nobody would have seen it"
+    );
+    assert_eq!(world.state(&id), Some(MessageState::Delivered), "as a text");
+    assert!(world.log.reached.contains_key("a notification moved on"));
+    world.check_all().expect("what holds always");
 }

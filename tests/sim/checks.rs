@@ -7,13 +7,13 @@ use consentry::audit::replay::replay;
 use consentry::clock::Clock;
 use consentry::ledger::rows::{AddressRow, keys};
 use consentry::ledger::state::State;
-use consentry::model::cart::CouponPool;
+use consentry::model::cart::{CouponPool, Link};
 use consentry::model::outgoing::Message;
 use consentry::model::subject::Subject;
 use consentry::model::{Channel, MessageState, Span};
 use consentry::store::{KeyRange, Order, SharedKv};
 
-use crate::carrier::{Seen, Text};
+use crate::carrier::{LINES, Seen, Text};
 use crate::people::Meaning;
 use crate::process::{Process, empty_index};
 use crate::shop::{POOLS, brand_id, id, target};
@@ -39,6 +39,14 @@ impl World {
                 return Err(format!("order {order} was told that it has {code}, and has not"));
             }
         }
+        for (code, clicks) in &self.promises.clicked {
+            if self.log.clicks(code) < *clicks {
+                return Err(format!(
+                    "{clicks} clicks on {code} were acknowledged, {} are there",
+                    self.log.clicks(code)
+                ));
+            }
+        }
         self.check_checkpoints()?;
         self.check_coupons()?;
         self.check_stops()
@@ -52,6 +60,9 @@ impl World {
             self.judged.0[line] += seen.len();
             new.extend(seen);
         }
+        let seen = self.pushes.seen(self.judged.0[LINES.len()]);
+        self.judged.0[LINES.len()] += seen.len();
+        new.extend(seen);
         for seen in new {
             self.log.permits(&seen.message, seen.at, seen.line)?;
             let undenied = self.judged.1.entry(seen.message).or_default();
@@ -206,6 +217,15 @@ impl World {
             let stuck = row.open.iter().find(|o| self.log.state(&o.id).is_none_or(|s| !s.is_waiting()));
             if let Some(stuck) = stuck {
                 return Err(format!("message {} has its end and still holds a place", stuck.id));
+            }
+        }
+        for (code, _) in self.log.links() {
+            let row = self.row::<Link>(&keys::link(code))?.map_or(0, |link| link.raw_clicks);
+            if row != self.log.clicks(code) {
+                return Err(format!(
+                    "link {code} counts {row} clicks, its entries {}",
+                    self.log.clicks(code)
+                ));
             }
         }
         for name in POOLS {

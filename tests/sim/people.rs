@@ -42,10 +42,53 @@ pub const PEOPLE: [Person; 6] = [
     person("+12125550101", "en", -4, Some("c-1")),
     person("+13055550102", "es", -4, None),
     person("+14015550103", "fr", -4, None),
-    person("+15125550104", "en", -5, None),
-    person("+18085550105", "en", -10, None),
+    person("+15125550104", "en", -5, Some("c-4")),
+    person("+18085550105", "en", -10, Some("c-2")),
     person("+16465550106", "en", -4, Some("c-1")),
 ];
+
+/// An installation of the shop's app.
+#[derive(Debug)]
+pub struct App {
+    pub installation: &'static str,
+    /// Whose it is, as a customer of the shop.
+    pub customer: &'static str,
+    /// Where they live.
+    pub region: &'static str,
+    pub zone: &'static str,
+    /// Standard local time in June, in hours from UTC.
+    pub utc_hours: i64,
+}
+
+const fn app(
+    installation: &'static str,
+    customer: &'static str,
+    region: &'static str,
+    zone: &'static str,
+    utc_hours: i64,
+) -> App {
+    App { installation, customer, region, zone, utc_hours }
+}
+
+/// Two of one customer, one of another; the fourth customer has two telephones, so that no text can stand in for it.
+pub const APPS: [App; 4] = [
+    app("i1", "c-4", "TX", "America/Chicago", -5),
+    app("i2", "c-4", "TX", "America/Chicago", -5),
+    app("i3", "c-2", "HI", "Pacific/Honolulu", -10),
+    app("i4", "c-1", "NY", "America/New_York", -4),
+];
+
+/// How an installation is named where numbers name phones.
+pub fn app_name(installation: &str) -> String {
+    format!("app of {installation}")
+}
+
+/// Hours from UTC of whoever has that number, or that installation.
+pub fn utc_hours(name: &str) -> i64 {
+    let phone = PEOPLE.iter().find(|p| p.number == name).map(|p| p.utc_hours);
+    let app = || APPS.iter().find(|a| app_name(a.installation) == name).map(|a| a.utc_hours);
+    phone.or_else(app).unwrap_or(0)
+}
 
 /// The keyword of the program.
 pub const KEYWORD: &str = "DEALS";

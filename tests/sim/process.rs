@@ -20,8 +20,9 @@ use consentry::ledger::rows::{HeardRow, keys};
 use consentry::ledger::segment::SegmentOptions;
 use consentry::ledger::state::State;
 use consentry::model::registry::Reconcile;
-use consentry::model::{ConnectionId, Instant, MessageId};
+use consentry::model::{ConnectionId, Instant, LinkCode, MessageId};
 use consentry::provider::SharedProvider;
+use consentry::redirect::Redirect;
 use consentry::sandbox::carrier::webhooks::signature;
 use consentry::store::embedded::{Books, EmbeddedLog, EmbeddedOptions};
 use consentry::store::{KvOptions, SharedKv, kv};
@@ -32,7 +33,8 @@ use parking_lot::Mutex;
 use tower::ServiceExt;
 
 use crate::carrier::{Carrier, LINES, Post};
-use crate::shop::{SECRET, TOKEN, connection, id};
+use crate::pushes::{PUSH, Pushes};
+use crate::shop::{SECRET, SHORT_DOMAIN, TOKEN, connection, id};
 use crate::world::Told;
 
 /// Something under way.
@@ -48,6 +50,8 @@ pub struct Process {
     pub hearing: Hearing,
     reconciler: Reconciler,
     router: axum::Router,
+    /// Short domains.
+    short: axum::Router,
     pub books: Books,
     pub kv: SharedKv,
     /// The adapters, in the order of [`LINES`].
@@ -69,6 +73,7 @@ impl Process {
         disk: &SimDisk,
         kv: &SharedKv,
         carriers: &[Carrier],
+        pushes: &Pushes,
     ) -> Result<Process, String> {
         let origin = Origin::new("sim.example", &env.seller, 1).map_err(|e| e.to_string())?;
         let options = EmbeddedOptions {
@@ -102,6 +107,9 @@ impl Process {
             endpoints.put(endpoint.map_err(|e| e.to_string())?);
         }
         let webhooks = Webhooks::new(writer.clone(), endpoints, hearing.clone(), env.clock.clone(), 1 << 16);
+        let short =
+            Redirect::open(kv.clone(), env.clock.clone(), writer.clone()).map_err(|e| e.to_string())?;
+        let short = short.in_front_of(axum::Router::new());
         let carriers = carriers.iter().map(|carrier| Arc::new(carrier.clone()) as SharedProvider).collect();
         let reconciler = Reconciler::new(writer.clone(), hearing.clone(), env.clock.clone());
         let process = Process {
@@ -114,6 +122,7 @@ impl Process {
             hearing,
             reconciler,
             router: webhooks.router(),
+            short,
             books,
             kv,
             carriers,
@@ -121,6 +130,9 @@ impl Process {
             news,
         };
         process.listen()?;
+        // A push service says nothing that could be missed, so its line never rests for that.
+        let provider = Arc::new(pushes.clone());
+        process.providers.put(id(PUSH), Way { provider, slots: 3, paused: false });
         Ok(process)
     }
 
@@ -198,6 +210,21 @@ impl Process {
         self.begin(async move {
             let status = router.oneshot(request).await.map(|response| response.status());
             Told::Posted { line: number, post, taken: status.is_ok_and(|s| s.is_success()) }
+        });
+    }
+
+    /// Somebody stops on the page behind a link of theirs.
+    pub fn stop_by_page(&mut self, code: &LinkCode, number: Option<&'static str>, now: Instant) {
+        let request = axum::http::Request::post(format!("https://{SHORT_DOMAIN}/opt-out/{code}"))
+            .body(Body::empty())
+            .expect("a request");
+        let router = self.short.clone();
+        self.begin(async move {
+            let status = router.oneshot(request).await.map(|response| response.status());
+            match number.filter(|_| status.is_ok_and(|s| s.is_success())) {
+                Some(number) => Told::OptedOut(number, now),
+                None => Told::Nothing,
+            }
         });
     }
 

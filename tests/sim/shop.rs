@@ -5,8 +5,11 @@ use consentry::ledger::entry::{Public, SELLER_CHAIN};
 use consentry::ledger::rows::keys;
 use consentry::model::cart::{Coupon, CouponPool, OnOptOut, PoolSource};
 use consentry::model::consent::Act;
+use consentry::model::device::{Destination, OsPermission, PushPlatform};
 use consentry::model::evidence::Evidence;
 use consentry::model::facts::{Answers, BrandProfile, OnHold, SenderKind};
+use consentry::model::location::{LocationHint, LocationSource};
+use consentry::model::notification::PushWords;
 use consentry::model::outgoing::Message;
 use consentry::model::phone::Digits;
 use consentry::model::registry::{
@@ -14,11 +17,12 @@ use consentry::model::registry::{
     Sender, ThrottleGroup, Validity,
 };
 use consentry::model::{
-    BrandId, Category, Channel, Instant, MessageId, Method, OptOutScope, OptOutSource, Span,
+    Basis, BrandId, Category, Channel, Instant, MessageId, Method, OptOutScope, OptOutSource, Span,
 };
 use consentry::provider::IntentDraft;
 use consentry::writer::ops::consent::RecordOptIn;
 use consentry::writer::ops::coupon::{CreateCouponPool, ImportCouponCodes};
+use consentry::writer::ops::device::UpsertDevice;
 use consentry::writer::ops::disclosure::RegisterDisclosure;
 use consentry::writer::ops::opt_out::RecordOptOut;
 use consentry::writer::ops::send::{CartInput, SendRequest, Words};
@@ -27,7 +31,13 @@ use consentry::writer::{Cx, Op, OpError, Priority};
 use sha2::{Digest, Sha256};
 
 use crate::carrier::{LINES, Line};
-use crate::people::{KEYWORD, Person};
+use crate::people::{App, KEYWORD, Person};
+use crate::pushes::PUSH;
+
+/// Where its short links lead.
+pub const SHORT_DOMAIN: &str = "go.acme.example";
+/// The shop's app.
+const APP: &str = "com.acme.shop";
 
 /// The token in the path of our webhooks, and the secret they are signed with.
 pub const TOKEN: &str = "path-token";
@@ -66,7 +76,7 @@ pub fn objects() -> Vec<Object> {
         Object::Brand(Brand {
             id: brand_id(),
             display_name: "Acme".to_owned(),
-            short_domain: "go.acme.example".to_owned(),
+            short_domain: SHORT_DOMAIN.to_owned(),
             target_domains: vec!["acme.example".to_owned()],
             fallback_url: String::new(),
             support_contact: "help@acme.example".to_owned(),
@@ -78,9 +88,21 @@ pub fn objects() -> Vec<Object> {
         Object::Program(program("orders", Category::Transactional)),
         Object::Sender(sender("main", LINES[0])),
         Object::Sender(sender("spare", LINES[1])),
+        Object::Sender(Sender { kind: SenderKind::PushApp, country: String::new(), ..push_sender() }),
+        Object::Connection(Connection {
+            id: id(PUSH),
+            provider: "fcm".to_owned(),
+            validity: Validity::Native { min_seconds: 0, max_seconds: 604_800 },
+            reconcile: Reconcile::Nothing,
+            ..connection(LINES[0])
+        }),
         Object::Connection(connection(LINES[0])),
         Object::Connection(connection(LINES[1])),
     ]
+}
+
+fn push_sender() -> Sender {
+    Sender { address: APP.to_owned(), ..sender("app", Line { name: PUSH, number: APP }) }
 }
 
 /// A sender of ours on a line.
@@ -115,8 +137,8 @@ fn program(name: &str, category: Category) -> Program {
         brand: brand_id(),
         name: if marketing { "cart reminders" } else { "order updates" }.to_owned(),
         category,
-        channels: vec![Channel::Sms],
-        senders: vec![id("main"), id("spare")],
+        channels: if marketing { vec![Channel::Sms, Channel::Push] } else { vec![Channel::Sms] },
+        senders: vec![id("main"), id("spare"), id("app")],
         double_opt_in: false,
         covers_cart_reminders: marketing,
         keywords: if marketing { vec![keyword] } else { Vec::new() },
@@ -247,6 +269,54 @@ pub fn opt_in(
     }
 }
 
+pub fn installed(app: &App) -> Target {
+    Target::Device { app: APP.to_owned(), installation: app.installation.to_owned() }
+}
+
+/// An app reports itself.
+pub fn report(app: &App, token: Option<String>, allowed: bool, enabled: bool, at: Instant) -> UpsertDevice {
+    UpsertDevice {
+        brand: brand_id(),
+        app: APP.to_owned(),
+        installation: app.installation.to_owned(),
+        platform: PushPlatform::Fcm,
+        destination: token.map(Destination::Token),
+        permission: if allowed { OsPermission::Granted } else { OsPermission::Denied },
+        channel_enabled: enabled,
+        time_zone: Some(id(app.zone)),
+        customer: Some(id(app.customer)),
+        locale: "en".to_owned(),
+        observed_at: at,
+        actor: ACTOR.to_owned(),
+    }
+}
+
+/// Somebody turns the app's own switch on.
+pub fn switched_on(app: &App, captured_at: Instant, name: &str) -> RecordOptIn {
+    let evidence = Evidence {
+        disclosure_text: "Notify me with cart reminders from Acme. Turn off at any time in settings."
+            .to_owned(),
+        act: Some(Act::Switched),
+        control_default: Some(ControlDefault::Unchecked),
+        captured_at: Some(captured_at),
+        source_url: "app://settings/notifications".to_owned(),
+        locale: "en-US".to_owned(),
+        basis: Basis::Express,
+        ..Evidence::empty(Method::AppPermission)
+    };
+    RecordOptIn {
+        brand: brand_id(),
+        programs: vec![id("carts")],
+        target: installed(app),
+        channels: vec![Channel::Push],
+        customer: Some(id(app.customer)),
+        hints: Vec::new(),
+        evidence,
+        idempotency: key("RecordOptIn", name),
+        actor: ACTOR.to_owned(),
+    }
+}
+
 pub fn opt_out(number: &str, scope: OptOutScope, source: OptOutSource, name: &str) -> RecordOptOut {
     RecordOptOut {
         brand: None,
@@ -265,6 +335,8 @@ pub fn opt_out(number: &str, scope: OptOutScope, source: OptOutSource, name: &st
 pub struct Wish {
     pub key: String,
     pub number: &'static str,
+    /// By push, to whoever has this installation; and as a text, where it cannot be shown, if so wished.
+    pub push: Option<(&'static App, bool)>,
     pub cart: Option<u64>,
     pub pool: Option<&'static str>,
     /// When it loses its purpose.
@@ -280,14 +352,36 @@ pub fn request(wish: &Wish) -> SendRequest {
         (_, Some(_)) => "Your cart waits, use {{coupon}}: {{link}}",
     };
     let url = "https://acme.example/checkout".to_owned();
+    let to_app = wish.push.map(|(app, fallback_to_sms)| {
+        let hint = LocationHint {
+            source: LocationSource::Billing,
+            country: "US".to_owned(),
+            region: app.region.to_owned(),
+            postal_code: String::new(),
+            time_zone: String::new(),
+            observed_at: wish.abandoned_at,
+        };
+        (Target::Customer(id(app.customer)), hint, fallback_to_sms)
+    });
+    let words = match to_app {
+        None => Words::Body(words.to_owned()),
+        Some(_) => Words::Push(PushWords {
+            title: "Still yours".to_owned(),
+            body: words.to_owned(),
+            image_url: String::new(),
+            deep_link: String::new(),
+            collapse_key: None,
+            actions: Vec::new(),
+        }),
+    };
     SendRequest {
         idempotency_key: wish.key.clone(),
         request_sha256: Sha256::digest(&wish.key).into(),
         brand: brand_id(),
         program: id(if wish.cart.is_some() { "carts" } else { "orders" }),
-        target: target(wish.number),
-        channel: Channel::Sms,
-        fallback_to_sms: false,
+        target: to_app.as_ref().map_or_else(|| target(wish.number), |(target, ..)| target.clone()),
+        channel: if to_app.is_some() { Channel::Push } else { Channel::Sms },
+        fallback_to_sms: to_app.as_ref().is_some_and(|(.., fallback)| *fallback),
         sender: None,
         cart: wish.cart.map(|cart| CartInput {
             id: id(&format!("cart-{cart}")),
@@ -295,11 +389,11 @@ pub fn request(wish: &Wish) -> SendRequest {
             checkout_url: url.clone(),
             abandoned_at: Some(wish.abandoned_at),
         }),
-        words: Words::Body(words.to_owned()),
+        words,
         variables: Vec::new(),
         link_url: if wish.cart.is_some() { String::new() } else { url },
         coupon_pool: wish.pool.map(id),
-        hints: Vec::new(),
+        hints: to_app.into_iter().map(|(_, hint, _)| hint).collect(),
         on_hold: OnHold::Hold,
         expires_at: wish.expires_at,
         labels: Vec::new(),

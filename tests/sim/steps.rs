@@ -2,8 +2,8 @@
 
 use consentry::clock::Clock;
 use consentry::ledger::body::Object;
-use consentry::model::cart::CartState;
-use consentry::model::facts::Preferences;
+use consentry::model::cart::{CartState, Click};
+use consentry::model::facts::{CheckAnswer, CheckKind, NumberCheck, Preferences};
 use consentry::model::registry::Sender;
 use consentry::model::{MessageId, OptOutScope, OptOutSource, Span};
 use consentry::writer::ops::Idempotency;
@@ -11,14 +11,19 @@ use consentry::writer::ops::cancel::CancelMessage;
 use consentry::writer::ops::cart::CloseCart;
 use consentry::writer::ops::coupon::{RedeemCoupon, RedeemResult, ReleaseCoupon, VoidCoupon};
 use consentry::writer::ops::external::RecordExternalSend;
+use consentry::writer::ops::import::{EndSuppressions, ImportConsent, ImportOptOut, Imported};
+use consentry::writer::ops::link::{LinkClicks, RecordClicks};
+use consentry::writer::ops::number_check::RecordNumberCheck;
+use consentry::writer::ops::opt_out::RecordOptOut;
 use consentry::writer::ops::preferences::SetPreferences;
 use consentry::writer::ops::review::{Resolution, ResolveInbound};
 use consentry::writer::ops::send::Send;
 
 use crate::carrier::LINES;
-use crate::people::{PEOPLE, Person, WORDS};
+use crate::people::{APPS, App, PEOPLE, Person, WORDS};
 use crate::shop::{
-    CarelessImport, HastyIntent, POOLS, SetUp, Wish, brand_id, id, opt_in, opt_out, request, sender, target,
+    CarelessImport, HastyIntent, POOLS, SetUp, Wish, brand_id, id, installed, opt_in, opt_out, report,
+    request, sender, switched_on, target,
 };
 use crate::world::{Planted, Told, World};
 
@@ -39,15 +44,19 @@ impl World {
             20..=22 => self.repeat(),
             23..=37 => self.somebody_writes(),
             38..=51 => self.post(self.some_line()),
-            52..=53 => self.tell_desk(),
-            54..=56 => self.tell_consents(),
+            52 => self.tell_desk(),
+            53 => self.follow_a_link(),
+            54..=55 => self.tell_consents(),
+            56 => self.move_in(),
             57..=58 => self.close_cart(),
             59..=60 => self.cancel(),
-            61..=65 => self.use_coupons(),
-            66..=67 => self.other_tools(),
-            68 => self.prefer(),
-            69 if self.one_in(2) => self.review(),
-            69 => self.operate(),
+            61..=63 => self.use_coupons(),
+            64 if self.one_in(2) => self.other_tools(),
+            64 => self.ask_a_register(),
+            65..=66 => self.use_app(),
+            67 if self.one_in(2) => self.prefer(),
+            67 => self.review(),
+            68..=69 => self.operate(),
             70..=83 => self.pass(Span::seconds(self.below(90) as i64)),
             84..=89 => self.pass(Span::minutes(self.below(300) as i64)),
             90..=91 => self.sleep(Span::seconds(self.below(2_000) as i64)),
@@ -80,6 +89,10 @@ impl World {
         &PEOPLE[self.below(PEOPLE.len() as u64) as usize]
     }
 
+    fn app(&self) -> &'static App {
+        &APPS[self.below(APPS.len() as u64) as usize]
+    }
+
     fn name(&mut self) -> String {
         self.operations += 1;
         format!("op-{}", self.operations)
@@ -96,6 +109,10 @@ impl World {
         let wish = Wish {
             key: format!("k{}", self.wishes.len()),
             number: self.person().number,
+            push: cart.filter(|_| self.one_in(3)).map(|_| self.app()).map(|app| {
+                let one_phone = app.customer != "c-1";
+                (app, one_phone && self.one_in(2))
+            }),
             cart,
             pool,
             expires_at: if self.one_in(3) { Some(now + expires) } else { None },
@@ -129,7 +146,10 @@ impl World {
                 assert_eq!(done.answer.message.spec.id, expected, "a key names one message");
                 Told::Accepted(expected)
             }
-            Err(_) => Told::Nothing,
+            Err(why) => {
+                println!("not accepted: {why}");
+                Told::Nothing
+            }
         });
     }
 
@@ -175,6 +195,96 @@ impl World {
             let name = self.name();
             self.ask(opt_in(person, program, now, imported, &name));
         }
+    }
+
+    /// An app reports what it sees of itself, or somebody uses its switch; a token moves from one installation to another.
+    fn use_app(&mut self) {
+        let (app, now, name) = (self.app(), self.clock.now(), self.name());
+        match self.below(6) {
+            0 => self.ask(switched_on(app, now, &name)),
+            1 => {
+                let scope = OptOutScope::All;
+                let target = installed(app);
+                self.ask(RecordOptOut { target, ..opt_out("", scope, OptOutSource::Web, &name) });
+            }
+            _ => {
+                let token = format!("token-{}", self.below(8));
+                let token = if self.one_in(5) { None } else { Some(token) };
+                self.ask(report(app, token, !self.one_in(4), !self.one_in(5), now));
+            }
+        }
+    }
+
+    /// A register of numbers says that one changed hands, or that it did not.
+    fn ask_a_register(&mut self) {
+        let (number, name, now) = (self.person().number, self.name(), self.clock.now());
+        let kind = if self.one_in(2) { CheckKind::Reassigned } else { CheckKind::Deactivated };
+        let answer = if self.one_in(3) { CheckAnswer::Yes } else { CheckAnswer::No };
+        let check = NumberCheck {
+            kind,
+            answer,
+            asked_at: now,
+            reference_at: None,
+            source: "register".to_owned(),
+            database_version: "1".to_owned(),
+        };
+        let idempotency = Idempotency { method: "RecordNumberCheck", key: name, request_sha256: [5; 32] };
+        self.ask(RecordNumberCheck { target: target(number), check, idempotency, actor: "sim".to_owned() });
+    }
+
+    /// Lists of another system come over: its opt-outs, their end, its consents, in any order.
+    fn move_in(&mut self) {
+        let (person, name, now) = (self.person(), self.name(), self.clock.now());
+        match self.below(4) {
+            0 => {
+                let asked = opt_out(person.number, OptOutScope::All, OptOutSource::Web, &name);
+                let Some(process) = &mut self.process else { return };
+                process.ask(ImportOptOut(asked), move |answer| match answer {
+                    Ok(done) if done.answer != Imported::Unchanged => Told::OptedOut(person.number, now),
+                    _ => Told::Nothing,
+                });
+            }
+            1 => self.ask(EndSuppressions {
+                source: "old".to_owned(),
+                import_id: name,
+                rows: 1,
+                actor: "sim".to_owned(),
+            }),
+            _ => {
+                let opt_in = opt_in(person, "carts", now, true, &name);
+                self.ask(ImportConsent { source: "old".to_owned(), opt_in });
+            }
+        }
+    }
+
+    /// Somebody taps a link they were sent, or stops on the page behind it.
+    fn follow_a_link(&mut self) {
+        let links = self.log.links();
+        if links.is_empty() {
+            return;
+        }
+        let (code, number) = links[self.below(links.len() as u64) as usize].clone();
+        let now = self.clock.now();
+        if self.one_in(4) {
+            let person = PEOPLE.iter().find(|p| p.number == number);
+            let Some(process) = &mut self.process else { return };
+            return process.stop_by_page(&code, person.map(|p| p.number), now);
+        }
+        let click = |human: bool| Click {
+            at: now,
+            human,
+            class: if human { "human" } else { "scanner" }.to_owned(),
+            classifier: 1,
+            user_agent: String::new(),
+        };
+        let clicks: Vec<Click> = (0..1 + self.below(3)).map(|n| click(n == 0)).collect();
+        let Some(process) = &mut self.process else { return };
+        let (told, count) = (code.clone(), clicks.len() as u64);
+        let links = vec![LinkClicks { code, clicks, uncounted: (0, 0) }];
+        process.ask(RecordClicks { links }, move |answer| match answer {
+            Ok(_) => Told::Clicked(told, count),
+            Err(_) => Told::Nothing,
+        });
     }
 
     fn close_cart(&mut self) {

@@ -8,15 +8,16 @@ use consentry::disk::sim::Fault;
 use consentry::disk::{SimDisk, Tear};
 use consentry::entropy::{Entropy, SeededEntropy, SharedEntropy};
 use consentry::ledger::tree::Root;
-use consentry::model::{Instant, MessageId, Span, Zones};
+use consentry::model::{Instant, LinkCode, MessageId, Span, Zones};
 use consentry::store::SharedKv;
 use consentry::writer::{CoreError, Env, Op, Policies};
 
 use crate::carrier::{Carrier, Habits, LINES, Post, Seen, Text};
 use crate::model::{Log, Promises};
-use crate::people::{KEYWORD, Meaning, PEOPLE};
+use crate::people::{APPS, KEYWORD, Meaning, PEOPLE};
 use crate::process::{Process, empty_index, line};
-use crate::shop::{SetUp, Wish, codes, disclosures, objects, opt_in, pools};
+use crate::pushes::Pushes;
+use crate::shop::{SetUp, Wish, codes, disclosures, objects, opt_in, pools, report, switched_on};
 
 /// A bug put in on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub enum Told {
         taken: bool,
     },
     HandedOver(MessageId),
+    /// So many clicks on a link are durable.
+    Clicked(LinkCode, u64),
     /// The list of that line was pulled, or not.
     CaughtUp(usize),
 }
@@ -70,6 +73,7 @@ pub struct World {
     pub process: Option<Process>,
     /// In the order of [`LINES`].
     pub carriers: Vec<Carrier>,
+    pub pushes: Pushes,
     pub promises: Promises,
     pub log: Log,
     pub wishes: Vec<Wish>,
@@ -78,7 +82,7 @@ pub struct World {
     /// Size and root of the last checkpoint anybody saw.
     pub shown: (u64, Root),
     /// Hand-overs judged so far, and by message how many the carrier did not deny.
-    pub judged: ([usize; LINES.len()], std::collections::BTreeMap<MessageId, u32>),
+    pub judged: ([usize; LINES.len() + 1], std::collections::BTreeMap<MessageId, u32>),
     /// Lists that are being pulled.
     pulling: [bool; LINES.len()],
     /// Something was planned to go wrong with the disk in this life.
@@ -113,6 +117,7 @@ impl World {
             Carrier::new(*line, clock.clone(), chance, habits)
         });
         let carriers = carriers.collect();
+        let pushes = Pushes::new(clock.clone(), Arc::new(SeededEntropy::new(seed ^ 0xFC3)), habits);
         // Timers are only looked at, never waited for: nothing here depends on how fast the machine is.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let mut world = World {
@@ -124,6 +129,7 @@ impl World {
             kv: empty_index(),
             process: None,
             carriers,
+            pushes,
             promises: Promises::default(),
             log: Log::default(),
             wishes: Vec::new(),
@@ -157,6 +163,10 @@ impl World {
             }
             self.write(0, person.number, Some(KEYWORD), Meaning::Agree);
         }
+        for (n, app) in APPS.iter().enumerate() {
+            self.ask_now(report(app, Some(format!("token-{n}")), true, true, now));
+            self.ask_now(switched_on(app, now, &format!("first-{}", app.installation)));
+        }
         for _ in 0..600 {
             self.clock.advance(Span::seconds(1));
             self.post(0);
@@ -178,7 +188,7 @@ impl World {
             // The index is disposable: losing it must lose nothing.
             self.kv = empty_index();
         }
-        let process = Process::start(&self.env, &self.disk, &self.kv, &self.carriers)?;
+        let process = Process::start(&self.env, &self.disk, &self.kv, &self.carriers, &self.pushes)?;
         self.kv = process.kv.clone();
         self.pulling = Default::default();
         self.faulty.set(false);
@@ -302,6 +312,7 @@ impl World {
                     process.lanes.done(&message);
                 }
             }
+            Told::Clicked(code, count) => *self.promises.clicked.entry(code).or_default() += count,
             Told::CaughtUp(line) => self.pulling[line] = false,
         }
     }
@@ -321,7 +332,7 @@ impl World {
 
     /// Everything any carrier saw.
     pub fn seen(&self) -> Vec<Seen> {
-        self.carriers.iter().flat_map(|carrier| carrier.seen(0)).collect()
+        self.carriers.iter().flat_map(|carrier| carrier.seen(0)).chain(self.pushes.seen(0)).collect()
     }
 
     /// A person writes to one of our lines.

@@ -6,15 +6,16 @@ use consentry::ledger::body::{
     Body, ConsentBody, ConsentCause, IntentBody, OptOutBody, OptOutLiftedBody, ReceiptBody,
 };
 use consentry::ledger::entry::Entry;
-use consentry::model::facts::{AutomaticKind, AutomaticText};
+use consentry::model::device::OsPermission;
+use consentry::model::facts::{AutomaticKind, AutomaticText, CheckAnswer, CheckKind};
 use consentry::model::subject::Address;
 use consentry::model::{
-    Category, Channel, ConsentState, CustomerId, EntryHash, Instant, MessageId, MessageState, OptOutScope,
-    OptOutSource, Outcome, ProgramId, Span, SubjectId,
+    Category, Channel, ConsentState, CustomerId, EntryHash, Instant, LinkCode, MessageId, MessageState,
+    OptOutScope, OptOutSource, Outcome, ProgramId, Span, SubjectId,
 };
 
 use super::Coupons;
-use crate::people::PEOPLE;
+use crate::people::{app_name, utc_hours};
 
 #[derive(Debug)]
 struct Stopped {
@@ -23,21 +24,25 @@ struct Stopped {
     received_at: Instant,
     source: OptOutSource,
     scope: OptOutScope,
-    lifted_for: BTreeSet<ProgramId>,
+    lifted_for: BTreeSet<(ProgramId, Channel)>,
 }
 
 #[derive(Debug, Default)]
 struct Person {
+    /// A telephone's number, or the name of an installation.
     number: String,
+    /// Of an installation: whether a notification would be shown.
+    shows: bool,
     customers: BTreeSet<CustomerId>,
-    granted: BTreeSet<ProgramId>,
+    /// Grants in force, and when each was captured.
+    granted: BTreeMap<(ProgramId, Channel), Instant>,
     stops: Vec<Stopped>,
     /// Unclear texts nobody has looked at.
     reviews: BTreeSet<u64>,
     /// The class and instant of the newest text.
     last_text: Option<(String, Instant)>,
-    /// What other tools reported: when, and whether it was a text.
-    external: Vec<(Instant, bool)>,
+    /// What other tools reported: when, and by what.
+    external: Vec<(Instant, String)>,
     /// Automatic texts that left: kind and what called for them.
     answered: Vec<(AutomaticKind, Instant, MessageId)>,
 }
@@ -46,6 +51,7 @@ struct Person {
 struct Sent {
     subject: SubjectId,
     program: ProgramId,
+    channel: Channel,
     marketing: bool,
     automatic: Option<AutomaticText>,
     cart: Option<String>,
@@ -60,6 +66,8 @@ struct Sent {
 
 #[derive(Default)]
 pub struct Log {
+    /// How often something rare happened: a run in which it never does proves nothing about it.
+    pub reached: BTreeMap<&'static str, u64>,
     pub size: u64,
     pub last: Option<EntryHash>,
     people: BTreeMap<SubjectId, Person>,
@@ -67,6 +75,10 @@ pub struct Log {
     /// Ids of the texts that were taken in.
     texts: BTreeSet<String>,
     pub coupons: Coupons,
+    /// Links of messages that were accepted, and whose they are.
+    links: Vec<(LinkCode, String)>,
+    /// Clicks written down.
+    clicks: BTreeMap<LinkCode, u64>,
 }
 
 impl Log {
@@ -80,6 +92,10 @@ impl Log {
             .map_err(|e| format!("entry {}: {e}", entry.index))
     }
 
+    fn note(&mut self, what: &'static str) {
+        *self.reached.entry(what).or_default() += 1;
+    }
+
     fn person(&mut self, entry: &Entry) -> &mut Person {
         self.people.entry(entry.leaf.subject).or_default()
     }
@@ -88,9 +104,10 @@ impl Log {
         let (subject, now) = (entry.leaf.subject, entry.leaf.instant);
         match &entry.body {
             Body::Subject(body) => {
-                if let Address::Phone(digits) = &body.address {
-                    self.person(entry).number = format!("+{digits}");
-                }
+                self.person(entry).number = match &body.address {
+                    Address::Phone(digits) => format!("+{digits}"),
+                    Address::Device { installation, .. } => app_name(installation),
+                };
             }
             Body::Consent(body) => self.consent(entry, body)?,
             Body::OptOut(body) => self.opt_out(entry, body),
@@ -106,15 +123,42 @@ impl Log {
             Body::Review(body) => {
                 self.person(entry).reviews.remove(&body.inbound);
             }
+            Body::Device(body) => {
+                let device = &body.device;
+                let alive = device.destination.is_some() && device.dead_at.is_none();
+                let allowed = matches!(device.permission, OsPermission::Granted | OsPermission::Provisional);
+                let person = self.person(entry);
+                person.shows = alive && allowed && device.channel_enabled;
+                person.customers.extend(device.customer.clone());
+            }
+            Body::NumberCheck(body) => {
+                let ends = matches!(body.check.kind, CheckKind::Reassigned | CheckKind::Deactivated);
+                if ends && body.check.answer == CheckAnswer::Yes {
+                    // Whoever has the number now agreed to nothing.
+                    let person = self.person(entry);
+                    let before = person.granted.len();
+                    person.granted.retain(|_, captured_at| *captured_at > body.check.asked_at);
+                    if person.granted.len() < before {
+                        self.note("a number changed hands");
+                    }
+                }
+            }
+            Body::Click(body) => {
+                let clicks = body.clicks.len() as u64 + body.uncounted.1;
+                *self.clicks.entry(body.code.clone()).or_default() += clicks;
+            }
             Body::ExternalSend(body) => {
-                let by_text = matches!(body.medium.as_str(), "SMS" | "PUSH");
-                self.person(entry).external.push((body.at, by_text));
+                self.person(entry).external.push((body.at, body.medium.clone()));
             }
             Body::Decision(body) => {
                 let spec = &body.message;
+                if let Some(link) = spec.link.as_ref().filter(|_| body.state.is_waiting()) {
+                    self.links.push((link.code.clone(), self.people[&subject].number.clone()));
+                }
                 let sent = Sent {
                     subject,
                     program: spec.program.clone(),
+                    channel: spec.channel,
                     marketing: spec.category == Category::Marketing,
                     automatic: spec.automatic.clone(),
                     cart: spec.cart.as_ref().map(ToString::to_string),
@@ -128,7 +172,14 @@ impl Log {
                 }
             }
             Body::Intent(body) => self.intent(entry, body)?,
-            Body::Redecision(body) => self.turn(&body.message, body.state, MessageState::is_waiting)?,
+            Body::Redecision(body) => {
+                self.turn(&body.message, body.state, MessageState::is_waiting)?;
+                if body.moved_to.is_some() {
+                    // It goes on in another chain, as the next entry says.
+                    self.messages.remove(&body.message);
+                    self.note("a notification moved on");
+                }
+            }
             Body::Cancelled(body) => {
                 self.turn(&body.message, MessageState::Cancelled, MessageState::is_waiting)?;
             }
@@ -185,25 +236,25 @@ impl Log {
             return Err("a consent by text without a text that says so".to_owned());
         }
         person.customers.extend(body.customer.clone());
-        for change in body.changes.iter().filter(|c| c.consent.channel == Channel::Sms) {
-            let program = &change.consent.program;
+        for change in &body.changes {
+            let (program, channel) = (&change.consent.program, change.consent.channel);
             match change.consent.state {
                 ConsentState::Granted => {
                     let marketing = program.as_str() == "carts";
-                    let stopped = person.stops.iter().any(|s| s.covers(program, marketing));
+                    let stopped = person.stops.iter().any(|s| s.covers(program, marketing, channel));
                     if !own_act && stopped {
                         let stops = &person.stops;
                         return Err(format!("a caller's word reopened {program} after {stops:?}: {body:?}"));
                     }
-                    person.granted.insert(program.clone());
+                    person.granted.insert((program.clone(), channel), change.consent.captured_at);
                     if own_act {
                         for stop in &mut person.stops {
-                            stop.lifted_for.insert(program.clone());
+                            stop.lifted_for.insert((program.clone(), channel));
                         }
                     }
                 }
                 ConsentState::Revoked | ConsentState::Expired => {
-                    person.granted.remove(program);
+                    person.granted.remove(&(program.clone(), channel));
                 }
                 ConsentState::PendingConfirmation | ConsentState::Refused => {}
             }
@@ -213,6 +264,9 @@ impl Log {
 
     fn opt_out(&mut self, entry: &Entry, body: &OptOutBody) {
         let o = &body.opt_out;
+        if body.actor == "opt-out page" {
+            self.note("somebody stopped on the page");
+        }
         let stop = Stopped {
             index: entry.index,
             recorded_at: o.recorded_at,
@@ -230,9 +284,17 @@ impl Log {
     }
 
     fn lifted(&mut self, entry: &Entry, body: &OptOutLiftedBody) -> Result<(), String> {
+        self.person(entry);
+        // What a STOP wrote to the installations of a customer is lifted with it: those write no texts.
+        let own = &entry.leaf.subject;
+        let is_app = !self.people[own].number.starts_with('+');
+        let mut near = self.reach(own).into_iter().filter(|(id, _)| *id == own || is_app);
+        let now = entry.leaf.instant;
+        let says =
+            |p: &Person| p.last_text.as_ref().is_some_and(|(class, at)| class == "OPT_IN" && *at == now);
+        let said = near.any(|(_, person)| says(person));
         let person = self.person(entry);
-        let said = person.last_text.clone().filter(|(_, at)| *at == entry.leaf.instant);
-        if body.cause == "START" && said.is_none_or(|(class, _)| class != "OPT_IN") {
+        if body.cause == "START" && !said {
             return Err("an opt-out is lifted by a START nobody sent".to_owned());
         }
         for stop in person.stops.iter_mut().filter(|s| body.recorded_at.contains(&s.recorded_at)) {
@@ -243,7 +305,11 @@ impl Log {
                     stop.index, stop.source
                 ));
             }
-            stop.lifted_for.extend(body.programs.iter().cloned());
+            for channel in [Channel::Sms, Channel::Push] {
+                if body.channel.is_none_or(|only| only == channel) {
+                    stop.lifted_for.extend(body.programs.iter().map(|program| (program.clone(), channel)));
+                }
+            }
         }
         Ok(())
     }
@@ -265,6 +331,12 @@ impl Log {
         }
         self.may_leave(subject, body, now)?;
         self.turn(&body.message, MessageState::Sending, MessageState::is_waiting)?;
+        if body.stands_in_for.is_some() {
+            self.note("a standby carried a text");
+        }
+        if matches!(body.to, Address::Device { .. }) {
+            self.note("a notification left");
+        }
         let message = self.messages.get_mut(&body.message).expect("turned a moment ago");
         (message.intent_at, message.not_after) = (Some(now), Some(body.not_after));
         message.line = body.connection.to_string();
@@ -281,7 +353,8 @@ impl Log {
             return Err("an intent in another person's chain".to_owned());
         }
         for (id, person) in self.reach(&subject) {
-            for stop in person.stops.iter().filter(|s| s.covers(&message.program, message.marketing)) {
+            let covers = |s: &&Stopped| s.covers(&message.program, message.marketing, message.channel);
+            for stop in person.stops.iter().filter(covers) {
                 if !stop.permits(message, now) {
                     let what = message.automatic.as_ref().map(|a| (a.kind, a.trigger));
                     return Err(format!("an intent of {} {what:?} after {stop:?}", message.program));
@@ -299,7 +372,10 @@ impl Log {
         if let Some(automatic) = &message.automatic {
             return self.may_answer(person, automatic, now);
         }
-        if !person.granted.contains(&message.program) {
+        if message.channel == Channel::Push && !person.shows {
+            return Err("a notification to an installation that would not show it".to_owned());
+        }
+        if !person.granted.contains_key(&(message.program.clone(), message.channel)) {
             return Err(format!("an intent of {} without a grant", message.program));
         }
         if message.marketing { self.within_caps(&subject, message, body.message, now) } else { Ok(()) }
@@ -329,8 +405,7 @@ impl Log {
         now: Instant,
     ) -> Result<(), String> {
         let number = &self.people[subject].number;
-        let offset = PEOPLE.iter().find(|p| p.number == number).map_or(0, |p| p.utc_hours);
-        let hour = (now.as_seconds() + offset * 3_600).rem_euclid(86_400) / 3_600;
+        let hour = (now.as_seconds() + utc_hours(number) * 3_600).rem_euclid(86_400) / 3_600;
         if !(9..21).contains(&hour) {
             return Err(format!("marketing at {hour} o'clock local time"));
         }
@@ -338,26 +413,40 @@ impl Log {
         let day = now - Span::hours(24);
         let in_day = |at: Instant| at > day && at <= now;
         let others = || reach.iter().flat_map(|(_, p)| &p.external);
-        let ours = self.messages.iter().filter(|(other, m)| {
-            **other != id
-                && m.marketing
-                && m.automatic.is_none()
-                && m.state.reached_out()
-                && reach.iter().any(|(id, _)| **id == m.subject)
-        });
-        let texts = ours.filter(|(_, m)| m.intent_at.is_some_and(in_day)).count()
-            + others().filter(|(at, by_text)| *by_text && in_day(*at)).count();
+        let ours = || {
+            self.messages.iter().filter(|(other, m)| {
+                **other != id
+                    && m.marketing
+                    && m.automatic.is_none()
+                    && m.state.reached_out()
+                    && reach.iter().any(|(id, _)| **id == m.subject)
+            })
+        };
+        let is_ours = |medium: &str| matches!(medium, "SMS" | "PUSH");
+        let texts = ours().filter(|(_, m)| m.intent_at.is_some_and(in_day)).count()
+            + others().filter(|(at, medium)| is_ours(medium) && in_day(*at)).count();
         if texts >= 3 {
             return Err(format!("the fourth text in 24 hours ({texts} before)"));
         }
+        // Whatever reached them another way, ours or not.
+        let own = if message.channel == Channel::Push { "PUSH" } else { "SMS" };
         let gap = Span::hours(4);
-        if others().any(|(at, by_text)| !by_text && *at + gap > now && now + gap > *at) {
-            return Err("marketing within 4 hours of another tool's touch".to_owned());
+        let near = |at: Instant| at + gap > now && now + gap > at;
+        let mut ours = ours().filter(|(_, m)| m.channel != message.channel);
+        if others().any(|(at, medium)| medium != own && near(*at))
+            || ours.any(|(_, m)| m.intent_at.is_some_and(near))
+        {
+            return Err("marketing within 4 hours of a touch on another channel".to_owned());
+        }
+        if message.channel == Channel::Push {
+            return Ok(());
         }
         let of_cart: Vec<Instant> = self
             .messages
             .iter()
-            .filter(|(other, m)| **other != id && m.cart == message.cart && m.state.reached_out())
+            .filter(|(other, m)| {
+                **other != id && m.channel == Channel::Sms && m.cart == message.cart && m.state.reached_out()
+            })
             .filter_map(|(_, m)| m.intent_at)
             .collect();
         if message.cart.is_some() && of_cart.len() >= 2 {
@@ -382,6 +471,14 @@ impl Log {
             }
             _ => Err(format!("message {id} left without an intent")),
         }
+    }
+
+    pub fn links(&self) -> &[(LinkCode, String)] {
+        &self.links
+    }
+
+    pub fn clicks(&self, code: &LinkCode) -> u64 {
+        self.clicks.get(code).copied().unwrap_or(0)
     }
 
     pub fn knows_text(&self, id: &str) -> bool {
@@ -412,14 +509,14 @@ impl Log {
 }
 
 impl Stopped {
-    fn covers(&self, program: &ProgramId, marketing: bool) -> bool {
+    fn covers(&self, program: &ProgramId, marketing: bool, channel: Channel) -> bool {
         let scope = match &self.scope {
             OptOutScope::All | OptOutScope::Brand(_) => true,
             OptOutScope::Marketing => marketing,
             OptOutScope::Program(named) => named == program,
-            OptOutScope::Channel(channel) => *channel == Channel::Sms,
+            OptOutScope::Channel(only) => *only == channel,
         };
-        scope && !self.lifted_for.contains(program)
+        scope && !self.lifted_for.contains(&(program.clone(), channel))
     }
 
     /// What may leave although the person stopped: the one confirmation, and answers to what they did later.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use consentry::model::{Instant, MessageId};
+use consentry::model::{Instant, LinkCode, MessageId};
 
 use crate::people::Meaning;
 
@@ -24,6 +24,8 @@ pub struct Promises {
     pub accepted: BTreeSet<MessageId>,
     /// Codes somebody was told they redeemed, by the order that has them.
     pub redeemed: BTreeMap<String, String>,
+    /// Clicks on a link that were acknowledged.
+    pub clicked: BTreeMap<LinkCode, u64>,
     said: BTreeMap<String, Said>,
 }
 
