@@ -11,7 +11,7 @@ use crate::ledger::entry::{Entry, Leaf};
 use crate::ledger::rows::keys;
 use crate::ledger::state::State;
 use crate::model::cart::Cart;
-use crate::model::facts::{Facts, Inputs, Phase, Request};
+use crate::model::facts::{CartFacts, CouponFacts, Facts, Inputs, Phase, Request};
 use crate::model::location::LocationHint;
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::subject::Subject;
@@ -189,7 +189,7 @@ pub(super) fn walk(
     options: &Options,
     mut see: impl FnMut(Met<'_, '_>) -> Result<bool, OpError>,
 ) -> Result<(), ReplayError> {
-    let mut from = 0;
+    let (mut from, mut closed) = (0, false);
     while from < source.size() {
         let chunk = source.read(from, CHUNK).map_err(ReplayError::Read)?;
         if chunk.is_empty() {
@@ -200,6 +200,7 @@ pub(super) fn walk(
         for recorded in chunk {
             let goes_on = match recorded {
                 Recorded::Erased { index, leaf } => {
+                    closed = true;
                     env.fold.apply_erased(&mut state, index, &leaf);
                     let fail = |e: OpError| ReplayError::Entry { index, why: e.to_string() };
                     !options.wants_leaf(&leaf) || see(Met::Erased(index)).map_err(fail)?
@@ -207,7 +208,7 @@ pub(super) fn walk(
                 Recorded::Open(entry) if options.is_past(entry.leaf.instant) => return Ok(()),
                 Recorded::Open(entry) => {
                     let goes_on;
-                    (state, goes_on) = one(env, source, state, &entry, options, &mut see)?;
+                    (state, goes_on) = one(env, source, state, (&entry, closed), options, &mut see)?;
                     goes_on
                 }
             };
@@ -248,7 +249,7 @@ fn one<'a>(
     env: &'a Env,
     source: &'a dyn EntrySource,
     state: State<'a>,
-    entry: &Entry,
+    (entry, closed): (&Entry, bool),
     options: &Options,
     see: &mut impl FnMut(Met<'_, '_>) -> Result<bool, OpError>,
 ) -> Result<(State<'a>, bool), ReplayError> {
@@ -256,8 +257,9 @@ fn one<'a>(
     let mut cx = Cx::new(env, state, source, &NoKeys, entry.index, entry.leaf.instant);
     let mut goes_on = true;
     if options.wants_leaf(&entry.leaf)
-        && let Some(question) = question(&mut cx, &entry.body).map_err(|e| fail(e.to_string()))?
+        && let Some(mut question) = question(&mut cx, &entry.body).map_err(|e| fail(e.to_string()))?
     {
+        question.shared = entry.body.decided().and_then(|d| d.inputs).filter(|_| closed).map(Shared::of);
         goes_on = see(Met::Asked(&mut cx, entry, question)).map_err(|e| fail(e.to_string()))?;
     }
     let mut state = cx.state;
@@ -273,6 +275,21 @@ pub(super) struct Question {
     pub lane_free_at: Option<Instant>,
     pub verdict: Verdict,
     pub hashes: Vec<StateHash>,
+    /// Set once an entry before it was of somebody who is erased.
+    pub shared: Option<Shared>,
+}
+
+/// What people share in what was known: a cart and a pool of coupons. Where one of them was erased since, the others' part
+/// of it can no longer be made from the entries that are left; it is taken as it was recorded.
+pub(super) struct Shared {
+    cart: Option<CartFacts>,
+    coupon: Option<CouponFacts>,
+}
+
+impl Shared {
+    fn of(inputs: &Inputs) -> Shared {
+        Shared { cart: inputs.facts.cart.clone(), coupon: inputs.facts.coupon.clone() }
+    }
 }
 
 fn question(cx: &mut Cx<'_>, body: &Body) -> Result<Option<Question>, OpError> {
@@ -289,6 +306,7 @@ fn question(cx: &mut Cx<'_>, body: &Body) -> Result<Option<Question>, OpError> {
                 lane_free_at: body.lane_free_at,
                 verdict: (*body.verdict).clone(),
                 hashes: body.state_hashes.clone(),
+                shared: None,
             }));
         }
         Body::Intent(body) => (body.message, &body.verdict, &body.state_hashes),
@@ -309,6 +327,7 @@ fn question(cx: &mut Cx<'_>, body: &Body) -> Result<Option<Question>, OpError> {
         lane_free_at: None,
         verdict: (**verdict).clone(),
         hashes: hashes.clone(),
+        shared: None,
     }))
 }
 
@@ -346,7 +365,10 @@ pub(super) fn asked(cx: &mut Cx<'_>, question: &Question) -> Result<(Facts, Requ
     };
     let at = if question.phase == Phase::Dispatch { cx.now } else { question.verdict.evaluated_at };
     let (hints, lane) = (&question.hints, question.lane_free_at);
-    let facts = facts_for(cx, spec, &subject, cart.as_deref(), hints, lane, at)?;
+    let mut facts = facts_for(cx, spec, &subject, cart.as_deref(), hints, lane, at)?;
+    if let Some(Shared { cart, coupon }) = &question.shared {
+        (facts.cart, facts.coupon) = (cart.clone(), coupon.clone());
+    }
     Ok((facts, request_of(spec, question.phase, &subject)))
 }
 

@@ -17,6 +17,7 @@ use super::directory::{Destination, Directory};
 use super::opt_out::{self, Page};
 use crate::clock::SharedClock;
 use crate::ledger::entry::Entry;
+use crate::ledger::fold::liftable_by_text;
 use crate::ledger::state::StateError;
 use crate::model::cart::Click;
 use crate::model::registry::Brand;
@@ -176,10 +177,13 @@ impl Redirect {
         let stopped = |o: &crate::model::OptOut| {
             o.scope == OptOutScope::All && o.lifted_for.is_empty() && o.holds_at(now)
         };
-        if subject.opt_outs.iter().any(stopped) {
+        let is_press = *method == Method::POST;
+        // A STOP by text is undone by a START; who presses the button here says more than that, and it has to be kept.
+        let says_it_all = |o: &&crate::model::OptOut| stopped(o) && !(is_press && liftable_by_text(o));
+        if subject.opt_outs.iter().any(|o| says_it_all(&o)) {
             return opt_out::page(Page::Done, brand);
         }
-        if *method != Method::POST {
+        if !is_press {
             return opt_out::page(Page::Ask, brand);
         }
         let op = RecordOptOut {

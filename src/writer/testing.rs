@@ -181,6 +181,14 @@ impl TestWriter {
             .collect()
     }
 
+    /// A reader of an index folded anew.
+    pub fn rebuilt_reader(&self) -> super::Reader {
+        let kv: SharedKv = Arc::new(kv::memory::open(&KvOptions::default()));
+        TestWriter::open(&self.env, &self.log, &kv).expect("the ledger folds");
+        let source = Arc::new(self.log.clone());
+        super::Reader::new(self.env.clone(), kv, source.clone(), source)
+    }
+
     /// Folds the whole ledger into an empty index and demands the same rows: state is a fold or it is a bug.
     pub fn check_fold(&self) {
         let kv: SharedKv = Arc::new(kv::memory::open(&KvOptions::default()));

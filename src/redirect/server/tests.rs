@@ -9,7 +9,7 @@ use crate::ledger::state::State;
 use crate::model::cart::Link;
 use crate::model::subject::Subject;
 use crate::model::{MessageId, Span};
-use crate::writer::ops::fixture::{Accept, brand, key, main_brand};
+use crate::writer::ops::fixture::{Accept, brand, key, main_brand, opt_out};
 use crate::writer::ops::link::CreateLink;
 use crate::writer::testing::{MemoryLog, TestWriter};
 use crate::writer::{Core, EntrySource, QueueLimits, Recorded, spawn};
@@ -220,6 +220,24 @@ async fn looking_at_the_opt_out_page_changes_nothing_and_its_button_stops_everyt
         assert!(text(world.ask(method, "go.main.example", &path).await).await.contains("Done"));
     }
     assert_eq!(world.entries(), entries, "a second press writes nothing");
+    world.end();
+}
+
+/// Found by the simulation: the button said "Done" and wrote nothing, because a STOP by text stood already; a START then
+/// undid that STOP, and with it what the person had said on the page.
+#[tokio::test]
+async fn a_press_after_a_stop_by_text_is_kept_and_outlasts_a_start() {
+    let world = World::new();
+    let path = format!("/opt-out/{}", world.code);
+    let stop = opt_out(1, OptOutScope::All, OptOutSource::SmsReply, "by text");
+    world.writer.call(stop).await.expect("recorded");
+    assert!(text(world.get(&path).await).await.contains("Done"), "nothing to ask");
+    for _ in 0..2 {
+        let done = text(world.ask(Method::POST, "go.main.example", &path).await).await;
+        assert!(done.contains("Done"), "{done}");
+    }
+    let sources: Vec<OptOutSource> = world.person().opt_outs.iter().map(|o| o.source).collect();
+    assert_eq!(sources, [OptOutSource::SmsReply, OptOutSource::Web], "each once");
     world.end();
 }
 

@@ -256,7 +256,12 @@ fn first_free(cx: &mut Cx<'_>, pool: &CouponPool) -> Result<Option<String>, OpEr
         return Ok(Some(free.code.clone()));
     }
     let prefix = &front[..front.len() - 8];
-    let next = cx.state.scan::<FreeCode>(prefix, Some(&front), 1)?;
+    let mut next = cx.state.scan::<FreeCode>(prefix, Some(&front), 1)?;
+    if next.is_empty() {
+        // Folded anew without the entries of somebody who was erased, a code they held and gave back stands where it
+        // stood before they had it, which is behind the front.
+        next = cx.state.scan::<FreeCode>(prefix, None, 1)?;
+    }
     Ok(next.first().map(|(_, free)| free.code.clone()))
 }
 

@@ -283,3 +283,36 @@ fn a_generated_code_steps_aside_for_one_that_exists() {
     let code = choice.code.expect("another");
     assert!(code.starts_with("BACK-") && code != first);
 }
+
+/// Found by the simulation: a code that somebody had held and given back was never given out again once they were erased
+/// and the index folded anew.
+#[test]
+fn a_code_given_back_by_somebody_erased_is_found_after_a_rebuild() {
+    let mut writer = shop();
+    writer.run(pool("own", PoolSource::Imported)).expect("made");
+    writer.run(import("own", &["FIRST", "SECOND"])).expect("taken");
+    let own: PoolId = "own".parse().expect("a slug");
+    let accept = |n: u8| Accept {
+        id: MessageId([n; 16]),
+        to: n,
+        cart: None,
+        pool: Some("own".parse().expect("a slug")),
+        link: None,
+    };
+    let gone = writer.run(accept(1)).expect("accepted").subject;
+    writer.run(Next(MessageId([1; 16]), Step::Die)).expect("its code goes back");
+    sent(&mut writer, 2, "own", None);
+    let taken = crate::erasure::inventory::take(&writer.reader(), gone).expect("readable");
+    let erase = crate::writer::ops::erase::Erase {
+        inventories: vec![taken],
+        reason: "asked".to_owned(),
+        actor: "test".to_owned(),
+    };
+    writer.run(erase).expect("recorded");
+    writer.log.forget(&gone);
+    for reader in [writer.reader(), writer.rebuilt_reader()] {
+        let choice = reader.look(|cx| next_code(cx, &main_brand(), &own, &MessageId([3; 16])));
+        let code = choice.expect("readable").promise().code;
+        assert_eq!(code.as_deref(), Some("FIRST"), "the one that is left");
+    }
+}
