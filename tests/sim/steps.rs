@@ -1,6 +1,7 @@
 //! What may happen next.
 
 use consentry::clock::Clock;
+use consentry::erasure::inventory;
 use consentry::ledger::body::Object;
 use consentry::model::cart::{CartState, Click};
 use consentry::model::facts::{CheckAnswer, CheckKind, NumberCheck, Preferences};
@@ -10,6 +11,7 @@ use consentry::writer::ops::Idempotency;
 use consentry::writer::ops::cancel::CancelMessage;
 use consentry::writer::ops::cart::CloseCart;
 use consentry::writer::ops::coupon::{RedeemCoupon, RedeemResult, ReleaseCoupon, VoidCoupon};
+use consentry::writer::ops::erase::{Erase, Erased};
 use consentry::writer::ops::external::RecordExternalSend;
 use consentry::writer::ops::import::{EndSuppressions, ImportConsent, ImportOptOut, Imported};
 use consentry::writer::ops::link::{LinkClicks, RecordClicks};
@@ -54,8 +56,11 @@ impl World {
             64 if self.one_in(2) => self.other_tools(),
             64 => self.ask_a_register(),
             65..=66 => self.use_app(),
-            67 if self.one_in(2) => self.prefer(),
-            67 => self.review(),
+            67 => match self.below(5) {
+                0 | 1 => self.prefer(),
+                2 | 3 => self.review(),
+                _ => self.erase(),
+            },
             68..=69 => self.operate(),
             70..=83 => self.pass(Span::seconds(self.below(90) as i64)),
             84..=89 => self.pass(Span::minutes(self.below(300) as i64)),
@@ -263,7 +268,7 @@ impl World {
         if links.is_empty() {
             return;
         }
-        let (code, number) = links[self.below(links.len() as u64) as usize].clone();
+        let (code, _, number) = links[self.below(links.len() as u64) as usize].clone();
         let now = self.clock.now();
         if self.one_in(4) {
             let person = PEOPLE.iter().find(|p| p.number == number);
@@ -398,6 +403,21 @@ impl World {
         let (name, line) = [("main", LINES[0]), ("spare", LINES[1])][self.below(2) as usize];
         let paused = !self.one_in(3);
         self.ask(SetUp(Object::Sender(Sender { paused, ..sender(name, line) })));
+    }
+
+    /// Somebody asks to be forgotten, and is.
+    fn erase(&mut self) {
+        let whom = if self.one_in(2) { target(self.person().number) } else { installed(self.app()) };
+        let Some(process) = &mut self.process else { return };
+        let reader = process.reader();
+        let found = reader.look(|cx| cx.subjects_of(&whom)).unwrap_or_default();
+        let Some(subject) = found.first().map(|subject| subject.id) else { return };
+        let Ok(inventory) = inventory::take(&reader, subject) else { return };
+        let op = Erase { inventories: vec![inventory], reason: "asked".to_owned(), actor: "sim".to_owned() };
+        process.ask(op, move |answer| match answer {
+            Ok(done) if done.answer == Erased::Recorded => Told::Erased(subject),
+            _ => Told::Nothing,
+        });
     }
 
     /// One look at the lanes, as the dispatcher takes it when it wakes.

@@ -7,9 +7,11 @@ use consentry::decide::Engine;
 use consentry::disk::sim::Fault;
 use consentry::disk::{SimDisk, Tear};
 use consentry::entropy::{Entropy, SeededEntropy, SharedEntropy};
+use consentry::ledger::entry::leaf_hash;
 use consentry::ledger::tree::Root;
-use consentry::model::{Instant, LinkCode, MessageId, Span, Zones};
+use consentry::model::{Instant, LinkCode, MessageId, Span, SubjectId, Zones};
 use consentry::store::SharedKv;
+use consentry::store::embedded::destroy_erased;
 use consentry::writer::{CoreError, Env, Op, Policies};
 
 use crate::carrier::{Carrier, Habits, LINES, Post, Seen, Text};
@@ -57,6 +59,8 @@ pub enum Told {
         taken: bool,
     },
     HandedOver(MessageId),
+    /// Somebody's erasure is durable; their key is to go.
+    Erased(SubjectId),
     /// So many clicks on a link are durable.
     Clicked(LinkCode, u64),
     /// The list of that line was pulled, or not.
@@ -212,14 +216,27 @@ impl World {
         }
         let from = known.saturating_sub(1);
         for recorded in process.books.read(from, usize::MAX)? {
-            let Recorded::Open(entry) = recorded else { return Err("an entry does not open".to_owned()) };
-            if entry.index >= known {
-                self.log.apply(&entry)?;
-            } else if self.log.last != Some(entry.hash) {
-                return Err(format!("entry {} is another than it was", entry.index));
+            let (index, hash) = match recorded {
+                Recorded::Open(entry) if entry.index >= known => {
+                    self.log.apply(&entry)?;
+                    continue;
+                }
+                Recorded::Open(entry) => (entry.index, entry.hash),
+                // Of somebody who was erased: nobody can read it, and it is still the same.
+                Recorded::Erased { index, leaf } => {
+                    (index, leaf_hash(&leaf.encode().map_err(|e| e.to_string())?))
+                }
+            };
+            if index >= known {
+                return Err(format!("entry {index} does not open, and nobody was told of it"));
+            }
+            if self.log.last != Some(hash) {
+                return Err(format!("entry {index} is another than it was"));
             }
         }
-        Ok(())
+        // Now that it was seen what was durable: keys of the erased that a crash left behind.
+        destroy_erased(&process.kv, process.books.keys()).map_err(|e| e.to_string())?;
+        self.log.check_erased(&process.books)
     }
 
     /// Something is asked of the writer; whatever it answers is of no interest.
@@ -310,6 +327,12 @@ impl World {
             Told::HandedOver(message) => {
                 if let Some(process) = &self.process {
                     process.lanes.done(&message);
+                }
+            }
+            Told::Erased(subject) => {
+                if let Some(process) = &self.process {
+                    // Where the disk fails, the next start makes it good.
+                    let _ = process.books.keys().destroy(&[subject]);
                 }
             }
             Told::Clicked(code, count) => *self.promises.clicked.entry(code).or_default() += count,

@@ -14,6 +14,9 @@ use consentry::model::{
     OptOutScope, OptOutSource, Outcome, ProgramId, Span, SubjectId,
 };
 
+use consentry::store::embedded::Books;
+use consentry::writer::{EntrySource, Recorded};
+
 use super::Coupons;
 use crate::people::{app_name, utc_hours};
 
@@ -76,7 +79,11 @@ pub struct Log {
     texts: BTreeSet<String>,
     pub coupons: Coupons,
     /// Links of messages that were accepted, and whose they are.
-    links: Vec<(LinkCode, String)>,
+    links: Vec<(LinkCode, SubjectId, String)>,
+    /// People who were erased, by the name they had: nothing is sent there any more.
+    gone: BTreeMap<SubjectId, String>,
+    /// Messages to them, as they stood.
+    forgotten: BTreeMap<MessageId, Sent>,
     /// Clicks written down.
     clicks: BTreeMap<LinkCode, u64>,
 }
@@ -143,6 +150,7 @@ impl Log {
                     }
                 }
             }
+            Body::Erasure(body) if body.raw_day.is_none() => self.erased(body.subject),
             Body::Click(body) => {
                 let clicks = body.clicks.len() as u64 + body.uncounted.1;
                 *self.clicks.entry(body.code.clone()).or_default() += clicks;
@@ -153,7 +161,7 @@ impl Log {
             Body::Decision(body) => {
                 let spec = &body.message;
                 if let Some(link) = spec.link.as_ref().filter(|_| body.state.is_waiting()) {
-                    self.links.push((link.code.clone(), self.people[&subject].number.clone()));
+                    self.links.push((link.code.clone(), subject, self.people[&subject].number.clone()));
                 }
                 let sent = Sent {
                     subject,
@@ -314,6 +322,42 @@ impl Log {
         Ok(())
     }
 
+    /// Nothing of theirs is kept but that nothing may leave for them.
+    fn erased(&mut self, subject: SubjectId) {
+        let Some(person) = self.people.remove(&subject) else { return };
+        self.links.retain(|(_, whose, _)| *whose != subject);
+        let theirs: Vec<MessageId> =
+            self.messages.iter().filter(|(_, m)| m.subject == subject).map(|(id, _)| *id).collect();
+        for id in theirs {
+            let message = self.messages.remove(&id).expect("found a moment ago");
+            self.forgotten.insert(id, message);
+        }
+        self.gone.insert(subject, person.number);
+        self.note("somebody was erased");
+    }
+
+    /// Whether a message was one of somebody who was erased.
+    pub fn is_forgotten(&self, id: &MessageId) -> bool {
+        self.forgotten.contains_key(id)
+    }
+
+    /// Whether somebody of that name was erased.
+    pub fn is_gone(&self, name: &str) -> bool {
+        self.gone.values().any(|gone| gone == name)
+    }
+
+    /// Nobody can read an entry of somebody who is erased.
+    pub fn check_erased(&self, books: &Books) -> Result<(), String> {
+        for recorded in books.read(0, usize::MAX)? {
+            if let Recorded::Open(entry) = recorded
+                && self.gone.contains_key(&entry.leaf.subject)
+            {
+                return Err(format!("entry {} of somebody who was erased still opens", entry.index));
+            }
+        }
+        Ok(())
+    }
+
     /// Everybody who shares a customer with the subject, itself included.
     fn reach(&self, subject: &SubjectId) -> Vec<(&SubjectId, &Person)> {
         let own = &self.people[subject].customers;
@@ -369,6 +413,9 @@ impl Log {
             }
         }
         let person = &self.people[&subject];
+        if self.is_gone(&person.number) {
+            return Err("an intent for somebody who was erased".to_owned());
+        }
         if let Some(automatic) = &message.automatic {
             return self.may_answer(person, automatic, now);
         }
@@ -460,7 +507,8 @@ impl Log {
 
     /// Whether a hand-over at `at` rests on an intent that still held.
     pub fn permits(&self, id: &MessageId, at: Instant, line: &str) -> Result<(), String> {
-        let message = self.messages.get(id).ok_or("a hand-over of a message nobody accepted")?;
+        let message = self.messages.get(id).or_else(|| self.forgotten.get(id));
+        let message = message.ok_or("a hand-over of a message nobody accepted")?;
         if message.line != line {
             return Err(format!("message {id} left by {line}, its intent names {}", message.line));
         }
@@ -473,7 +521,7 @@ impl Log {
         }
     }
 
-    pub fn links(&self) -> &[(LinkCode, String)] {
+    pub fn links(&self) -> &[(LinkCode, SubjectId, String)] {
         &self.links
     }
 
