@@ -1,11 +1,19 @@
 //! The same messages over a bare tonic server that does nothing: the limit next to which ours is read.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use consentry::pb::consentry::v1 as wire;
-use consentry::pb::consentry::v1::message_service_server::MessageService;
+use consentry::pb::consentry::v1::message_service_server::{MessageService, MessageServiceServer};
+use consentry::tls::incoming;
 use futures_util::stream::{self, Stream, StreamExt};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
+
+use crate::load::{WARM_UP, clients, row, streamed, unary};
 
 /// Answers with a message of the size of a real answer.
 pub struct Echo;
@@ -104,4 +112,24 @@ impl MessageService for Echo {
     ) -> Result<Response<wire::RecordExternalSendResponse>, Status> {
         not_here()
     }
+}
+
+/// Its two rows.
+pub async fn echo(seconds: Duration) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let stop = CancellationToken::new();
+    let wires = incoming(listener, None, 64, stop.clone());
+    let serving = tonic::transport::Server::builder().add_service(MessageServiceServer::new(Echo));
+    let stopped = stop.clone();
+    let served =
+        tokio::spawn(serving.serve_with_incoming_shutdown(wires, async move { stopped.cancelled().await }));
+    let clients = clients(address).await;
+    let next = Arc::new(AtomicU64::new(0));
+    unary(&clients, &next, WARM_UP).await;
+    row("echo, unary", &unary(&clients, &next, seconds).await);
+    row("echo, stream", &streamed(&clients, &next, seconds).await);
+    drop(clients);
+    stop.cancel();
+    served.await.expect("no panic").expect("served");
 }

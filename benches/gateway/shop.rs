@@ -37,14 +37,7 @@ use consentry::writer::{Cx, Op, OpError, Policies, Priority, QueueLimits};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub const SECRET: &str = "bench0123456789abcdefABCDEF0123456789";
-pub const PEOPLE: u64 = 200_000;
-
-/// The number of a person.
-pub fn number(person: u64) -> String {
-    let (area, n) = (person / 600_000, person % 600_000);
-    format!("+1{}{:07}", ["212", "646", "917"][area as usize % 3], 2_000_000 + n * 13)
-}
+use crate::load::{SECRET, number};
 
 /// A gateway that serves gRPC.
 pub struct Shop {
