@@ -6,6 +6,7 @@
 mod echo;
 #[allow(dead_code, reason = "the gateway's rows use the rest")]
 mod load;
+mod people;
 
 fn main() {
     let seconds = load::seconds(&std::env::args().skip(1).collect::<Vec<_>>());

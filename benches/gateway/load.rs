@@ -17,8 +17,8 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel as Line, Endpoint};
 use tonic::{Request, Status};
 
-pub const SECRET: &str = "bench0123456789abcdefABCDEF0123456789";
-pub const PEOPLE: u64 = 200_000;
+use crate::people::{PEOPLE, SECRET, number};
+
 /// Before each first row, uncounted.
 pub const WARM_UP: Duration = Duration::from_secs(3);
 /// Calls under way at once, over so many connections.
@@ -27,12 +27,6 @@ pub const CONNECTIONS: usize = 4;
 
 pub type Client =
     MessageServiceClient<InterceptedService<Line, fn(Request<()>) -> Result<Request<()>, Status>>>;
-
-/// The number of a person.
-pub fn number(person: u64) -> String {
-    let (area, n) = (person / 600_000, person % 600_000);
-    format!("+1{}{:07}", ["212", "646", "917"][area as usize % 3], 2_000_000 + n * 13)
-}
 
 /// What the columns of [`row`] are.
 pub fn head(seconds: Duration) {

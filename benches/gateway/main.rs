@@ -7,6 +7,7 @@
 
 mod echo;
 mod load;
+mod people;
 mod shop;
 
 use std::sync::Arc;
@@ -21,8 +22,9 @@ use tonic::Request;
 
 use crate::echo::echo;
 use crate::load::{
-    Found, IN_FLIGHT, PEOPLE, WARM_UP, check, clients, collect, head, paced, request, row, streamed, unary,
+    Found, IN_FLIGHT, WARM_UP, check, clients, collect, head, paced, request, row, streamed, unary,
 };
+use crate::people::PEOPLE;
 use crate::shop::Shop;
 
 /// As in the binary; the echo has the same.

@@ -37,7 +37,7 @@ use consentry::writer::{Cx, Op, OpError, Policies, Priority, QueueLimits};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::load::{SECRET, number};
+use crate::people::{SECRET, number};
 
 /// A gateway that serves gRPC.
 pub struct Shop {

@@ -5,6 +5,9 @@
 //! beside the figures: for a bundle, SHA-256 over its bytes on one core; for the log, its leaves and blobs read once.
 //! What reads runs in processes of their own, so that each peak of memory (Linux only) is that row's.
 
+#[allow(dead_code, reason = "not all of them are asked")]
+#[path = "../gateway/people.rs"]
+mod people;
 #[allow(dead_code, reason = "the gateway's benchmark asks for more of it")]
 #[path = "../gateway/shop.rs"]
 mod shop;
@@ -37,7 +40,8 @@ use consentry::writer::ops::send::{CartInput, Send, SendRequest, Words};
 use hdrhistogram::Histogram;
 use sha2::{Digest, Sha256};
 
-use crate::shop::{Shop, number};
+use crate::people::number;
+use crate::shop::Shop;
 
 /// As in the binary.
 #[global_allocator]

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use super::*;
 use crate::clock::Clock;
-use crate::inbound::event::InboundEvent;
 use crate::ledger::body::Object;
 use crate::ledger::rows::keys;
 use crate::model::outgoing::Message;
 use crate::model::registry::Sender;
 use crate::model::{
-    ConnectionId, ConsentState, Instant, MessageId, MessageState, OptOutScope, OptOutSource, Outcome, Span,
+    ConnectionId, ConsentState, Instant, MessageState, OptOutScope, OptOutSource, Outcome, Span,
 };
 use crate::provider::{BoxFuture, Dispatch, Handover, Provider, ReconcileError, Taker};
 use crate::writer::ops::Target;
@@ -32,9 +31,6 @@ impl Provider for Nobody {
     }
     fn reconcile<'a>(&'a self, _: Instant, _: &'a dyn Taker) -> BoxFuture<'a, Result<(), ReconcileError>> {
         Box::pin(async { Ok(()) })
-    }
-    fn look_up(&self, _: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>> {
-        Box::pin(async { Ok(None) })
     }
 }
 

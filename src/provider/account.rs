@@ -8,11 +8,11 @@ use parking_lot::Mutex;
 
 use super::http::breaker::{Breaker, Ended};
 use super::http::{Answer, HttpClient, HttpError, NotSent, Outgoing};
-use super::{BoxFuture, Dispatch, Failure, Gathered, Handover, Provider, ReconcileError, Taker, reply};
+use super::{BoxFuture, Dispatch, Failure, Handover, Provider, ReconcileError, Taker, reply};
 use crate::clock::SharedClock;
 use crate::inbound::event::InboundEvent;
 use crate::model::outgoing::ErrorClass;
-use crate::model::{Instant, MessageId, Span};
+use crate::model::{Instant, Span};
 
 /// Longest wait for one page of a list.
 const LIST_WITHIN: Duration = Duration::from_secs(20);
@@ -25,15 +25,6 @@ const PAGE_WAIT_MAX: Duration = Duration::from_secs(60);
 pub const ACCOUNT_SECONDS: u32 = 60;
 /// Peers of one vendor whose health is remembered.
 const PEERS_MAX: usize = 256;
-
-/// What a list is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// Everything since an instant.
-    Since(Instant),
-    /// One message, by our reference.
-    Message(MessageId),
-}
 
 /// One page of a vendor's list.
 #[derive(Debug, Default)]
@@ -99,14 +90,14 @@ pub trait Vendor: Send + Sync + 'static {
         false
     }
 
-    /// First pages of the lists that answer a question; the error says that there is none.
-    fn lists(&self, wanted: Wanted, now: Instant) -> Result<Vec<Outgoing>, ReconcileError>;
+    /// First pages of the lists of everything since an instant; the error says that there is none.
+    fn lists(&self, since: Instant, now: Instant) -> Result<Vec<Outgoing>, ReconcileError>;
 
     /// Reads a page of a list that was asked for by `asked`.
     fn page(
         &self,
         asked: &Outgoing,
-        wanted: Wanted,
+        since: Instant,
         said: &Answer,
         now: Instant,
     ) -> Result<Page, ReconcileError>;
@@ -271,17 +262,17 @@ impl<V: Vendor> Account<V> {
         }
     }
 
-    /// All pages of all lists that answer a question.
-    async fn pull(&self, wanted: Wanted, taker: &dyn Taker) -> Result<(), ReconcileError> {
+    /// All pages of all lists of what was since an instant.
+    async fn pull(&self, since: Instant, taker: &dyn Taker) -> Result<(), ReconcileError> {
         let mut events = Vec::new();
-        for first in self.vendor.lists(wanted, self.clock.now())? {
+        for first in self.vendor.lists(since, self.clock.now())? {
             let mut asked = first;
             for turn in 0.. {
                 if turn == PAGES_MAX {
                     return no_list(&format!("the list has more than {PAGES_MAX} pages"));
                 }
                 let said = self.ask(&asked).await?;
-                let page = self.vendor.page(&asked, wanted, &said, self.clock.now())?;
+                let page = self.vendor.page(&asked, since, &said, self.clock.now())?;
                 match self.vendor.tells_once(&asked) {
                     true => taker.take(page.events).await?,
                     false => events.extend(page.events),
@@ -365,15 +356,7 @@ impl<V: Vendor> Provider for Account<V> {
         since: Instant,
         taker: &'a dyn Taker,
     ) -> BoxFuture<'a, Result<(), ReconcileError>> {
-        Box::pin(self.pull(Wanted::Since(since), taker))
-    }
-
-    fn look_up(&self, message: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>> {
-        Box::pin(async move {
-            let gathered = Gathered::default();
-            self.pull(Wanted::Message(message), &gathered).await?;
-            Ok(gathered.events().pop())
-        })
+        Box::pin(self.pull(since, taker))
     }
 
     fn resting_until(&self) -> Option<Instant> {

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::account::{Page, Vendor, Wanted};
+use super::account::{Page, Vendor};
 use super::http::{Answer, Outgoing};
 use super::jws::SigningKey;
 use super::push::{self, AppData};
@@ -179,11 +179,11 @@ impl Vendor for Apns {
         failure.code == "TooManyProviderTokenUpdates" || failure.code == "429"
     }
 
-    fn lists(&self, _: Wanted, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
+    fn lists(&self, _: Instant, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
         push::no_list()
     }
 
-    fn page(&self, _: &Outgoing, _: Wanted, _: &Answer, _: Instant) -> Result<Page, ReconcileError> {
+    fn page(&self, _: &Outgoing, _: Instant, _: &Answer, _: Instant) -> Result<Page, ReconcileError> {
         push::no_list()
     }
 }

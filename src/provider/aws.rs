@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sigv4::{Credentials, Signed};
 
-use super::account::{Page, Vendor, Wanted, asked, listed, no_list};
+use super::account::{Page, Vendor, asked, listed};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
 use super::request::{self, credential, seconds_left, uri};
@@ -215,22 +215,18 @@ impl Vendor for Aws {
         said.status == http::StatusCode::TOO_MANY_REQUESTS || named()
     }
 
-    fn lists(&self, wanted: Wanted, now: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
-        let Wanted::Since(_) = wanted else {
-            return no_list("AWS lists no messages; its events bring our reference back");
-        };
+    fn lists(&self, _: Instant, now: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
         asked(self.opt_out_lists.iter().map(|list| self.opt_outs(list, None, now)))
     }
 
     fn page(
         &self,
         _: &Outgoing,
-        wanted: Wanted,
+        since: Instant,
         said: &Answer,
         now: Instant,
     ) -> Result<Page, ReconcileError> {
         let list: OptOuts = listed(said)?;
-        let Wanted::Since(since) = wanted else { return Ok(Page::default()) };
         let events =
             list.opted_out_numbers.iter().filter_map(|o| event(&list.opt_out_list_name, o, since)).collect();
         let token = list.next_token.filter(|token| !token.is_empty());

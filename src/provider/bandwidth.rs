@@ -5,7 +5,7 @@
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
-use super::account::{Page, Vendor, Wanted, asked, listed, no_list};
+use super::account::{Page, Vendor, asked, listed};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
 use super::request::{self, basic};
@@ -135,20 +135,14 @@ impl Vendor for Bandwidth {
         }
     }
 
-    fn lists(&self, wanted: Wanted, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
-        let Wanted::Since(since) = wanted else {
-            return no_list("Bandwidth's list does not show our reference; its callback brings it back");
-        };
+    fn lists(&self, since: Instant, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
         asked([self.messages(since, None)])
     }
 
-    fn page(&self, _: &Outgoing, wanted: Wanted, said: &Answer, _: Instant) -> Result<Page, ReconcileError> {
+    fn page(&self, _: &Outgoing, since: Instant, said: &Answer, _: Instant) -> Result<Page, ReconcileError> {
         let list: List = listed(said)?;
         let token = list.page_info.next_page_token.filter(|token| !token.is_empty());
-        let next = match (wanted, token) {
-            (Wanted::Since(since), Some(token)) => self.messages(since, Some(&token)),
-            _ => None,
-        };
+        let next = token.and_then(|token| self.messages(since, Some(&token)));
         Ok(Page { events: list.messages.into_iter().filter_map(event).collect(), next })
     }
 }

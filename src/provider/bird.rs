@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::account::{Page, Vendor, Wanted, asked, listed, no_list};
+use super::account::{Page, Vendor, asked, listed};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
 use super::request;
@@ -144,22 +144,18 @@ impl Vendor for Bird {
         true
     }
 
-    fn lists(&self, wanted: Wanted, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
-        let Wanted::Since(since) = wanted else {
-            return no_list("Bird's list cannot be asked for our reference; its events bring it back");
-        };
+    fn lists(&self, since: Instant, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
         asked([self.list("suppressions", None, None), self.list("messages", Some(since), None)])
     }
 
     fn page(
         &self,
         request: &Outgoing,
-        wanted: Wanted,
+        since: Instant,
         said: &Answer,
         _: Instant,
     ) -> Result<Page, ReconcileError> {
         let list: List = listed(said)?;
-        let Wanted::Since(since) = wanted else { return Ok(Page::default()) };
         let cursor = list.next_cursor.filter(|cursor| !cursor.is_empty());
         if !request.uri.path().ends_with("/suppressions") {
             let next = cursor.and_then(|cursor| self.list("messages", Some(since), Some(&cursor)));

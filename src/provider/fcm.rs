@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::account::{Page, Vendor, Wanted};
+use super::account::{Page, Vendor};
 use super::http::{Answer, Outgoing};
 use super::jws::SigningKey;
 use super::push::{self, AppData, PushHandover};
@@ -488,11 +488,11 @@ impl Vendor for Fcm {
         }
     }
 
-    fn lists(&self, _: Wanted, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
+    fn lists(&self, _: Instant, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
         push::no_list()
     }
 
-    fn page(&self, _: &Outgoing, _: Wanted, _: &Answer, _: Instant) -> Result<Page, ReconcileError> {
+    fn page(&self, _: &Outgoing, _: Instant, _: &Answer, _: Instant) -> Result<Page, ReconcileError> {
         push::no_list()
     }
 }

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::account::{Page, Vendor, Wanted, asked, listed};
+use super::account::{Page, Vendor, asked, listed};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
 use super::request::{self, bare, seconds_left};
@@ -42,14 +42,9 @@ impl Infobip {
         request::get(&url, &self.authorization, &[("limit", "200")])
     }
 
-    fn logs(&self, wanted: Wanted, cursor: Option<&str>) -> Option<Outgoing> {
-        let (name, value) = match wanted {
-            Wanted::Since(since) => {
-                ("sentSince", since.to_jiff().strftime("%Y-%m-%dT%H:%M:%S.000+0000").to_string())
-            }
-            Wanted::Message(id) => ("messageId", id.to_string()),
-        };
-        let mut query = vec![(name, value.as_str()), ("limit", "200"), ("useCursor", "true")];
+    fn logs(&self, since: Instant, cursor: Option<&str>) -> Option<Outgoing> {
+        let since = since.to_jiff().strftime("%Y-%m-%dT%H:%M:%S.000+0000").to_string();
+        let mut query = vec![("sentSince", since.as_str()), ("limit", "200"), ("useCursor", "true")];
         query.extend(cursor.map(|cursor| ("cursor", cursor)));
         request::get(&format!("{}/sms/3/logs", self.base), &self.authorization, &query)
     }
@@ -188,17 +183,14 @@ impl Vendor for Infobip {
     }
 
     /// The inbox first: whoever said STOP there does not wait for a log of receipts.
-    fn lists(&self, wanted: Wanted, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
-        match wanted {
-            Wanted::Since(_) => asked([self.inbox(), self.logs(wanted, None)]),
-            Wanted::Message(_) => asked([self.logs(wanted, None)]),
-        }
+    fn lists(&self, since: Instant, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
+        asked([self.inbox(), self.logs(since, None)])
     }
 
     fn page(
         &self,
         request: &Outgoing,
-        wanted: Wanted,
+        since: Instant,
         said: &Answer,
         _: Instant,
     ) -> Result<Page, ReconcileError> {
@@ -210,7 +202,7 @@ impl Vendor for Infobip {
         }
         let events: Vec<InboundEvent> = list.results.iter().filter_map(receipt).collect();
         let cursor = list.cursor.and_then(|cursor| cursor.next_cursor).filter(|c| !c.is_empty());
-        let next = cursor.filter(|_| !list.results.is_empty()).and_then(|c| self.logs(wanted, Some(&c)));
+        let next = cursor.filter(|_| !list.results.is_empty()).and_then(|c| self.logs(since, Some(&c)));
         Ok(Page { events, next })
     }
 }

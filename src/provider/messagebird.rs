@@ -6,7 +6,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::account::{Page, Vendor, Wanted, asked, listed, no_list};
+use super::account::{Page, Vendor, asked, listed};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
 use super::request::{self, Callback, bare, seconds_left};
@@ -129,18 +129,12 @@ impl Vendor for MessageBird {
         }
     }
 
-    fn lists(&self, wanted: Wanted, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
-        let Wanted::Since(since) = wanted else {
-            return no_list(
-                "MessageBird's list cannot be asked for our reference; its reports bring it back",
-            );
-        };
+    fn lists(&self, since: Instant, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
         asked([self.texts(since, 0)])
     }
 
-    fn page(&self, _: &Outgoing, wanted: Wanted, said: &Answer, _: Instant) -> Result<Page, ReconcileError> {
+    fn page(&self, _: &Outgoing, since: Instant, said: &Answer, _: Instant) -> Result<Page, ReconcileError> {
         let list: List = listed(said)?;
-        let Wanted::Since(since) = wanted else { return Ok(Page::default()) };
         let more = !list.items.is_empty() && list.offset + PAGE < list.total_count;
         let next = if more { self.texts(since, list.offset + PAGE) } else { None };
         // The filter by time is not in every copy of the documentation; what is older is known.
@@ -228,14 +222,14 @@ mod tests {
 
     #[test]
     fn texts_are_listed_page_by_page() {
-        let (messagebird, wanted) = (messagebird(), Wanted::Since(now()));
-        let asked = messagebird.lists(wanted, now()).expect("a list").remove(0);
+        let (messagebird, since) = (messagebird(), now());
+        let asked = messagebird.lists(since, now()).expect("a list").remove(0);
         assert_eq!(asked.uri.query(), Some("direction=mo&from=2026-01-01T12%3A00%3A00Z&limit=200&offset=0"));
         let body = r#"{"offset":0,"limit":200,"count":2,"totalCount":201,"items":[
             {"id":"i1","direction":"mo","originator":"12125550123","body":"STOP","createdDatetime":"2026-01-01T12:00:05+00:00",
              "recipients":{"items":[{"recipient":18555550100}]}},
             {"id":"i0","direction":"mo","originator":"1","body":"old","createdDatetime":"2025-01-01T12:00:05+00:00"}]}"#;
-        let page = messagebird.page(&asked, wanted, &said(200, body), now()).expect("a page");
+        let page = messagebird.page(&asked, since, &said(200, body), now()).expect("a page");
         let [InboundEvent::Text(text)] = &page.events[..] else { panic!("{:?}", page.events) };
         assert_eq!(
             (text.text.as_str(), text.from.as_str(), text.to.as_str()),

@@ -41,7 +41,7 @@ pub use dispatch::{Dispatch, Failure, Handover, IntentDraft, NotDurable};
 pub use push::PushHandover;
 
 use crate::inbound::event::InboundEvent;
-use crate::model::{Instant, MessageId};
+use crate::model::Instant;
 
 /// A future a trait object can answer with.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -61,9 +61,11 @@ pub trait Taker: Send + Sync {
 }
 
 /// Holds what it takes, to be looked at.
+#[cfg(test)]
 #[derive(Debug, Default)]
 pub struct Gathered(parking_lot::Mutex<Vec<InboundEvent>>);
 
+#[cfg(test)]
 impl Gathered {
     /// Everything taken so far, in order; none is left.
     pub fn events(&self) -> Vec<InboundEvent> {
@@ -71,6 +73,7 @@ impl Gathered {
     }
 }
 
+#[cfg(test)]
 impl Taker for Gathered {
     fn take(&self, events: Vec<InboundEvent>) -> BoxFuture<'_, Result<(), ReconcileError>> {
         self.0.lock().extend(events);
@@ -92,9 +95,6 @@ pub trait Provider: Send + Sync + 'static {
         since: Instant,
         taker: &'a dyn Taker,
     ) -> BoxFuture<'a, Result<(), ReconcileError>>;
-
-    /// What became of one message by our reference, where the provider can tell; none: it does not know it (yet).
-    fn look_up(&self, message: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>>;
 
     /// Until when the account should be left alone, because it asks for a pause or only fails; its lanes rest. None: go on.
     fn resting_until(&self) -> Option<Instant> {

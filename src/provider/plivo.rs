@@ -5,7 +5,7 @@
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
-use super::account::{Page, Vendor, Wanted, asked, listed, no_list};
+use super::account::{Page, Vendor, asked, listed};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
 use super::request::{self, Callback, bare, basic, seconds_left};
@@ -136,19 +136,13 @@ impl Vendor for Plivo {
         }
     }
 
-    fn lists(&self, wanted: Wanted, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
-        let Wanted::Since(since) = wanted else {
-            return no_list("Plivo keeps no reference of ours; its callback brings it back");
-        };
+    fn lists(&self, since: Instant, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
         asked([self.messages(since, 0)])
     }
 
-    fn page(&self, _: &Outgoing, wanted: Wanted, said: &Answer, _: Instant) -> Result<Page, ReconcileError> {
+    fn page(&self, _: &Outgoing, since: Instant, said: &Answer, _: Instant) -> Result<Page, ReconcileError> {
         let list: List = listed(said)?;
-        let next = match wanted {
-            Wanted::Since(since) if list.meta.next.is_some() => self.messages(since, list.meta.offset + PAGE),
-            _ => None,
-        };
+        let next = list.meta.next.and_then(|_| self.messages(since, list.meta.offset + PAGE));
         Ok(Page { events: list.objects.into_iter().filter_map(event).collect(), next })
     }
 }

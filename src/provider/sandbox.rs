@@ -15,7 +15,7 @@ use super::http::{HttpClient, HttpError, NotSent, Outgoing};
 use super::{BoxFuture, Dispatch, Handover, Provider, ReconcileError, Taker};
 use crate::clock::SharedClock;
 use crate::inbound::event::InboundEvent;
-use crate::model::{Instant, MessageId};
+use crate::model::Instant;
 
 /// Longest wait for the carrier's answer to a hand-over; longer is unclear.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
@@ -114,9 +114,5 @@ impl Provider for SandboxProvider {
         taker: &'a dyn Taker,
     ) -> BoxFuture<'a, Result<(), ReconcileError>> {
         Box::pin(async move { taker.take(self.list(&format!("since={since}")).await?).await })
-    }
-
-    fn look_up(&self, message: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>> {
-        Box::pin(async move { Ok(self.list(&format!("client_ref={message}")).await?.pop()) })
     }
 }

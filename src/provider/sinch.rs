@@ -6,7 +6,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::account::{Page, Vendor, Wanted, asked, listed};
+use super::account::{Page, Vendor, asked, listed};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
 use super::request::{self, Callback, bare};
@@ -46,20 +46,18 @@ impl Sinch {
         format!("{}/xms/v1/{}/{what}", self.base, self.plan)
     }
 
-    fn inbounds(&self, since: Instant, page: u64) -> Option<Outgoing> {
+    fn list(&self, what: &str, since: Instant, page: u64) -> Option<Outgoing> {
         let (since, page, size) = (since.to_string(), page.to_string(), PAGE.to_string());
         let query = [("start_date", since.as_str()), ("page", page.as_str()), ("page_size", size.as_str())];
-        request::get(&self.url("inbounds"), &self.authorization, &query)
+        request::get(&self.url(what), &self.authorization, &query)
     }
 
-    fn reports(&self, wanted: Wanted, page: u64) -> Option<Outgoing> {
-        let (name, value) = match wanted {
-            Wanted::Since(since) => ("start_date", since.to_string()),
-            Wanted::Message(id) => ("client_reference", id.to_string()),
-        };
-        let (page, size) = (page.to_string(), PAGE.to_string());
-        let query = [(name, value.as_str()), ("page", page.as_str()), ("page_size", size.as_str())];
-        request::get(&self.url("delivery_reports"), &self.authorization, &query)
+    fn inbounds(&self, since: Instant, page: u64) -> Option<Outgoing> {
+        self.list("inbounds", since, page)
+    }
+
+    fn reports(&self, since: Instant, page: u64) -> Option<Outgoing> {
+        self.list("delivery_reports", since, page)
     }
 }
 
@@ -134,17 +132,14 @@ impl Vendor for Sinch {
         }
     }
 
-    fn lists(&self, wanted: Wanted, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
-        match wanted {
-            Wanted::Since(since) => asked([self.inbounds(since, 0), self.reports(wanted, 0)]),
-            Wanted::Message(_) => asked([self.reports(wanted, 0)]),
-        }
+    fn lists(&self, since: Instant, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
+        asked([self.inbounds(since, 0), self.reports(since, 0)])
     }
 
     fn page(
         &self,
         request: &Outgoing,
-        wanted: Wanted,
+        since: Instant,
         said: &Answer,
         _: Instant,
     ) -> Result<Page, ReconcileError> {
@@ -156,10 +151,10 @@ impl Vendor for Sinch {
         };
         let seen = list.inbounds.len() + list.delivery_reports.len();
         let more = seen > 0 && (list.page + 1) * PAGE < list.count;
-        let next = match (more, wanted) {
-            (true, Wanted::Since(since)) if of_texts => self.inbounds(since, list.page + 1),
-            (true, _) if !of_texts => self.reports(wanted, list.page + 1),
-            _ => None,
+        let next = match more {
+            true if of_texts => self.inbounds(since, list.page + 1),
+            true => self.reports(since, list.page + 1),
+            false => None,
         };
         Ok(Page { events, next })
     }

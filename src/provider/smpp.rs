@@ -40,7 +40,6 @@ use super::registry::{BuildError, Given};
 use super::{BoxFuture, Dispatch, Handover, Provider, ReconcileError, Taker, reply};
 use crate::clock::SharedClock;
 use crate::entropy::SharedEntropy;
-use crate::inbound::event::InboundEvent;
 use crate::model::outgoing::ErrorClass;
 use crate::model::{ConnectionId, Instant, MessageId, Span};
 
@@ -456,10 +455,6 @@ impl Provider for Smpp {
             // What it kept came over the binds and is durable: there is nothing else to take in.
             self.0.quiet().await
         })
-    }
-
-    fn look_up(&self, _: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>> {
-        Box::pin(std::future::ready(Err(ReconcileError(NO_LIST.to_owned()))))
     }
 
     fn resting_until(&self) -> Option<Instant> {

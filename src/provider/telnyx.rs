@@ -5,7 +5,7 @@
 use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::account::{Page, Vendor, Wanted, asked, listed, no_list};
+use super::account::{Page, Vendor, asked, listed};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
 use super::request::{self, Callback};
@@ -154,20 +154,15 @@ impl Vendor for Telnyx {
         true
     }
 
-    fn lists(&self, wanted: Wanted, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
-        let Wanted::Since(since) = wanted else {
-            return no_list("Telnyx keeps no reference of ours; its callback brings it back");
-        };
+    fn lists(&self, since: Instant, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
         asked([self.opt_outs(since, 1)])
     }
 
-    fn page(&self, _: &Outgoing, wanted: Wanted, said: &Answer, _: Instant) -> Result<Page, ReconcileError> {
+    fn page(&self, _: &Outgoing, since: Instant, said: &Answer, _: Instant) -> Result<Page, ReconcileError> {
         let list: OptOuts = listed(said)?;
-        let next = match wanted {
-            Wanted::Since(since) if list.meta.page_number < list.meta.total_pages => {
-                self.opt_outs(since, list.meta.page_number.max(1) + 1)
-            }
-            _ => None,
+        let next = match list.meta.page_number < list.meta.total_pages {
+            true => self.opt_outs(since, list.meta.page_number.max(1) + 1),
+            false => None,
         };
         Ok(Page { events: list.data.into_iter().filter_map(event).collect(), next })
     }

@@ -5,7 +5,7 @@
 use http::HeaderValue;
 use serde::Deserialize;
 
-use super::account::{Page, Vendor, Wanted, asked, listed, no_list};
+use super::account::{Page, Vendor, asked, listed, no_list};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
 use super::request::{self, Callback, basic};
@@ -124,16 +124,13 @@ impl Vendor for Twilio {
         }
     }
 
-    fn lists(&self, wanted: Wanted, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
-        let Wanted::Since(since) = wanted else {
-            return no_list("Twilio keeps no reference of ours; its callback brings it back");
-        };
+    fn lists(&self, since: Instant, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
         let from = format!("{:.0}", since.to_jiff());
         let query = [("DateSent>", from.as_str()), ("PageSize", "100")];
         asked([request::get(&self.url(), &self.authorization, &query)])
     }
 
-    fn page(&self, _: &Outgoing, _: Wanted, said: &Answer, now: Instant) -> Result<Page, ReconcileError> {
+    fn page(&self, _: &Outgoing, _: Instant, said: &Answer, now: Instant) -> Result<Page, ReconcileError> {
         let list: List = listed(said)?;
         let next = match list.next_page_uri.filter(|next| !next.is_empty()) {
             None => None,

@@ -8,7 +8,7 @@ mod tests;
 
 use http::HeaderValue;
 
-use super::account::{Page, Vendor, Wanted, no_list};
+use super::account::{Page, Vendor, no_list};
 use super::http::{Answer, Outgoing};
 use super::registry::{BuildError, Given};
 use super::request::{self, Callback, basic};
@@ -68,11 +68,11 @@ impl Vendor for Vonage {
             || matches!(failure.code.as_str(), "1" | "10" | "1000")
     }
 
-    fn lists(&self, _: Wanted, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
+    fn lists(&self, _: Instant, _: Instant) -> Result<Vec<Outgoing>, ReconcileError> {
         no_list(NO_LIST)
     }
 
-    fn page(&self, _: &Outgoing, _: Wanted, _: &Answer, _: Instant) -> Result<Page, ReconcileError> {
+    fn page(&self, _: &Outgoing, _: Instant, _: &Answer, _: Instant) -> Result<Page, ReconcileError> {
         no_list(NO_LIST)
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use consentry::clock::{Clock, ManualClock};
 use consentry::entropy::{Entropy, SharedEntropy};
-use consentry::inbound::event::InboundEvent;
 use consentry::model::outgoing::ErrorClass;
 use consentry::model::{Instant, MessageId, Span};
 use consentry::provider::sandbox::webhook::parse_list;
@@ -359,9 +358,5 @@ impl Provider for Carrier {
 
     fn resting_until(&self) -> Option<Instant> {
         self.inner.lock().rests_until
-    }
-
-    fn look_up(&self, _: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>> {
-        Box::pin(async { Err(ReconcileError("this carrier looks nothing up".to_owned())) })
     }
 }

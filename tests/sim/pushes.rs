@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use consentry::clock::{Clock, ManualClock};
 use consentry::entropy::{Entropy, SharedEntropy};
-use consentry::inbound::event::InboundEvent;
+use consentry::model::Instant;
 use consentry::model::outgoing::ErrorClass;
 use consentry::model::subject::Address;
-use consentry::model::{Instant, MessageId};
 use consentry::provider::{BoxFuture, Dispatch, Failure, Handover, Provider, ReconcileError, Taker};
 use parking_lot::Mutex;
 
@@ -79,10 +78,6 @@ impl Provider for Pushes {
     }
 
     fn reconcile<'a>(&'a self, _: Instant, _: &'a dyn Taker) -> BoxFuture<'a, Result<(), ReconcileError>> {
-        Box::pin(async { Err(ReconcileError("push services keep no list".to_owned())) })
-    }
-
-    fn look_up(&self, _: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>> {
         Box::pin(async { Err(ReconcileError("push services keep no list".to_owned())) })
     }
 }

@@ -7,8 +7,8 @@ use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::inbound::event::InboundText;
 use crate::ledger::body::{Body, Object};
+use crate::model::Span;
 use crate::model::registry::Reconcile;
-use crate::model::{MessageId, Span};
 use crate::provider::{Dispatch, Handover, faults};
 use crate::writer::ops::fixture::shop;
 use crate::writer::testing::MemoryLog;
@@ -40,10 +40,6 @@ impl Provider for Inbox {
             }
         })
     }
-
-    fn look_up(&self, _: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>> {
-        Box::pin(std::future::ready(Ok(None)))
-    }
 }
 
 /// A provider whose list never ends, and how often it was asked for.
@@ -58,10 +54,6 @@ impl Provider for Endless {
     fn reconcile<'a>(&'a self, _: Instant, _: &'a dyn Taker) -> BoxFuture<'a, Result<(), ReconcileError>> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Box::pin(std::future::pending())
-    }
-
-    fn look_up(&self, _: MessageId) -> BoxFuture<'_, Result<Option<InboundEvent>, ReconcileError>> {
-        Box::pin(std::future::ready(Ok(None)))
     }
 }
 

@@ -93,8 +93,8 @@ fn the_type_of_a_fault_says_what_it_is() {
 
 #[test]
 fn every_opt_out_list_is_pulled() {
-    let (aws, wanted) = (aws(&[("opt_out_lists", "Default eu")]), Wanted::Since(now()));
-    let lists = aws.lists(wanted, now()).expect("lists");
+    let (aws, since) = (aws(&[("opt_out_lists", "Default eu")]), now());
+    let lists = aws.lists(since, now()).expect("lists");
     assert_eq!(lists.len(), 2);
     assert_eq!(lists[0].headers["x-amz-target"], "PinpointSMSVoiceV2.DescribeOptedOutNumbers");
     let body: Value = serde_json::from_slice(&lists[1].body).expect("JSON");
@@ -102,7 +102,7 @@ fn every_opt_out_list_is_pulled() {
     let told = r#"{"OptOutListName":"Default","OptedOutNumbers":[
         {"OptedOutNumber":"+12125550123","OptedOutTimestamp":1767268805.5,"EndUserOptedOut":true},
         {"OptedOutNumber":"+12125550124","OptedOutTimestamp":1767268799.0,"EndUserOptedOut":true}],"NextToken":"t2"}"#;
-    let page = aws.page(&lists[0], wanted, &said(200, told), now()).expect("a page");
+    let page = aws.page(&lists[0], since, &said(200, told), now()).expect("a page");
     let [InboundEvent::Text(text)] = &page.events[..] else { panic!("{:?}", page.events) };
     assert_eq!((text.from.as_str(), text.provider_flag.as_deref()), ("+12125550123", Some("STOP")));
     let next = page.next.expect("another");

@@ -55,14 +55,14 @@ fn answers_become_outcomes() {
 
 #[test]
 fn the_list_tells_of_texts_without_their_words() {
-    let (bandwidth, wanted) = (bandwidth(), Wanted::Since(now()));
-    let asked = bandwidth.lists(wanted, now()).expect("a list").remove(0);
+    let (bandwidth, since) = (bandwidth(), now());
+    let asked = bandwidth.lists(since, now()).expect("a list").remove(0);
     assert_eq!(asked.uri.query(), Some("fromDateTime=2026-01-01T12%3A00%3A00.000Z&limit=500"));
     let body = r#"{"totalCount":3,"pageInfo":{"nextPageToken":"tok 1"},"messages":[
         {"messageId":"m1","messageDirection":"INBOUND","messageStatus":"RECEIVED","sourceTn":"+12125550123","destinationTn":"+18555550100"},
         {"messageId":"m2","messageDirection":"OUTBOUND","messageStatus":"FAILED","errorCode":4775,"receiveTime":"2026-01-01T12:00:05.000Z"},
         {"messageId":"m3","messageDirection":"OUTBOUND","messageStatus":"QUEUED"}]}"#;
-    let page = bandwidth.page(&asked, wanted, &said(200, body), now()).expect("a page");
+    let page = bandwidth.page(&asked, since, &said(200, body), now()).expect("a page");
     let [InboundEvent::Unreadable(text), InboundEvent::Receipt(receipt)] = page.events.as_slice() else {
         panic!("{:?}", page.events)
     };

@@ -81,8 +81,8 @@ fn answers_become_outcomes() {
 
 #[test]
 fn suppressions_and_messages_are_pulled() {
-    let (bird, wanted) = (bird(), Wanted::Since(now()));
-    let lists = bird.lists(wanted, now()).expect("lists");
+    let (bird, since) = (bird(), now());
+    let lists = bird.lists(since, now()).expect("lists");
     assert_eq!(lists[0].uri.to_string(), "https://us1.platform.bird.com/v1/sms/suppressions?limit=100");
     assert_eq!(lists[1].uri.query(), Some("limit=100&created_after=2026-01-01T12%3A00%3A00Z"));
     let entry = |id: &str, at: &str| {
@@ -97,8 +97,7 @@ fn suppressions_and_messages_are_pulled() {
             entry("ssu_2", old)
         )
     };
-    let page =
-        bird.page(&lists[0], wanted, &said(200, &body("2026-01-01T12:00:01Z")), now()).expect("a page");
+    let page = bird.page(&lists[0], since, &said(200, &body("2026-01-01T12:00:01Z")), now()).expect("a page");
     let [InboundEvent::Text(text), InboundEvent::Text(_)] = &page.events[..] else {
         panic!("{:?}", page.events)
     };
@@ -110,14 +109,13 @@ fn suppressions_and_messages_are_pulled() {
     assert!(
         page.next.expect("another").uri.to_string().ends_with("suppressions?limit=100&starting_after=c2")
     );
-    let last =
-        bird.page(&lists[0], wanted, &said(200, &body("2026-01-01T11:59:59Z")), now()).expect("a page");
+    let last = bird.page(&lists[0], since, &said(200, &body("2026-01-01T11:59:59Z")), now()).expect("a page");
     assert_eq!((last.events.len(), last.next.is_none()), (1, true), "older ones are known");
     let messages = r#"{"data":[
         {"id":"sms_1","direction":"inbound","status":"received","from":"+12125550123","to":"+18555550100","text":"Stop","created_at":"2026-01-01T12:00:05Z"},
         {"id":"sms_2","direction":"outbound","status":"undelivered","from":"a","to":"b","metadata":{"consentry_message":"07070707070707070707070707070707"},
          "last_error":{"code":"recipient_opted_out","description":"d"},"created_at":"2026-01-01T12:00:05Z"}],"next_cursor":null}"#;
-    let page = bird.page(&lists[1], wanted, &said(200, messages), now()).expect("a page");
+    let page = bird.page(&lists[1], since, &said(200, messages), now()).expect("a page");
     let [InboundEvent::Text(text), InboundEvent::Receipt(receipt)] = &page.events[..] else {
         panic!("{:?}", page.events)
     };

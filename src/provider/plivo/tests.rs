@@ -43,15 +43,15 @@ fn answers_become_outcomes() {
 
 #[test]
 fn the_list_tells_of_texts_without_their_words() {
-    let (plivo, wanted) = (plivo(), Wanted::Since(now()));
-    let asked = plivo.lists(wanted, now()).expect("a list").remove(0);
+    let (plivo, since) = (plivo(), now());
+    let asked = plivo.lists(since, now()).expect("a list").remove(0);
     assert_eq!(asked.uri.query(), Some("message_time__gte=2026-01-01+12%3A00%3A00&limit=20&offset=0"));
     let body = r#"{"api_id":"x","meta":{"limit":20,"next":"/v1/Account/MA1/Message/?limit=20&offset=20","offset":0,"previous":null,"total_count":21},
         "objects":[
         {"message_uuid":"u1","message_direction":"inbound","message_state":"delivered","from_number":"12125550123","to_number":"18555550100","message_time":"2026-01-01 12:00:05+00:00","error_code":null},
         {"message_uuid":"u2","message_direction":"outbound","message_state":"undelivered","error_code":"200","message_time":"2026-01-01 12:00:06+00:00"},
         {"message_uuid":"u3","message_direction":"outbound","message_state":"queued","error_code":"000","message_time":""}]}"#;
-    let page = plivo.page(&asked, wanted, &said(200, body), now()).expect("a page");
+    let page = plivo.page(&asked, since, &said(200, body), now()).expect("a page");
     let [InboundEvent::Unreadable(text), InboundEvent::Receipt(receipt)] = page.events.as_slice() else {
         panic!("{:?}", page.events)
     };

@@ -14,7 +14,7 @@ use crate::clock::{ManualClock, SystemClock};
 use crate::entropy::SeededEntropy;
 use crate::model::outgoing::ErrorClass;
 use crate::model::subject::Address;
-use crate::model::{Channel, MessageState, Span};
+use crate::model::{Channel, MessageId, MessageState, Span};
 use crate::provider::http::{AddressRule, HttpLimits};
 use crate::provider::{Gathered, IntentDraft};
 use crate::sandbox::carrier::behaviour::{Behaviour, Fault, FaultChance};
@@ -82,7 +82,7 @@ fn dispatch(n: u8, to: &str) -> Dispatch {
 }
 
 #[tokio::test]
-async fn a_message_is_taken_under_our_reference_and_found_by_it() {
+async fn a_message_is_taken_under_our_reference_and_listed_with_it() {
     let world = world(&[]).await;
     let Handover::Accepted { ids } = world.provider.send(dispatch(7, PHONE)).await else {
         panic!("not accepted")
@@ -91,15 +91,15 @@ async fn a_message_is_taken_under_our_reference_and_found_by_it() {
     assert_eq!(kept.client_ref, Some(MessageId([7; 16]).to_string()));
     assert_eq!(kept.to.as_str(), PHONE);
     loop {
-        if let Some(InboundEvent::Receipt(receipt)) =
-            world.provider.look_up(MessageId([7; 16])).await.expect("listed")
+        let listed = Gathered::default();
+        world.provider.reconcile(now(), &listed).await.expect("listed");
+        if let [InboundEvent::Receipt(receipt)] = &listed.events()[..]
             && receipt.state == MessageState::Delivered
         {
             assert_eq!((receipt.message, &receipt.provider_id), (Some(MessageId([7; 16])), &ids[0]));
             break;
         }
     }
-    assert_eq!(world.provider.look_up(MessageId([8; 16])).await.expect("listed"), None);
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use super::settings::Settings;
 use super::tests::Line;
 use super::*;
 use crate::inbound::endpoint::Endpoint;
+use crate::inbound::event::InboundEvent;
 use crate::inbound::line::webhook;
 use crate::model::MessageState;
 use crate::provider::faults::{connection, dispatch, dispatch_from, given, secret, shown};

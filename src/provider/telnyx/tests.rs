@@ -54,20 +54,20 @@ fn answers_become_outcomes() {
 #[test]
 fn the_opt_out_list_names_the_person_who_may_not_be_reached() {
     let telnyx = telnyx(&[]);
-    let wanted = Wanted::Since(now());
-    let asked = telnyx.lists(wanted, now()).expect("a list").remove(0);
+    let since = now();
+    let asked = telnyx.lists(since, now()).expect("a list").remove(0);
     assert_eq!(
         asked.uri.query(),
         Some("created_at%5Bgte%5D=2026-01-01T12%3A00%3A00Z&page%5Bnumber%5D=1&page%5Bsize%5D=250")
     );
     let body = r#"{"data":[{"created_at":"2026-01-01T12:00:05Z","from":"+18555550100","to":"+12125550123",
         "keyword":"STOP","messaging_profile_id":"p1"}],"meta":{"page_number":1,"page_size":250,"total_pages":2,"total_results":251}}"#;
-    let page = telnyx.page(&asked, wanted, &said(200, body), now()).expect("a page");
+    let page = telnyx.page(&asked, since, &said(200, body), now()).expect("a page");
     let [InboundEvent::Text(text)] = page.events.as_slice() else { panic!("{:?}", page.events) };
     assert_eq!((text.from.as_str(), text.to.as_str()), ("+12125550123", "+18555550100"));
     assert_eq!(text.provider_flag.as_deref(), Some("STOP"));
     let next = page.next.expect("another").uri.to_string();
     assert!(next.contains("page%5Bnumber%5D=2"), "{next}");
     let last = body.replace("\"page_number\":1", "\"page_number\":2");
-    assert!(telnyx.page(&asked, wanted, &said(200, &last), now()).expect("a page").next.is_none());
+    assert!(telnyx.page(&asked, since, &said(200, &last), now()).expect("a page").next.is_none());
 }

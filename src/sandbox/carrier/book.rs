@@ -47,8 +47,6 @@ pub struct Filter {
     pub since: Option<Instant>,
     /// Only texts after this position.
     pub after: Option<u64>,
-    /// Only texts with this reference of the client.
-    pub client_ref: Option<String>,
     /// At most this many.
     pub limit: usize,
 }
@@ -121,7 +119,6 @@ impl Book {
             filter.direction.is_none_or(|d| r.direction == d)
                 && filter.since.is_none_or(|t| r.created_at >= t)
                 && filter.after.is_none_or(|s| r.seq > s)
-                && filter.client_ref.as_ref().is_none_or(|c| r.client_ref.as_ref() == Some(c))
         };
         self.texts.iter().filter(wanted).take(filter.limit)
     }

@@ -29,7 +29,7 @@ const LIST_MAX: usize = 500;
 /// | route | does |
 /// |---|---|
 /// | `POST /v1/messages` | takes a text: 202 `{id, parts}` |
-/// | `GET /v1/messages?direction&since&after&client_ref&limit` | lists texts in order of arrival, to reconcile from |
+/// | `GET /v1/messages?direction&since&after&limit` | lists texts in order of arrival, to reconcile from |
 /// | `GET /v1/messages/{id}` | one text |
 /// | `GET /v1/phones` | the virtual phones |
 /// | `POST /v1/phones/{number}/texts` | types a text on a phone: `{text, to?}` |
@@ -127,7 +127,6 @@ struct ListQuery {
     direction: Option<Direction>,
     since: Option<String>,
     after: Option<u64>,
-    client_ref: Option<String>,
     limit: Option<usize>,
 }
 
@@ -151,13 +150,7 @@ async fn list(
         Err(error) => return invalid([format!("since: must be RFC 3339: {error}")]),
     };
     let limit = query.limit.unwrap_or(100).clamp(1, LIST_MAX);
-    let filter = Filter {
-        direction: query.direction,
-        since,
-        after: query.after,
-        client_ref: query.client_ref,
-        limit: limit + 1,
-    };
+    let filter = Filter { direction: query.direction, since, after: query.after, limit: limit + 1 };
     let mut messages = carrier.list(&filter);
     let more = messages.len() > limit;
     messages.truncate(limit);

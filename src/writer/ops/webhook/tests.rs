@@ -5,7 +5,7 @@ use crate::inbound::endpoint::{Endpoint, Webhook};
 use crate::inbound::event::{InboundText, TextPart};
 use crate::ledger::body::Object;
 use crate::model::subject::{Address, Subject};
-use crate::provider::account::{Vendor, Wanted};
+use crate::provider::account::Vendor;
 use crate::provider::bandwidth::Bandwidth;
 use crate::provider::faults;
 use crate::provider::plivo::Plivo;
@@ -108,7 +108,7 @@ fn a_piece_of_a_sentence_starts_nothing() {
 
 /// What a vendor's list tells of one text that came in.
 fn listed<V: Vendor>(vendor: V, list: &str) -> Vec<InboundEvent> {
-    let wanted = Wanted::Since(faults::now());
+    let wanted = faults::now();
     let asked = vendor.lists(wanted, faults::now()).expect("a list").remove(0);
     vendor.page(&asked, wanted, &faults::said(200, list), faults::now()).expect("a page").events
 }
