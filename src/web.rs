@@ -67,6 +67,7 @@ pub async fn serve(
     let mut wires = Box::pin(incoming(listener, tls, bounds.connections_max, stop.clone()));
     while let Some(Some(wire)) = stop.run_until_cancelled(wires.next()).await {
         let Ok(wire) = wire else { continue };
+        let wire = wire.patient_for(bounds.head_within);
         tracker.spawn(converse(wire, router.clone(), bounds, stop.clone()));
     }
     tracker.close();
@@ -85,7 +86,8 @@ async fn converse(wire: Wire, router: Router, bounds: Bounds, stop: Cancellation
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
-        .keep_alive_interval(bounds.head_within);
+        .keep_alive_interval(bounds.head_within)
+        .keep_alive_timeout(bounds.head_within);
     let connection = builder.serve_connection(TokioIo::new(wire), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
@@ -110,3 +112,6 @@ fn hang_up_if_asked(answer: Result<Response, Infallible>) -> io::Result<Response
         None => Ok(response),
     }
 }
+
+#[cfg(test)]
+mod tests;

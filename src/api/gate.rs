@@ -88,6 +88,10 @@ where
             return refuse(ApiError::Overloaded { retry: RETRY }, record);
         };
         let deadline = deadline(request.headers(), self.rules.deadline_max);
+        if deadline.is_zero() {
+            // Whoever cannot hear the answer gets nothing done either.
+            return refuse(ApiError::DeadlineExceeded, record);
+        }
         let answer = self.inner.call(request);
         let span = record.span.clone();
         let answering = async move {

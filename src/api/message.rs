@@ -16,9 +16,10 @@ use super::filter::Filter;
 use super::service::{Hands, caller};
 use super::standing::standing;
 use super::status::{ApiError, to_rpc};
-use super::walk::{Path, newest_first, place_of};
+use super::walk::{Path, newest_first, newest_of_all, place_of};
 use super::watch;
 use crate::ledger::body::Body;
+use crate::ledger::entry::Entry;
 use crate::ledger::rows::keys;
 use crate::model::cart::Link;
 use crate::model::outgoing::Message;
@@ -218,31 +219,32 @@ impl Messages {
         let walked = self
             .hands
             .see(&asking, "ListMessages", move |reader, eyes| {
-                let path = match &whose {
-                    None => Some(Path::Log),
-                    Some(target) => {
-                        let subject = reader.look(|cx| cx.subjects_of(target))?;
-                        subject.first().map(|subject| Path::Chain(subject.id))
-                    }
+                let chains = match &whose {
+                    None => None,
+                    Some(target) => Some(reader.look(|cx| cx.subjects_of(target))?),
                 };
-                let Some(path) = path else { return Ok(None) };
                 let wanted = |m: &Message| {
                     caller.reaches(&m.spec.brand)
                         && brand.as_ref().is_none_or(|brand| m.spec.brand == *brand)
                         && filter.takes(m)
                 };
-                newest_first(reader, path, below, size, |cx, entry| {
+                let show_one = |cx: &mut Cx<'_>, entry: &Entry| {
                     let Body::Decision(body) = &entry.body else { return Ok(None) };
                     let message = cx.get::<Message>(&keys::message(&body.message.id))?;
                     match message.filter(|m| wanted(m)) {
                         Some(m) if eyes.sees(cx, &m.spec.subject)? => show(cx, &m).map(Some),
                         _ => Ok(None),
                     }
-                })
-                .map(Some)
+                };
+                match chains {
+                    None => newest_first(reader, Path::Log, below, size, show_one),
+                    Some(people) => {
+                        let chains: Vec<_> = people.iter().map(|person| person.id).collect();
+                        newest_of_all(reader, &chains, below, size, show_one)
+                    }
+                }
             })
             .await?;
-        let Some(walked) = walked else { return Ok(wire::ListMessagesResponse::default()) };
         let next_page_token = walked.next.map(|place| page.next(&place.to_be_bytes())).unwrap_or_default();
         Ok(wire::ListMessagesResponse { messages: walked.items, next_page_token })
     }

@@ -113,6 +113,17 @@ pub fn by<T>(key: &str, message: T) -> tonic::Request<T> {
     request
 }
 
+/// A connection without time limits of its own.
+pub type Patient =
+    hyper_util::client::legacy::Client<hyper_util::client::legacy::connect::HttpConnector, tonic::body::Body>;
+
+/// One to this port, and the origin to ask under.
+pub fn patient(port: u16) -> (Patient, http::Uri) {
+    let mut client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new());
+    let origin = format!("http://127.0.0.1:{port}").parse().expect("a URI");
+    (client.http2_only(true).build_http(), origin)
+}
+
 /// What a gateway of tests is made of: an empty simulated disk, the index in memory.
 pub fn parts(clock: &ManualClock) -> Parts {
     let policy = crate::policy::embedded::load().expect("the packs of this release compile");

@@ -106,12 +106,24 @@ impl<'d, 'i> Reader<'d, 'i> {
 
     /// A number within bounds, or its default.
     pub fn within(&mut self, key: &str, bounds: std::ops::RangeInclusive<u64>, default: u64) -> u64 {
+        self.within_because(key, bounds, default, "")
+    }
+
+    /// The same; `rule` says where the bounds come from, for those who want more.
+    pub fn within_because(
+        &mut self,
+        key: &str,
+        bounds: std::ops::RangeInclusive<u64>,
+        default: u64,
+        rule: &str,
+    ) -> u64 {
         let line = self.line_of(key);
         let Some(number) = self.optional::<i64>(key) else { return default };
         match u64::try_from(number).ok().filter(|n| bounds.contains(n)) {
             Some(number) => number,
             None => {
-                self.error(key, line, format!("must be {} to {}", bounds.start(), bounds.end()));
+                let because = if rule.is_empty() { String::new() } else { format!(": {rule}") };
+                self.error(key, line, format!("must be {} to {}{because}", bounds.start(), bounds.end()));
                 default
             }
         }

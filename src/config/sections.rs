@@ -8,6 +8,7 @@ use super::read::{Document, Findings, Reader};
 use super::webhook;
 use super::*;
 use super::{anchor, connection};
+use crate::ledger::body::RAW_BYTES_MAX;
 use crate::telemetry::log;
 
 const MIB: u64 = 1 << 20;
@@ -193,7 +194,7 @@ fn limits(mut r: Reader<'_, '_>) -> Limits {
     let (queue_intent, queue_api) = (queue("queue_intent", 4_096), queue("queue_api", 8_192));
     let limits = Limits {
         grpc_message_bytes: r.within("grpc_message_bytes", 65_536..=64 * MIB, 4 * MIB) as usize,
-        http_body_bytes: r.within("http_body_bytes", 16_384..=16 * MIB, 262_144) as usize,
+        http_body_bytes: http_body_bytes(&mut r),
         calls_per_connection: r.within("calls_per_connection", 1..=65_536, 1_024) as u32,
         connections: r.within("connections", 16..=1_048_576, 8_192) as usize,
         batch: r.within("batch", 1..=4_096, 256) as usize,
@@ -205,6 +206,13 @@ fn limits(mut r: Reader<'_, '_>) -> Limits {
     };
     r.finish();
     limits
+}
+
+/// What is taken in must fit into the entry it is kept in: one that is authentic and cannot be kept may be a STOP.
+fn http_body_bytes(r: &mut Reader<'_, '_>) -> usize {
+    let bounds = 16_384..=RAW_BYTES_MAX as u64;
+    let rule = "a webhook is kept whole in one entry of the ledger, which holds no more";
+    r.within_because("http_body_bytes", bounds, 262_144, rule) as usize
 }
 
 fn retention(mut r: Reader<'_, '_>, base: &Path) -> Retention {

@@ -45,6 +45,19 @@ fn whole_sample() -> String {
 }
 
 #[test]
+fn a_webhook_that_the_ledger_cannot_keep_is_not_configured() {
+    let with = |bytes: usize| {
+        let line = format!("http_body_bytes = {bytes}");
+        SAMPLE.replace("http_body_bytes = 262144", &line)
+    };
+    assert!(load(&with(crate::ledger::body::RAW_BYTES_MAX), &keys).is_ok());
+    let told = problems(&with(crate::ledger::body::RAW_BYTES_MAX + 1), &keys);
+    let [told] = told.as_slice() else { panic!("{told:?}") };
+    assert!(told.contains("limits.http_body_bytes: must be 16384 to 524288"), "{told}");
+    assert!(told.contains("kept whole in one entry of the ledger"), "{told}");
+}
+
+#[test]
 fn the_sample_is_a_good_configuration() {
     let loaded = load(SAMPLE, &keys).expect("no problem");
     assert_eq!(loaded.warnings, []);

@@ -1,5 +1,7 @@
 //! The lanes over a writer in memory: what leaves, what rests, and what is written down meanwhile.
 
+mod herd;
+
 use std::sync::Arc;
 
 use super::*;

@@ -8,7 +8,7 @@ use crate::ledger::rows::{ErasedRow, keys};
 use crate::ledger::state::Row;
 use crate::model::subject::Subject;
 use crate::store::{KeyRange, Order};
-use crate::writer::ops::erase::{Erase, EraseAgain, Erased};
+use crate::writer::ops::erase::{Erase, EraseAgain, Erased, Forget};
 use crate::writer::{CallError, OpError, Reader};
 
 /// Rows looked at in one go.
@@ -48,7 +48,14 @@ pub fn agree(offline: &mut Offline, list: &ErasureList) -> Result<usize, AgainEr
         if !known {
             continue;
         }
-        let inventories = vec![inventory::take(&reader, subject)?];
+        let mut inventory = inventory::take(&reader, subject)?;
+        if inventory.is_long(inventory::STEP) {
+            while let Some(piece) = inventory.next_piece(inventory::STEP) {
+                offline.run(Forget { piece, again: true })?;
+            }
+            inventory = inventory::take(&reader, subject)?;
+        }
+        let inventories = vec![inventory];
         let op = EraseAgain(Erase { inventories, reason: REASON.to_owned(), actor: ACTOR.to_owned() });
         match offline.run(op)? {
             Erased::Recorded => again += 1,

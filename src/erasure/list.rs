@@ -67,9 +67,11 @@ impl ErasureList {
         Ok(list)
     }
 
-    /// Whoever is listed.
+    /// Whoever is listed, in the order of their ids: what is done for each of them is done in the same order every time.
     pub fn subjects(&self) -> Vec<SubjectId> {
-        self.state.lock().listed.iter().copied().collect()
+        let mut listed: Vec<SubjectId> = self.state.lock().listed.iter().copied().collect();
+        listed.sort();
+        listed
     }
 
     /// Whether somebody is listed.

@@ -27,7 +27,7 @@ use crate::ledger::rows::RestrictedRow;
 use crate::ledger::state::Row;
 use crate::model::{Instant, SubjectId};
 use crate::store::{KeyRange, Order};
-use crate::writer::ops::erase::{Erase, Erased};
+use crate::writer::ops::erase::{BeginErasure, Erase, Erased, Forget};
 use crate::writer::{CallError, Env, OpError, Reader, WriterHandle};
 
 /// How often it is looked who is due.
@@ -75,12 +75,41 @@ pub async fn erase(
     reason: &str,
     actor: &str,
 ) -> Result<Done, EraseError> {
+    erase_in_steps(reader, writer, keys, subjects, (reason, actor), inventory::STEP).await
+}
+
+/// As [`erase`], with so many rows a commit. Whoever has more is forgotten in pieces: the writer is never kept from others
+/// for long, and what a crash breaks off is taken up by [`erase_due`].
+async fn erase_in_steps(
+    reader: &Reader,
+    writer: &WriterHandle,
+    keys: &Arc<Keys>,
+    subjects: Vec<SubjectId>,
+    (reason, actor): (&str, &str),
+    step: usize,
+) -> Result<Done, EraseError> {
     for _ in 0..TRIES {
         let (looker, wanted) = (reader.clone(), subjects.clone());
         let taken = tokio::task::spawn_blocking(move || {
             wanted.into_iter().map(|subject| inventory::take(&looker, subject)).collect::<Result<Vec<_>, _>>()
         });
-        let inventories = taken.await.map_err(|_| EraseError::Stopping)??;
+        let mut inventories = taken.await.map_err(|_| EraseError::Stopping)??;
+        if inventories.iter().any(|inventory| inventory.is_long(step)) {
+            let (subjects, reason, actor) = (subjects.clone(), reason.to_owned(), actor.to_owned());
+            let held = writer.call(BeginErasure { subjects, reason, actor }).await?.answer;
+            if !held.is_empty() {
+                return Ok(Done::Held(held));
+            }
+            for inventory in &mut inventories {
+                while let Some(piece) = inventory.next_piece(step) {
+                    if let Erased::Held(grounds) = writer.call(Forget { piece, again: false }).await?.answer {
+                        return Ok(Done::Held(grounds));
+                    }
+                }
+            }
+            // Its entries are part of the chain now: what is left is looked at anew.
+            continue;
+        }
         let op = Erase { inventories, reason: reason.to_owned(), actor: actor.to_owned() };
         match writer.call(op).await?.answer {
             Erased::Moved => {}
@@ -138,22 +167,28 @@ fn due(
     Ok((found, next))
 }
 
-/// Erases everybody whose retention has ended and whom no hold covers; answers how many.
+/// Erases everybody whose retention has ended and whom no hold covers, and whose erasure was broken off; answers how many.
+/// Where somebody could not be erased, the others are all the same, and the last reason is the answer.
 pub async fn erase_due(
     reader: &Reader,
     writer: &WriterHandle,
     keys: &Arc<Keys>,
 ) -> Result<usize, EraseError> {
-    let (mut after, mut erased) = (None, 0);
+    let (mut after, mut erased, mut failed) = (None, 0, None);
     loop {
         let (people, next) = due(reader, after.as_deref(), reader.env().clock.now())?;
         for subject in people {
-            let done = erase(reader, writer, keys, vec![subject], "retention has ended", "gateway").await?;
-            erased += usize::from(matches!(done, Done::Erased(_)));
+            match erase(reader, writer, keys, vec![subject], "retention has ended", "gateway").await {
+                Ok(done) => erased += usize::from(matches!(done, Done::Erased(_))),
+                Err(EraseError::Stopping) => return Err(EraseError::Stopping),
+                // One person's message on its way keeps nobody else from being forgotten.
+                Err(e) => failed = Some(e),
+            }
         }
-        match next {
-            Some(next) => after = Some(next),
-            None => return Ok(erased),
+        match (next, failed.take()) {
+            (Some(next), kept) => (after, failed) = (Some(next), kept),
+            (None, Some(e)) => return Err(e),
+            (None, None) => return Ok(erased),
         }
     }
 }

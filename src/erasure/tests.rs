@@ -111,3 +111,50 @@ async fn whoever_is_due_is_erased_and_nobody_else() {
     assert!(left.is_some_and(|s| s.open.iter().all(|o| o.touch.state != MessageState::Sending)));
     shop.close().await;
 }
+
+/// A person with more rows than one commit takes, whose erasure a crash broke off: the job that looks who is due ends it.
+#[tokio::test]
+async fn what_was_broken_off_is_ended_by_the_next_look() {
+    use crate::api::testing::Shop;
+    use crate::model::{OptOutScope, OptOutSource};
+    use crate::writer::ops::fixture::opt_out;
+    let shop = Shop::open().await;
+    let gateway = &shop.gateway;
+    let mut subject = None;
+    for n in 0..7 {
+        let out = opt_out(1, OptOutScope::All, OptOutSource::Web, &n.to_string());
+        subject = Some(gateway.writer.call(out).await.expect("taken").answer.subject);
+    }
+    let id = subject.expect("a person");
+    let begin = BeginErasure { subjects: vec![id], reason: "asked".to_owned(), actor: "k1".to_owned() };
+    assert_eq!(gateway.writer.call(begin).await.expect("taken").answer, []);
+    let mut inventory = inventory::take(&gateway.reader, id).expect("taken");
+    let piece = inventory.next_piece(3).expect("it is long");
+    gateway.writer.call(Forget { piece, again: false }).await.expect("taken");
+    let keys_of = gateway.books.keys();
+    assert_eq!(erase_due(&gateway.reader, &gateway.writer, keys_of).await.expect("looked"), 1);
+    assert!(keys_of.is_destroyed(&id));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn somebody_with_very_many_rows_is_erased_in_one_call() {
+    use crate::api::testing::Shop;
+    use crate::model::{OptOutScope, OptOutSource};
+    use crate::writer::ops::fixture::opt_out;
+    let shop = Shop::open().await;
+    let gateway = &shop.gateway;
+    let mut subject = None;
+    for n in 0..20 {
+        let out = opt_out(1, OptOutScope::All, OptOutSource::Web, &n.to_string());
+        subject = Some(gateway.writer.call(out).await.expect("taken").answer.subject);
+    }
+    let id = subject.expect("a person");
+    let before = gateway.reader.entries().size();
+    let keys_of = gateway.books.keys();
+    let done = erase_in_steps(&gateway.reader, &gateway.writer, keys_of, vec![id], ("asked", "k1"), 4).await;
+    assert!(matches!(done.expect("erased"), Done::Erased(_)) && keys_of.is_destroyed(&id));
+    // A restriction, four pieces of four, what is left, the address, the erasure.
+    assert_eq!(gateway.reader.entries().size() - before, 9);
+    shop.close().await;
+}

@@ -21,9 +21,6 @@ use crate::writer::{Cx, OpError, Reader};
 
 /// Chain rows read at once.
 const PAGE: usize = 1_000;
-/// Most people one export about a person may name.
-const PEOPLE_MAX: usize = 8;
-
 /// Entries that are opened together.
 const PIECE: usize = 128;
 
@@ -293,7 +290,7 @@ pub fn people(cx: &mut Cx<'_>, person: &Person) -> Result<Vec<SubjectId>, OpErro
         // Who was erased has no record any more, but a chain.
         Person::Subject(id) => found.extend(cx.get::<ChainRow>(&keys::chain(id, 1))?.map(|_| *id)),
     }
-    Ok(found.into_iter().take(PEOPLE_MAX).collect())
+    Ok(found.into_iter().collect())
 }
 
 /// Index of the newest entry of a person's chains.

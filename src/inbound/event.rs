@@ -1,7 +1,13 @@
 //! What providers tell us, in one normal form whatever the vendor: texts from people and receipts for messages.
 
+use std::mem;
+
+use crate::ledger::body::kept_id;
 use crate::model::outgoing::ProviderError;
 use crate::model::{Instant, MessageId, MessageState};
+
+/// Characters kept of a provider's own words about a failure.
+const ERROR_TEXT_MAX: usize = 1_024;
 
 /// One thing a provider told us.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +26,29 @@ impl InboundEvent {
     /// Whether a person speaks, or may speak: those go before everything else.
     pub fn is_from_person(&self) -> bool {
         !matches!(self, InboundEvent::Receipt(_))
+    }
+
+    /// Cuts what a provider may write at any length to what an entry keeps; the same of two that are the same.
+    pub fn bounded(mut self) -> InboundEvent {
+        match &mut self {
+            InboundEvent::Text(text) => text.provider_id = kept_id(mem::take(&mut text.provider_id)),
+            InboundEvent::Part(text, part) => {
+                text.provider_id = kept_id(mem::take(&mut text.provider_id));
+                part.reference = kept_id(mem::take(&mut part.reference));
+            }
+            InboundEvent::Receipt(receipt) => {
+                receipt.provider_id = kept_id(mem::take(&mut receipt.provider_id));
+                if let Some(error) = &mut receipt.error {
+                    error.code = kept_id(mem::take(&mut error.code));
+                    error.text = error.text.chars().take(ERROR_TEXT_MAX).collect();
+                }
+            }
+            InboundEvent::Unreadable(event) => {
+                event.provider_id = kept_id(mem::take(&mut event.provider_id));
+                event.reason = event.reason.chars().take(ERROR_TEXT_MAX).collect();
+            }
+        }
+        self
     }
 }
 

@@ -17,6 +17,7 @@ use super::event::InboundEvent;
 use super::hearing::Hearing;
 use super::quarantine::Quarantine;
 use crate::clock::SharedClock;
+use crate::ledger::body::{RAW_BYTES_MAX, RAW_HEAD_BYTES_MAX};
 use crate::model::{ConnectionId, Instant};
 use crate::telemetry::metrics;
 use crate::writer::ops::webhook::{Delivery, Raw, ReceiveReceipts, ReceiveTexts, Received};
@@ -44,7 +45,8 @@ struct Inner {
 }
 
 impl Webhooks {
-    /// A listener over the ears of all connections. Bodies of more than `body_max` bytes are refused.
+    /// A listener over the ears of all connections. Bodies of more than `body_max` bytes are refused, and those of more than
+    /// [`RAW_BYTES_MAX`], which could not be kept.
     pub fn new(
         writer: WriterHandle,
         endpoints: Arc<Endpoints>,
@@ -53,6 +55,7 @@ impl Webhooks {
         body_max: usize,
     ) -> Webhooks {
         let (quarantine, unsigned) = (Quarantine::default(), Mutex::default());
+        let body_max = body_max.min(RAW_BYTES_MAX);
         Webhooks(Arc::new(Inner { writer, endpoints, hearing, clock, quarantine, unsigned, body_max }))
     }
 
@@ -227,6 +230,11 @@ async fn take(
         return refused(StatusCode::UNAUTHORIZED);
     }
     let (head, body) = request.into_parts();
+    if head.uri.query().is_some_and(|query| query.len() > RAW_HEAD_BYTES_MAX) {
+        metrics::webhook(endpoint.connection(), "refused");
+        webhooks.0.hearing.failed(endpoint.connection());
+        return refused(StatusCode::URI_TOO_LONG);
+    }
     let body = match read(body, webhooks.0.body_max).await {
         Ok(body) => body,
         Err(status) => {

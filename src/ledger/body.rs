@@ -511,7 +511,7 @@ pub struct RawBody {
     /// Path query as received.
     pub query: String,
     pub content_type: String,
-    /// Base64 of the body, at most 64 KiB before encoding.
+    /// Base64 of the body, at most [`RAW_BYTES_MAX`] before encoding.
     pub body: String,
     /// The listener had been up without a break since the connection was last heard: `heard_until` moves to this entry.
     #[serde(default)]

@@ -16,7 +16,7 @@ use crate::model::{
 use super::body::{LegalHoldBody, Object};
 
 /// Shape of the rows; another number in an index means it is rebuilt from the ledger.
-pub const SCHEMA_VERSION: u32 = 7;
+pub const SCHEMA_VERSION: u32 = 8;
 
 /// Link from a keyed address to its subject; survives erasure as a suppression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct AddressRow {
     pub suppressed: bool,
 }
 
-/// Subjects of one customer, at most 8.
+/// Subjects of one customer: at most 8, or as many as an earlier release took.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CustomerRow {
     pub subjects: Vec<SubjectId>,
@@ -72,6 +72,21 @@ pub struct ParkedReceipt {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FreeCode {
     pub code: String,
+}
+
+/// Codes one person may still come to use, oldest first: what an opt-out may have to void, however long ago its text left.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HeldCoupons {
+    pub codes: Vec<HeldCoupon>,
+}
+
+/// A code that is promised to a message of the person, or came with one and is neither redeemed nor void.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeldCoupon {
+    pub brand: BrandId,
+    pub code: String,
+    /// First instant at which it is worthless; none before its message leaves.
+    pub expires_at: Option<Instant>,
 }
 
 /// An object an operator set up.
@@ -237,6 +252,7 @@ tables! {
     b'P' DestinationRow,
     b'S' SellerChain,
     b'T' ThrottleDay,
+    b'U' HeldCoupons,
     b'W' WaitingParts,
     b'u' Coupon,
     b'v' ReviewRow,
@@ -285,6 +301,10 @@ pub mod keys {
     /// By brand and code, as the shop writes it in capitals.
     pub fn coupon(brand: &BrandId, code: &str) -> Vec<u8> {
         key::<Coupon>(&[&sized(brand.as_str()), code.to_uppercase().as_bytes()])
+    }
+    /// By the person who holds them.
+    pub fn held_coupons(subject: &SubjectId) -> Vec<u8> {
+        key::<HeldCoupons>(&[&subject.0])
     }
     /// The seller's chain.
     pub fn seller_chain() -> Vec<u8> {

@@ -21,6 +21,8 @@ pub mod bounds {
     pub const OPT_OUTS: usize = 8;
     /// Messages accepted and not yet final.
     pub const OPEN: usize = 16;
+    /// Coupon codes promised or sent that may still be redeemed; a message with one more is refused.
+    pub const COUPONS: usize = 64;
     /// Touches of the last 30 days.
     pub const TOUCHES: usize = 64;
     /// Location hints, one a source.

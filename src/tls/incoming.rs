@@ -1,5 +1,6 @@
 //! Connections of one listener, encrypted or not, ready to be served.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -24,10 +26,50 @@ const HANDSHAKES_MAX: usize = 256;
 /// Pause after a failed accept, as when file descriptors run out.
 const BREATH: Duration = Duration::from_millis(50);
 
+/// Longest silence of whoever has connected and said nothing yet that shows which protocol they speak: the servers behind
+/// wait for that without end.
+const FIRST_WORD_WITHIN: Duration = Duration::from_secs(10);
+/// What HTTP/2 begins with (RFC 9113, section 3.4); whoever says something else speaks HTTP/1.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// One connection, encrypted or not. Counts against its listener's most until dropped.
 pub struct Wire {
     line: Line,
+    first: FirstWord,
     _place: OwnedSemaphorePermit,
+}
+
+/// Watches over the first bytes of a connection.
+enum FirstWord {
+    /// So many bytes of the preface came; the rest, or something else, within this time.
+    Waits(usize, Pin<Box<Sleep>>),
+    /// It is known what is spoken.
+    Said,
+}
+
+impl FirstWord {
+    fn within(span: Duration) -> FirstWord {
+        FirstWord::Waits(0, Box::pin(tokio::time::sleep(span)))
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        if let FirstWord::Waits(heard, _) = self {
+            let expected = &PREFACE[*heard..];
+            let more = bytes.len().min(expected.len());
+            *heard += more;
+            if bytes.is_empty() || bytes[..more] != expected[..more] || *heard == PREFACE.len() {
+                *self = FirstWord::Said;
+            }
+        }
+    }
+
+    /// Whether it is too late for it now; wakes the task when it will be.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        match self {
+            FirstWord::Waits(_, end) => end.as_mut().poll(cx).is_ready(),
+            FirstWord::Said => false,
+        }
+    }
 }
 
 enum Line {
@@ -61,7 +103,7 @@ pub fn incoming(
             // Only latency is at stake.
             let _ = stream.set_nodelay(true);
             let Some(tls) = &tls else {
-                let wire = Wire { line: Line::Plain(stream), _place: place };
+                let wire = Wire::new(Line::Plain(stream), place);
                 if ready.send(Ok(wire)).await.is_err() {
                     return;
                 }
@@ -73,7 +115,7 @@ pub fn incoming(
                 if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await
                 {
                     // Nobody serves any more: the connection closes.
-                    let wire = Wire { line: Line::Encrypted(Box::new(stream)), _place: place };
+                    let wire = Wire::new(Line::Encrypted(Box::new(stream)), place);
                     let _ = ready.send(Ok(wire)).await;
                 }
                 drop(slot);
@@ -84,6 +126,15 @@ pub fn incoming(
 }
 
 impl Wire {
+    fn new(line: Line, place: OwnedSemaphorePermit) -> Wire {
+        Wire { line, first: FirstWord::within(FIRST_WORD_WITHIN), _place: place }
+    }
+
+    /// Waits only so long for the first word.
+    pub fn patient_for(self, span: Duration) -> Wire {
+        Wire { first: FirstWord::within(span), ..self }
+    }
+
     /// The TCP connection below.
     pub fn tcp(&self) -> &TcpStream {
         match &self.line {
@@ -102,9 +153,19 @@ impl Connected for Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().line {
+        let wire = self.get_mut();
+        let before = buf.filled().len();
+        let read = match &mut wire.line {
             Line::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Line::Encrypted(tls) => Pin::new(tls).poll_read(cx, buf),
+        };
+        match read {
+            Poll::Pending if wire.first.is_late(cx) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Ready(Ok(())) => {
+                wire.first.hear(&buf.filled()[before..]);
+                Poll::Ready(Ok(()))
+            }
+            read => read,
         }
     }
 }

@@ -122,3 +122,27 @@ fn errors_name_the_setting() {
         assert_eq!(error.key(), key, "{error}");
     }
 }
+
+/// Servers wait without end for the first bytes that show what is spoken: whoever connected and fell silent held a place
+/// for ever.
+#[tokio::test]
+async fn who_says_nothing_is_not_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let mut wires = Box::pin(incoming(listener, None, 64, CancellationToken::new()));
+    for (said, waits) in [("", false), ("PRI * HTTP/2.0\r\n\r\nSM", false), ("PROPFIND", true), ("GET", true)]
+    {
+        let mut caller = TcpStream::connect(address).await.expect("listening");
+        caller.write_all(said.as_bytes()).await.expect("written");
+        let wire = wires.next().await.expect("open").expect("accepted");
+        let mut wire = wire.patient_for(std::time::Duration::from_millis(20));
+        let mut heard = vec![0; said.len()];
+        wire.read_exact(&mut heard).await.expect("what was said");
+        let next = tokio::time::timeout(std::time::Duration::from_millis(300), wire.read_u8()).await;
+        match (waits, next) {
+            (true, Err(_)) => {}
+            (false, Ok(Err(error))) => assert_eq!(error.kind(), std::io::ErrorKind::TimedOut),
+            (_, next) => panic!("{said:?}: {next:?}"),
+        }
+    }
+}

@@ -9,7 +9,7 @@ use crate::api::convert::{check, consent as shown, evidence, subject, timestamp}
 use crate::api::field::TimeRule;
 use crate::api::restricted::Eyes;
 use crate::api::status::ApiError;
-use crate::api::walk::{Path, newest_first, place_of};
+use crate::api::walk::{newest_of_all, place_of};
 use crate::ledger::body::{Body, InboundBody};
 use crate::ledger::entry::Entry;
 use crate::ledger::rows::{InboundTextRow, keys};
@@ -45,17 +45,18 @@ impl Consents {
         let walked = self
             .hands
             .see(&caller, "ListConsentEvents", move |reader, eyes| {
-                let Some(subject) = reader.look(|cx| cx.subjects_of(&target))?.pop() else { return Ok(None) };
-                newest_first(reader, Path::Chain(subject.id), below, size, |cx, entry| {
+                let people = reader.look(|cx| cx.subjects_of(&target))?;
+                let chains: Vec<_> = people.iter().map(|person| person.id).collect();
+                newest_of_all(reader, &chains, below, size, |cx, entry| {
+                    let whose = people.iter().find(|person| person.id == entry.leaf.subject);
+                    let Some(subject) = whose else { return Ok(None) };
                     let of_brand = brand.as_ref().is_none_or(|b| entry.leaf.brand.as_ref() == Some(b))
                         && entry.leaf.brand.as_ref().is_none_or(|b| asking.reaches(b));
-                    let events = if of_brand { told(entry, &subject) } else { Vec::new() };
+                    let events = if of_brand { told(entry, subject) } else { Vec::new() };
                     Ok((!events.is_empty() && eyes.sees(cx, &subject.id)?).then_some(events))
                 })
-                .map(Some)
             })
             .await?;
-        let Some(walked) = walked else { return Ok(wire::ListConsentEventsResponse::default()) };
         let next_page_token = walked.next.map(|place| page.next(&place.to_be_bytes())).unwrap_or_default();
         let events = walked.items.into_iter().flatten().collect();
         Ok(wire::ListConsentEventsResponse { events, next_page_token })
@@ -86,14 +87,17 @@ impl Consents {
             .see(caller, "ListInbound", move |reader, eyes| {
                 let whose = match &target {
                     None => None,
-                    Some(target) => match reader.look(|cx| cx.subjects_of(target))?.pop() {
-                        Some(subject) => Some(subject.id),
-                        None => return Ok((Vec::new(), None)),
-                    },
+                    Some(target) => {
+                        let people = reader.look(|cx| cx.subjects_of(target))?;
+                        if people.is_empty() {
+                            return Ok((Vec::new(), None));
+                        }
+                        Some(people.iter().map(|person| person.id).collect::<Vec<_>>())
+                    }
                 };
                 let (start, end) = received.unwrap_or_default();
                 let wanted = |row: &InboundTextRow| {
-                    whose.is_none_or(|id| row.subject == id)
+                    whose.as_ref().is_none_or(|people| people.contains(&row.subject))
                         && start.is_none_or(|at| row.at >= at)
                         && end.is_none_or(|at| row.at < at)
                         && (review == wire::ReviewState::Unspecified || review == standing(row).1)

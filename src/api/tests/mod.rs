@@ -1,6 +1,8 @@
 //! The services over a whole gateway, called as a client calls them.
 
+mod customer;
 mod devices;
+mod late;
 mod messages;
 mod narrowed;
 mod policy;

@@ -42,12 +42,18 @@ impl Op for Add {
 }
 
 fn stop_from(n: usize, key: &SigningKey, now: Instant) -> Request {
+    stop_of(n, key, now, 0, "")
+}
+
+/// The same, made larger: by a field nobody reads, and by what stands behind the path.
+fn stop_of(n: usize, key: &SigningKey, now: Instant, more: usize, query: &str) -> Request {
+    let pad = "x".repeat(more);
     let body = format!(
-        r#"{{"data":{{"event_type":"message.received","id":"e{n}","payload":{{"direction":"inbound","id":"m{n}","from":{{"phone_number":"+1212555{n:04}"}},"to":[{{"phone_number":"+18005550100"}}],"text":"STOP","type":"SMS"}}}}}}"#
+        r#"{{"pad":"{pad}","data":{{"event_type":"message.received","id":"e{n}","payload":{{"direction":"inbound","id":"m{n}","from":{{"phone_number":"+1212555{n:04}"}},"to":[{{"phone_number":"+18005550100"}}],"text":"STOP","type":"SMS"}}}}}}"#
     );
     let time = now.as_seconds().to_string();
     let signature = key.sign(format!("{time}|{body}").as_bytes());
-    Request::post("/webhooks/main/token")
+    Request::post(format!("/webhooks/main/token{query}"))
         .header("content-type", "application/json")
         .header("telnyx-timestamp", time)
         .header("telnyx-signature-ed25519", BASE64_STANDARD.encode(signature.to_bytes()))
@@ -117,6 +123,36 @@ async fn stops_are_durable_and_answered_while_callers_crowd() {
     let stops = |r: &&Recorded| matches!(r, Recorded::Open(e) if matches!(e.body, EntryBody::OptOut(_)));
     let recorded = shop.gateway.reader.entries().read(0, 50_000).expect("readable");
     assert_eq!(recorded.iter().filter(stops).count(), TEXTS, "every one is in the ledger");
+    shop.close().await;
+}
+
+/// A configuration once let in webhooks of 16 MiB, and an entry holds 1.4 MB: an authentic STOP that could not be kept.
+#[tokio::test]
+async fn whatever_is_let_in_can_be_kept() {
+    let shop = Shop::open().await;
+    let key = SigningKey::from_bytes(&[9; 32]);
+    let connection =
+        Connection { token_sha256: Sha256::digest(b"token").into(), ..faults::connection("telnyx", &[]) };
+    shop.gateway.writer.call(Add(connection.clone())).await.expect("taken");
+    let public = BASE64_STANDARD.encode(key.verifying_key().as_bytes());
+    let secret = move |name: &str| (name == "public_key").then(|| SecretString::from(public.clone()));
+    let endpoints = Arc::new(Endpoints::default());
+    endpoints.put(Endpoint::new(&connection, secret).expect("known"));
+    let clock: SharedClock = Arc::new(shop.clock.clone());
+    let hearing = Hearing::new(clock.clone());
+    let webhooks = Webhooks::new(shop.gateway.writer.clone(), endpoints, hearing, clock, 16 << 20);
+    let now = crate::clock::Clock::now(&shop.clock);
+    let query = |bytes: usize| format!("?{}", "q".repeat(bytes));
+    let table = [
+        (RAW_BYTES_MAX - 1_024, query(RAW_HEAD_BYTES_MAX), StatusCode::OK),
+        (RAW_BYTES_MAX, String::new(), StatusCode::PAYLOAD_TOO_LARGE),
+        (0, query(RAW_HEAD_BYTES_MAX + 1), StatusCode::URI_TOO_LONG),
+    ];
+    for (n, (more, query, status)) in table.into_iter().enumerate() {
+        let request = stop_of(n, &key, now, more, &query);
+        let answer = webhooks.router().oneshot(request).await.expect("it answers");
+        assert_eq!(answer.status(), status, "{more} bytes more");
+    }
     shop.close().await;
 }
 

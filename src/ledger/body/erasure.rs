@@ -71,7 +71,8 @@ pub struct AccessBody {
     pub actor: Actor,
 }
 
-/// Rows that go with a person. Sealed under the key that is destroyed next, so that the list goes too.
+/// Rows that go with a person. Sealed under the key that is destroyed next, so that the list goes too. A person with many
+/// has many such entries, over several commits; rows that one of them named are gone and stand in no later one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ForgottenBody {
     pub messages: Vec<MessageId>,
@@ -122,4 +123,7 @@ pub struct SuppressionBody {
     /// Parts that left in the last two days and count for a carrier's cap whoever they went to.
     #[serde(default)]
     pub throttle: Vec<(String, String, u64)>,
+    /// Some of the codes of an erasure that takes several commits: the address follows with the last.
+    #[serde(default)]
+    pub codes_only: bool,
 }

@@ -48,7 +48,9 @@ pub(super) fn suppression(
     entry: &Entry,
     body: &SuppressionBody,
 ) -> Result<(), FoldError> {
-    state.put(keys::address(&body.address.0), AddressRow { subject: None, suppressed: true });
+    if !body.codes_only {
+        state.put(keys::address(&body.address.0), AddressRow { subject: None, suppressed: true });
+    }
     for coupon in &body.coupons {
         shop::spend(state, entry, coupon)?;
     }
@@ -72,6 +74,7 @@ pub(super) fn person(state: &mut State<'_>, id: &SubjectId) -> Result<(), FoldEr
             false => state.put(key, CustomerRow { subjects }),
         }
     }
+    state.delete(keys::held_coupons(id));
     state.delete(keys::subject(id));
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod device;
 mod erasure;
+mod held;
 mod message;
 mod person;
 mod registry;

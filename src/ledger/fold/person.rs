@@ -290,7 +290,9 @@ pub(super) fn merge_hints(subject: &mut Subject, hints: &[LocationHint]) {
     }
 }
 
-/// Ties the subject to a customer; beyond the bounds the oldest ties stay and the new one is not made.
+/// Ties the subject to a customer. The writer refuses a tie beyond the bounds. Of those that an earlier release took all the
+/// same, a fifth customer is not kept, as it was not then; addresses of one customer are all listed, so that nobody is
+/// missing where the customer is meant.
 pub(super) fn join_customer(
     state: &mut State<'_>,
     subject: &mut Subject,
@@ -304,7 +306,7 @@ pub(super) fn join_customer(
     }
     let key = keys::customer(customer);
     let mut row = state.get::<CustomerRow>(&key)?.map(|r| (*r).clone()).unwrap_or_default();
-    if !row.subjects.contains(&subject.id) && row.subjects.len() < bounds::REACH {
+    if !row.subjects.contains(&subject.id) {
         row.subjects.push(subject.id);
         state.put(key, row);
     }

@@ -1,7 +1,7 @@
 //! What entries do to carts, links, clicks, coupon pools and coupons.
 
 use super::person::put_operation;
-use super::{FoldError, missing};
+use super::{FoldError, held, missing};
 use crate::ledger::body::{CartBody, ClickBody, CouponBody, CouponPoolBody, LinkBody, SpentCoupon};
 use crate::ledger::entry::Entry;
 use crate::ledger::rows::{FreeCode, keys};
@@ -151,7 +151,7 @@ fn free(state: &mut State<'_>, pool: &mut CouponPool, code: &str) {
     let key = keys::free_code(&pool.brand, &pool.id, pool.tail);
     state.put(key, FreeCode { code: code.to_owned() });
     let coupon = Coupon { slot: Some(pool.tail), ..bare_coupon(pool, code, CouponState::Free) };
-    put_coupon(state, coupon);
+    state.put(keys::coupon(&coupon.brand, &coupon.code), coupon);
     pool.tail += 1;
     pool.free += 1;
 }
@@ -200,8 +200,10 @@ fn coupon_of(state: &mut State<'_>, entry: &Entry, brand: &BrandId, code: &str) 
         .ok_or_else(|| missing(entry, "its coupon"))
 }
 
-fn put_coupon(state: &mut State<'_>, coupon: Coupon) {
+fn put_coupon(state: &mut State<'_>, entry: &Entry, coupon: Coupon) -> Result<(), FoldError> {
+    held::follow(state, &coupon, entry.leaf.instant)?;
     state.put(keys::coupon(&coupon.brand, &coupon.code), coupon);
+    Ok(())
 }
 
 /// Takes the promised code from the free ones (imported) or makes its row (generated).
@@ -220,16 +222,14 @@ pub(super) fn reserve_coupon(
         pool.free -= 1;
     }
     pool.reserved += 1;
-    put_coupon(
-        state,
-        Coupon {
-            message: Some(spec.id),
-            subject: Some(spec.subject),
-            cart: spec.cart.clone(),
-            reserved_at: Some(entry.leaf.instant),
-            ..bare_coupon(&pool, &code, CouponState::Reserved)
-        },
-    );
+    let coupon = Coupon {
+        message: Some(spec.id),
+        subject: Some(spec.subject),
+        cart: spec.cart.clone(),
+        reserved_at: Some(entry.leaf.instant),
+        ..bare_coupon(&pool, &code, CouponState::Reserved)
+    };
+    put_coupon(state, entry, coupon)?;
     put_pool(state, pool);
     Ok(())
 }
@@ -249,7 +249,7 @@ pub(super) fn issue_coupon(
         coupon.state = CouponState::Issued;
         coupon.issued_at = Some(entry.leaf.instant);
         coupon.expires_at = expires_at;
-        put_coupon(state, coupon);
+        put_coupon(state, entry, coupon)?;
         put_pool(state, pool);
     }
     Ok(())
@@ -280,7 +280,7 @@ pub(super) fn hold_coupon_again(
         coupon.state = CouponState::Reserved;
         coupon.issued_at = None;
         coupon.expires_at = None;
-        put_coupon(state, coupon);
+        put_coupon(state, entry, coupon)?;
         put_pool(state, pool);
     }
     Ok(())
@@ -299,6 +299,7 @@ pub(super) fn return_coupon(
         CouponState::Issued => pool.issued -= 1,
         _ => return Ok(()),
     }
+    held::let_go(state, &coupon)?;
     if pool.source == PoolSource::Imported {
         free(state, &mut pool, &coupon.code);
     } else {
@@ -324,8 +325,7 @@ pub(super) fn void_for_opt_out(
     let before = coupon.state.clone();
     coupon.state = CouponState::Voided { at: entry.leaf.instant, reason: "OPTED_OUT".to_owned() };
     recount(state, &coupon, &before)?;
-    put_coupon(state, coupon);
-    Ok(())
+    put_coupon(state, entry, coupon)
 }
 
 pub(super) fn coupon(state: &mut State<'_>, entry: &Entry, body: &CouponBody) -> Result<(), FoldError> {
@@ -333,7 +333,7 @@ pub(super) fn coupon(state: &mut State<'_>, entry: &Entry, body: &CouponBody) ->
     let Some(before) = state.get::<Coupon>(&key)? else {
         // Generated for somebody erased since: only the sealed entries of that chain knew of it.
         count_new(state, &body.coupon)?;
-        put_coupon(state, body.coupon.clone());
+        put_coupon(state, entry, body.coupon.clone())?;
         put_operation(state, entry, body.operation.as_ref());
         return Ok(());
     };
@@ -341,7 +341,7 @@ pub(super) fn coupon(state: &mut State<'_>, entry: &Entry, body: &CouponBody) ->
         state.delete(keys::free_code(&before.brand, &before.pool, slot));
     }
     recount(state, &body.coupon, &before.state)?;
-    put_coupon(state, body.coupon.clone());
+    put_coupon(state, entry, body.coupon.clone())?;
     put_operation(state, entry, body.operation.as_ref());
     Ok(())
 }
@@ -355,6 +355,7 @@ pub(super) fn spend(state: &mut State<'_>, entry: &Entry, spent: &SpentCoupon) -
     match state.get::<Coupon>(&keys::coupon(&spent.brand, &spent.code))? {
         None => count_new(state, &coupon)?,
         Some(known) => {
+            held::let_go(state, &known)?;
             if let Some(slot) = known.slot {
                 state.delete(keys::free_code(&spent.brand, &spent.pool, slot));
                 put_pool(state, CouponPool { head: pool.head.max(slot + 1), ..pool });
@@ -364,8 +365,7 @@ pub(super) fn spend(state: &mut State<'_>, entry: &Entry, spent: &SpentCoupon) -
             }
         }
     }
-    put_coupon(state, coupon);
-    Ok(())
+    put_coupon(state, entry, coupon)
 }
 
 /// Forgets in a cart who was told about it, and by which messages.

@@ -2,10 +2,12 @@
 //!
 //! The writer runs one operation after another, so of two redemptions at once exactly one wins without a lock.
 
+mod held;
 mod pool;
 
 use std::sync::Arc;
 
+pub use held::{ended_by, has_room, void_for_opt_out};
 pub use pool::{
     CODE_CHARACTERS_MAX, CODES_A_BATCH, CouponChoice, CreateCouponPool, ImportCouponCodes, Imported,
     LOW_WATER, Skipped, expires_at, facts, next_code, pool_of, report_level,
@@ -175,8 +177,27 @@ impl Op for ReleaseCoupon {
             let why = if held { "another order redeemed it" } else { "it is not redeemed" };
             return Err(OpError::Precondition(format!("the coupon cannot be released: {why}")));
         }
-        write(cx, &coupon, CouponState::Issued, "RELEASED", None, &self.actor)
+        // A STOP in the meantime spared the code only because it was spent.
+        match was_ended_meanwhile(cx, &coupon)? {
+            true => {
+                let state = CouponState::Voided { at: cx.now, reason: held::OPTED_OUT.to_owned() };
+                write(cx, &coupon, state, "VOIDED", None, &self.actor)
+            }
+            false => write(cx, &coupon, CouponState::Issued, "RELEASED", None, &self.actor),
+        }
     }
+}
+
+fn was_ended_meanwhile(cx: &mut Cx<'_>, coupon: &Coupon) -> Result<bool, OpError> {
+    let Some(owner) = &coupon.subject else { return Ok(false) };
+    let owner = cx.subject(owner)?;
+    let (reach, now) = (cx.reach(&owner)?, cx.now);
+    for opt_out in reach.iter().flat_map(|member| &member.opt_outs).filter(|o| o.holds_at(now)) {
+        if held::ends(cx, coupon, opt_out)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Makes a code worthless for good. Voiding again is harmless.

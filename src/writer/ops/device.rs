@@ -9,11 +9,11 @@ use super::Target;
 use super::registry::OBJECTS_MAX;
 use crate::ledger::body::{Body, DeviceBody, DeviceCause};
 use crate::ledger::entry::Public;
-use crate::ledger::rows::{CustomerRow, DestinationRow, DeviceRow, keys};
+use crate::ledger::rows::{DestinationRow, DeviceRow, keys};
 use crate::model::device::{Destination, Device, OsPermission, PushPlatform};
 use crate::model::location::{LocationHint, LocationSource};
 use crate::model::outgoing::{Message, ProviderError};
-use crate::model::subject::{Address, Subject, bounds};
+use crate::model::subject::Address;
 use crate::model::{BrandId, CustomerId, Instant, Span, SubjectId, ZoneName};
 use crate::provider::web_push::{PUSH_HOSTS, endpoint_at, named_hosts};
 use crate::writer::{Cx, Op, OpError, Priority};
@@ -65,7 +65,7 @@ impl Op for UpsertDevice {
             return Ok(KnownDevice { address, device: old });
         }
         if let Some(customer) = &device.customer {
-            demand_room(cx, known.as_deref(), customer)?;
+            cx.demand_room_for_tie(known.as_deref(), customer)?;
         }
         let mine = known.as_ref().map(|subject| subject.id);
         let other = match device.live() {
@@ -125,27 +125,6 @@ fn hint(zone: &ZoneName, observed_at: Instant) -> LocationHint {
         time_zone: zone.as_str().to_owned(),
         observed_at,
     }
-}
-
-/// A tie that is not made would let caps and opt-outs fail to hold across it, so a full record refuses.
-fn demand_room(cx: &mut Cx<'_>, known: Option<&Subject>, customer: &CustomerId) -> Result<(), OpError> {
-    let ties = known.map(|s| s.customers.as_slice()).unwrap_or_default();
-    if ties.contains(customer) {
-        return Ok(());
-    }
-    if ties.len() >= bounds::CUSTOMERS {
-        let most = bounds::CUSTOMERS;
-        let why =
-            format!("this installation belongs to {most} customers already; erase it and report it anew");
-        return Err(OpError::Precondition(why));
-    }
-    let row = cx.get::<CustomerRow>(&keys::customer(customer))?;
-    if row.is_some_and(|row| row.subjects.len() >= bounds::REACH) {
-        let most = bounds::REACH;
-        let why = format!("customer_id has {most} addresses already; erase an installation that is gone");
-        return Err(OpError::Precondition(why));
-    }
-    Ok(())
 }
 
 /// A browser's endpoint comes from anybody: one that is no push service is not even kept.

@@ -1,135 +1,32 @@
 //! Restricting and erasing a person, and the legal holds that forbid it.
 
 mod hold;
+mod piece;
+mod restrict;
 #[cfg(test)]
 mod tests;
 
 pub use hold::{ClearLegalHold, SetLegalHold};
+pub use piece::{BeginErasure, Forget};
+pub use restrict::{Restrict, Restricted};
 
-use std::sync::Arc;
-
-use super::Target;
-use super::opt_out::{Stop, stop};
-use crate::erasure::inventory::Inventory;
-use crate::erasure::retention;
+use crate::erasure::inventory::{Inventory, STEP};
 use crate::ledger::body::{
-    Body, CancelledBody, ErasureBody, ForgottenBody, Ground, RestrictionBody, SpentCoupon, SuppressionBody,
+    Body, CancelledBody, ErasureBody, ForgottenBody, Ground, SpentCoupon, SuppressionBody,
 };
 use crate::ledger::entry::{Public, SELLER_CHAIN};
-use crate::ledger::rows::{RestrictedRow, keys};
+use crate::ledger::rows::keys;
 use crate::model::cart::{Coupon, CouponState};
 use crate::model::outgoing::Message;
 use crate::model::subject::Subject;
-use crate::model::{EntryHash, Instant, MessageState, OptOutScope, OptOutSource, Span, SubjectId};
+use crate::model::{BrandId, EntryHash, MessageId, MessageState, Span, SubjectId};
 use crate::writer::ops::send::channel_name;
 use crate::writer::{Cx, Op, OpError, Priority, about_message};
 
-/// Rows one entry names; more go into further entries.
-const ROWS_MAX: usize = 4_000;
 /// Local dates whose parts may still count for a carrier's daily cap somewhere.
 const CAPS_LOOK_BACK: Span = Span::hours(48);
 /// How long a caller waits while a message is in hand-over.
 const ON_ITS_WAY: Span = Span::seconds(30);
-
-/// A restriction as it stands.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Restricted {
-    pub erase_after: Instant,
-    pub grounds: Vec<Ground>,
-}
-
-/// Opts a person out of everything, closes the record to normal reads and sets when it is erased. Asking again answers the
-/// same.
-pub struct Restrict {
-    pub target: Target,
-    pub reason: String,
-    pub actor: String,
-}
-
-impl Op for Restrict {
-    type Answer = Restricted;
-    const PRIORITY: Priority = Priority::Inbound;
-
-    fn run(self, cx: &mut Cx<'_>) -> Result<Restricted, OpError> {
-        let people = cx.subjects_of(&self.target)?;
-        if people.is_empty() {
-            return Err(OpError::NotFound { what: "person", id: "as named".to_owned() });
-        }
-        let mut answer = Restricted { erase_after: cx.now, grounds: Vec::new() };
-        let mut fresh: Vec<Arc<Subject>> = Vec::new();
-        for person in people {
-            match cx.get::<RestrictedRow>(&keys::restricted(&person.id))? {
-                Some(row) => {
-                    let number = cx.number(&person.address);
-                    let ground = retention::ground(retention::class_of(number.as_ref()), row.since);
-                    answer.keep(Ground { until: Some(row.erase_after), ..ground });
-                }
-                None => fresh.push(person),
-            }
-        }
-        if !fresh.is_empty() {
-            self.restrict(cx, &fresh, &mut answer)?;
-        }
-        for person in &fresh {
-            answer.grounds.extend(cx.holds_on(person)?);
-        }
-        answer.grounds.extend(retention::what_stays(
-            cx.env.backups_until(answer.erase_after),
-            cx.env.erasures().is_some(),
-        ));
-        Ok(answer)
-    }
-}
-
-impl Restrict {
-    fn restrict(
-        self,
-        cx: &mut Cx<'_>,
-        people: &[Arc<Subject>],
-        answer: &mut Restricted,
-    ) -> Result<(), OpError> {
-        let ids: Vec<SubjectId> = people.iter().map(|p| p.id).collect();
-        let wish = Stop {
-            brand: None,
-            scope: OptOutScope::All,
-            scope_named: false,
-            source: OptOutSource::Operator,
-            text: self.reason.clone(),
-            received_at: cx.now,
-            sender: None,
-            customer: None,
-            operation: None,
-            actor: self.actor.clone(),
-        };
-        stop(cx, &ids, wish)?;
-        for person in people {
-            let number = cx.number(&person.address);
-            // Proof is needed for as long after the last message as after the request, whichever is later.
-            let last = person.touches.iter().map(|touch| touch.at).fold(cx.now, Instant::max);
-            let ground = retention::ground(retention::class_of(number.as_ref()), last);
-            let erase_after = ground.until.unwrap_or(last);
-            answer.keep(ground.clone());
-            let body = RestrictionBody {
-                erase_after,
-                grounds: vec![ground],
-                reason: self.reason.clone(),
-                actor: self.actor.clone(),
-            };
-            let public = Public { outcome: "RESTRICTED".to_owned(), ..Public::default() };
-            cx.emit(person.id, None, public, Body::Restriction(body))?;
-        }
-        Ok(())
-    }
-}
-
-impl Restricted {
-    fn keep(&mut self, ground: Ground) {
-        self.erase_after = ground.until.map_or(self.erase_after, |until| until.max(self.erase_after));
-        if !self.grounds.contains(&ground) {
-            self.grounds.push(ground);
-        }
-    }
-}
 
 /// Records that people are erased. Their keys are the caller's to destroy once this is durable.
 pub struct Erase {
@@ -186,14 +83,14 @@ impl Erase {
                 if !held.is_empty() {
                     return Ok(Erased::Held(held));
                 }
-                nothing_on_its_way(cx, inventory)?;
+                nothing_on_its_way(cx, &inventory.rows.messages)?;
             }
             people.push(person);
         }
-        for (inventory, person) in self.inventories.iter().zip(&people) {
+        for (mut inventory, person) in self.inventories.into_iter().zip(&people) {
             cancel_what_waits(cx, person, &self.actor)?;
-            forget(cx, inventory)?;
-            suppress(cx, inventory, person)?;
+            forget_all(cx, &mut inventory)?;
+            suppress(cx, &inventory, person)?;
             let body = ErasureBody {
                 subject: person.id,
                 raw_day: None,
@@ -207,8 +104,8 @@ impl Erase {
 }
 
 /// What is being handed over has an outcome to come, which needs the person's chain.
-fn nothing_on_its_way(cx: &mut Cx<'_>, inventory: &Inventory) -> Result<(), OpError> {
-    for id in &inventory.rows.messages {
+fn nothing_on_its_way(cx: &mut Cx<'_>, messages: &[MessageId]) -> Result<(), OpError> {
+    for id in messages {
         let message = cx.get::<Message>(&keys::message(id))?;
         if message.is_some_and(|m| m.state == MessageState::Sending) {
             return Err(OpError::Unavailable {
@@ -239,51 +136,75 @@ fn cancel_what_waits(cx: &mut Cx<'_>, person: &Subject, actor: &str) -> Result<(
     Ok(())
 }
 
-fn forget(cx: &mut Cx<'_>, inventory: &Inventory) -> Result<(), OpError> {
-    for rows in pieces(&inventory.rows) {
-        let public = Public { outcome: "FORGOTTEN".to_owned(), ..Public::default() };
-        cx.emit(inventory.subject, None, public, Body::Forgotten(Box::new(rows)))?;
+fn forget(cx: &mut Cx<'_>, subject: SubjectId, rows: ForgottenBody) -> Result<(), OpError> {
+    if rows.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let public = Public { outcome: "FORGOTTEN".to_owned(), ..Public::default() };
+    cx.emit(subject, None, public, Body::Forgotten(Box::new(rows))).map(|_| ())
 }
 
-/// Cuts a long list into bodies that fit an entry. Carts go with the messages that name them, so they come with each.
-fn pieces(rows: &ForgottenBody) -> Vec<ForgottenBody> {
-    let mut pieces = Vec::new();
-    let mut add = |piece: ForgottenBody| pieces.push(piece);
-    let whole = rows.len() <= ROWS_MAX;
-    if whole {
-        add(rows.clone());
-        return pieces;
+/// Forgets all of an inventory, in entries that fit.
+fn forget_all(cx: &mut Cx<'_>, inventory: &mut Inventory) -> Result<(), OpError> {
+    while let Some(piece) = inventory.next_piece(STEP) {
+        forget(cx, inventory.subject, piece.rows)?;
+        spend(cx, inventory.subject, &piece.coupons)?;
     }
-    for messages in rows.messages.chunks(ROWS_MAX) {
-        let (messages, carts) = (messages.to_vec(), rows.carts.clone());
-        add(ForgottenBody { messages, carts, ..ForgottenBody::default() });
+    let throttle = std::mem::take(&mut inventory.rows.throttle);
+    forget(cx, inventory.subject, std::mem::take(&mut inventory.rows))?;
+    for counted in throttle.chunks(STEP) {
+        let rows = ForgottenBody { throttle: counted.to_vec(), ..ForgottenBody::default() };
+        forget(cx, inventory.subject, rows)?;
     }
-    for links in rows.links.chunks(ROWS_MAX) {
-        add(ForgottenBody { links: links.to_vec(), ..ForgottenBody::default() });
-    }
-    for operations in rows.operations.chunks(ROWS_MAX) {
-        add(ForgottenBody { operations: operations.to_vec(), ..ForgottenBody::default() });
-    }
-    for inbound in rows.inbound.chunks(ROWS_MAX) {
-        add(ForgottenBody { inbound: inbound.to_vec(), ..ForgottenBody::default() });
-    }
-    for throttle in rows.throttle.chunks(ROWS_MAX) {
-        add(ForgottenBody { throttle: throttle.to_vec(), ..ForgottenBody::default() });
-    }
-    for texts in rows.texts.chunks(ROWS_MAX) {
-        add(ForgottenBody { texts: texts.to_vec(), ..ForgottenBody::default() });
-    }
-    pieces
+    inventory.rows.throttle = throttle;
+    Ok(())
 }
 
 /// The address stays blocked, and codes the person had stay spent.
 fn suppress(cx: &mut Cx<'_>, inventory: &Inventory, person: &Subject) -> Result<(), OpError> {
+    let recent = (cx.now - CAPS_LOOK_BACK).to_string();
+    let recent = |date: &str| recent.get(..10).is_none_or(|first| date >= first);
+    let throttle = inventory.rows.throttle.iter().filter(|(_, date, _)| recent(date)).cloned().collect();
+    let coupons = spent(cx, person.id, &inventory.coupons)?;
+    suppression(cx, person, coupons, throttle, false)
+}
+
+/// Codes of a person who is being erased over several commits.
+fn spend(cx: &mut Cx<'_>, subject: SubjectId, codes: &[(BrandId, String)]) -> Result<(), OpError> {
+    let coupons = spent(cx, subject, codes)?;
+    if coupons.is_empty() {
+        return Ok(());
+    }
+    let person = cx.subject(&subject)?;
+    suppression(cx, &person, coupons, Vec::new(), true)
+}
+
+fn suppression(
+    cx: &mut Cx<'_>,
+    person: &Subject,
+    coupons: Vec<SpentCoupon>,
+    throttle: Vec<(String, String, u64)>,
+    codes_only: bool,
+) -> Result<(), OpError> {
+    let key = cx.env.fold.address_key(&person.address);
+    let address = key[1..].try_into().map(EntryHash);
+    let address = address.map_err(|_| OpError::Fatal("an address key of another form".to_owned()))?;
+    let body = SuppressionBody { address, since: cx.now, coupons, throttle, codes_only };
+    let outcome = if codes_only { "SPENT" } else { "SUPPRESSED" };
+    let public = Public { outcome: outcome.to_owned(), ..Public::default() };
+    cx.emit(SELLER_CHAIN, None, public, Body::Suppression(body)).map(|_| ())
+}
+
+/// Those of the codes that are the person's, as they stand.
+fn spent(
+    cx: &mut Cx<'_>,
+    subject: SubjectId,
+    codes: &[(BrandId, String)],
+) -> Result<Vec<SpentCoupon>, OpError> {
     let mut coupons = Vec::new();
-    for (brand, code) in &inventory.coupons {
+    for (brand, code) in codes {
         let Some(coupon) = cx.get::<Coupon>(&keys::coupon(brand, code))? else { continue };
-        if coupon.subject == Some(person.id) && coupon.state != CouponState::Free {
+        if coupon.subject == Some(subject) && coupon.state != CouponState::Free {
             coupons.push(SpentCoupon {
                 brand: brand.clone(),
                 pool: coupon.pool.clone(),
@@ -293,13 +214,5 @@ fn suppress(cx: &mut Cx<'_>, inventory: &Inventory, person: &Subject) -> Result<
             });
         }
     }
-    let key = cx.env.fold.address_key(&person.address);
-    let address = key[1..].try_into().map(EntryHash);
-    let address = address.map_err(|_| OpError::Fatal("an address key of another form".to_owned()))?;
-    let recent = (cx.now - CAPS_LOOK_BACK).to_string();
-    let recent = |date: &str| recent.get(..10).is_none_or(|first| date >= first);
-    let throttle = inventory.rows.throttle.iter().filter(|(_, date, _)| recent(date)).cloned().collect();
-    let body = SuppressionBody { address, since: cx.now, coupons, throttle };
-    let public = Public { outcome: "SUPPRESSED".to_owned(), ..Public::default() };
-    cx.emit(SELLER_CHAIN, None, public, Body::Suppression(body)).map(|_| ())
+    Ok(coupons)
 }

@@ -1,6 +1,6 @@
 //! What became of a hand-over, written down as soon as the provider has answered, or has not.
 
-use crate::ledger::body::{Body, OutcomeBody};
+use crate::ledger::body::{Body, OutcomeBody, kept_id};
 use crate::ledger::rows::{DueRow, keys};
 use crate::model::outgoing::{ErrorClass, Message, ProviderError};
 use crate::model::{Channel, Instant, MessageId, MessageState, Span};
@@ -47,7 +47,7 @@ impl Op for RecordOutcome {
         let body = OutcomeBody {
             message: self.message,
             state,
-            provider_ids: ids,
+            provider_ids: ids.into_iter().map(kept_id).collect(),
             error,
             handed_over_at: self.handed_over_at,
             due,

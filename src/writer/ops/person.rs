@@ -1,16 +1,17 @@
 //! What operations on a person share: which opt-outs stand in the way, which are one wish written twice, whose programs
 //! a sender carries, and automatic texts that must never fail their cause.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::send::{AutomaticSend, send_automatic};
 use crate::ledger::body::{Body, OptOutLiftedBody};
-use crate::ledger::entry::Public;
+use crate::ledger::entry::{Public, SELLER_CHAIN};
 use crate::ledger::rows::AddressRow;
 use crate::model::consent::OptOut;
 use crate::model::phone::{ParsedNumber, parse_for_sending};
 use crate::model::registry::{Brand, Program, Sender};
-use crate::model::subject::{Address, Subject};
+use crate::model::subject::{Address, Subject, bounds};
 use crate::model::{Channel, CustomerId, Instant, MessageId, ProgramId, Span, SubjectId};
 use crate::writer::{Cx, Held, OpError};
 
@@ -60,6 +61,58 @@ impl Cx<'_> {
             }
         }
         Ok(people)
+    }
+
+    /// Refuses to tie an address to a customer when not everybody whom it would bring together fits into one reach: opt-outs,
+    /// caps, lists and exports of the customer would leave somebody out and say nothing.
+    pub(super) fn demand_room_for_tie(
+        &mut self,
+        known: Option<&Subject>,
+        customer: &CustomerId,
+    ) -> Result<(), OpError> {
+        let ties = known.map(|s| s.customers.as_slice()).unwrap_or_default();
+        if ties.contains(customer) {
+            return Ok(());
+        }
+        let refuse = |why: String| Err(OpError::Precondition(why));
+        if ties.len() >= bounds::CUSTOMERS {
+            let most = bounds::CUSTOMERS;
+            return refuse(format!(
+                "this address belongs to {most} customers already: leave customer_id out, or erase the address first"
+            ));
+        }
+        let members = self.customer(customer)?;
+        let fits = |others: &BTreeSet<SubjectId>| others.len() < bounds::REACH;
+        let mut around = self.sharing(ties)?;
+        around.extend(&members);
+        if let Some(subject) = known {
+            around.remove(&subject.id);
+        }
+        let mut all_fit = fits(&around);
+        for id in &members {
+            let member = self.subject(id)?;
+            let mut others = self.sharing(&member.customers)?;
+            others.remove(id);
+            // Nobody has the id of the seller's chain: it stands for who has no record yet.
+            others.insert(known.map_or(SELLER_CHAIN, |subject| subject.id));
+            all_fit &= fits(&others);
+        }
+        if all_fit {
+            return Ok(());
+        }
+        let most = bounds::REACH;
+        refuse(format!(
+            "customer_id would bring together more than {most} addresses: leave it out, or erase an address that is gone"
+        ))
+    }
+
+    /// Everybody who belongs to one of the customers.
+    fn sharing(&mut self, customers: &[CustomerId]) -> Result<BTreeSet<SubjectId>, OpError> {
+        let mut found = BTreeSet::new();
+        for customer in customers {
+            found.extend(self.customer(customer)?);
+        }
+        Ok(found)
     }
 
     /// Whether an address is blocked for good, whatever else is known.

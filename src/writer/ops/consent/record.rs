@@ -75,6 +75,9 @@ impl Op for RecordOptIn {
         }
         let changes: Vec<ConsentChange> = judged.iter().map(|(j, _)| j.change.clone()).collect();
         demand_room(known.as_deref(), &changes)?;
+        if let Some(customer) = &self.customer {
+            cx.demand_room_for_tie(known.as_deref(), customer)?;
+        }
         let texts = follow_ups(cx, known.as_deref(), &judged, self.evidence.method)?;
 
         let subject = cx.subject_for(&address)?;

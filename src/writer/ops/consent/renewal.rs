@@ -87,6 +87,9 @@ fn of_subject(cx: &mut Cx<'_>, wanted: &Wanted, subject: &Subject) -> Result<Vec
         };
         listed.push(Listed { consent: consent.clone(), whose: subject.address.clone(), renewal, notice });
     }
+    listed.sort_by(|a, b| {
+        (&a.consent.program, a.consent.channel).cmp(&(&b.consent.program, b.consent.channel))
+    });
     Ok(listed)
 }
 

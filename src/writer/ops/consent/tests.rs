@@ -1,5 +1,7 @@
 //! The second step: who is asked, when, how often, and until when a YES counts.
 
+mod ties;
+
 use super::*;
 use crate::clock::Clock;
 use crate::ledger::body::Object;

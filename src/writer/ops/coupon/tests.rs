@@ -7,6 +7,7 @@ use crate::writer::ops::fixture::{Accept, Next, Step, brand, key, main_brand, sh
 use crate::writer::testing::TestWriter;
 
 mod machine;
+mod stops;
 
 pub fn pool(id: &str, source: PoolSource) -> CreateCouponPool {
     CreateCouponPool {

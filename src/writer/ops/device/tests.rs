@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::erasure::inventory;
+use crate::model::subject::bounds;
 use crate::writer::ops::erase::Erase;
 use crate::writer::ops::fixture::{main_brand, shop};
 use crate::writer::testing::TestWriter;

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::erasure::inventory;
-use crate::ledger::rows::AddressRow;
+use crate::ledger::rows::{AddressRow, RestrictedRow};
 use crate::model::cart::{CouponPool, PoolSource};
 use crate::model::subject::Address;
-use crate::model::{BrandId, MessageId, PoolId};
+use crate::model::{OptOutScope, OptOutSource, PoolId};
 use crate::writer::CallError;
+use crate::writer::ops::Target;
 use crate::writer::ops::coupon::tests::{import, pool, redeem};
 use crate::writer::ops::fixture::{Accept, Next, Step, address, main_brand, shop};
 use crate::writer::testing::TestWriter;
@@ -157,16 +158,112 @@ fn a_restriction_opts_out_at_once_and_says_until_when() {
     assert_eq!(*address, AddressRow { subject: None, suppressed: true });
 }
 
-#[test]
-fn long_lists_are_cut_into_entries_that_fit() {
-    let many = |n: u32| (0..n).map(|n| MessageId([n as u8; 16])).collect::<Vec<_>>();
-    let texts: Vec<u64> = (0..9_000).collect();
-    let rows =
-        ForgottenBody { messages: many(9_001), operations: many(10), texts, ..ForgottenBody::default() };
-    let pieces = pieces(&rows);
-    assert_eq!(pieces.len(), 3 + 1 + 3);
-    assert_eq!(pieces.iter().map(|p| p.len()).sum::<usize>(), rows.len());
-    for piece in pieces {
-        assert!(Body::Forgotten(Box::new(piece)).encode().is_ok());
+/// A person with texts, requests, carts and codes in plenty.
+fn busy(writer: &mut TestWriter) -> SubjectId {
+    use crate::writer::ops::fixture::{opt_out, text_shop};
+    *writer = text_shop();
+    writer.run(pool("own", PoolSource::Imported)).expect("made");
+    writer.run(import("own", &["A1", "A2", "A3", "A4", "A5", "A6", "A7"])).expect("imported");
+    writer.run(pool("made", PoolSource::Generated { prefix: "BACK-".to_owned() })).expect("made");
+    for n in 1..=7 {
+        // What waits has a code of its own making: an imported one that goes back stands elsewhere after a rebuild.
+        let pool = if n < 7 { "own" } else { "made" };
+        let (id, pool) = (MessageId([n; 16]), Some(pool.parse::<PoolId>().expect("a slug")));
+        let link = Some("https://shop.example/c");
+        writer.run(Accept { id, to: 1, cart: None, pool, link }).expect("accepted");
+        if n < 7 {
+            writer.run(Next(id, Step::Leave)).expect("left");
+            writer.run(Next(id, Step::Outcome(MessageState::Sent))).expect("sent");
+        }
     }
+    for n in 0..9 {
+        writer.run(opt_out(1, OptOutScope::All, OptOutSource::Web, &n.to_string())).expect("taken");
+    }
+    subject(writer, &address(1))
+}
+
+#[test]
+fn a_long_erasure_goes_in_small_commits_and_on_after_a_crash() {
+    let mut writer = shop();
+    let id = busy(&mut writer);
+    let begin = || BeginErasure { subjects: vec![id], reason: "asked".to_owned(), actor: "k1".to_owned() };
+    assert_eq!(writer.run(begin()).expect("begun"), []);
+    let due = writer.look(|s| s.get::<RestrictedRow>(&keys::restricted(&id))).expect("read").expect("hidden");
+    assert!(
+        due.erase_after <= crate::clock::Clock::now(&writer.clock),
+        "the job that looks who is due finds it"
+    );
+    let begun = writer.entries().len();
+    writer.run(begin()).expect("begun");
+    assert_eq!(writer.entries().len(), begun, "once");
+    let (step, mut commits) = (3, 0);
+    loop {
+        // Each time as after a crash: nothing is known but what the ledger says.
+        let mut inventory = inventory::take(&writer.rebuilt_reader(), id).expect("taken");
+        let Some(piece) = inventory.next_piece(step) else {
+            let op =
+                Erase { inventories: vec![inventory], reason: "asked".to_owned(), actor: "k1".to_owned() };
+            assert_eq!(writer.run(op).expect("answered"), Erased::Recorded);
+            break;
+        };
+        assert!(piece.rows.len() <= step && piece.coupons.len() <= step, "{piece:?}");
+        let before = writer.entries().len();
+        assert_eq!(writer.run(Forget { piece, again: false }).expect("answered"), Erased::Recorded);
+        assert!(writer.entries().len() <= before + 2, "a bounded commit");
+        writer.check_fold();
+        commits += 1;
+    }
+    assert!(commits >= 7, "{commits}: seven messages and links, nine requests");
+    writer.log.forget(&id);
+    writer.check_fold();
+    let counts = |pool: &str| {
+        let key = keys::pool(&main_brand(), &pool.parse().expect("a slug"));
+        let pool = writer.look(|s| s.get::<CouponPool>(&key)).expect("read").expect("a pool");
+        (pool.free, pool.reserved, pool.issued)
+    };
+    assert_eq!((counts("own"), counts("made")), ((1, 0, 6), (0, 0, 0)), "all stay spent but what waited");
+    let left = writer.look(|s| s.get::<Message>(&keys::message(&MessageId([2; 16])))).expect("read");
+    assert!(left.is_none());
+}
+
+#[test]
+fn a_hold_set_in_between_stops_a_long_erasure() {
+    let mut writer = shop();
+    let id = busy(&mut writer);
+    let begin = BeginErasure { subjects: vec![id], reason: "asked".to_owned(), actor: "k1".to_owned() };
+    assert_eq!(writer.run(begin).expect("begun"), []);
+    let mut inventory = inventory::take(&writer.reader(), id).expect("taken");
+    let piece = inventory.next_piece(3).expect("it is long");
+    let hold = SetLegalHold {
+        target: Some(Target::Phone(crate::model::phone::Digits::received("+12125550101", None))),
+        brand: None,
+        reason: "Doe".to_owned(),
+        actor: "k1".to_owned(),
+    };
+    writer.run(hold).expect("set");
+    let held = writer.run(Forget { piece, again: false }).expect("answered");
+    assert!(matches!(held, Erased::Held(grounds) if grounds.len() == 1));
+}
+
+/// Ids of texts are the provider's, and long ones once made an entry too large to be written: that person was never erased.
+#[test]
+fn entries_of_an_erasure_fit_by_bytes_as_well_as_by_count() {
+    let rows = ForgottenBody {
+        messages: (0..2_500u32).map(|n| MessageId([n as u8; 16])).collect(),
+        inbound: (0..4_000)
+            .map(|n| ("main".parse().expect("a slug"), format!("{n} {}", "x".repeat(1_000))))
+            .collect(),
+        ..ForgottenBody::default()
+    };
+    let whole = rows.len();
+    let mut inventory = Inventory::default();
+    inventory.rows = rows;
+    let mut found = 0;
+    while let Some(piece) = inventory.next_piece(STEP) {
+        found += piece.rows.len();
+        let body = Body::Forgotten(Box::new(piece.rows));
+        assert!(body.encode().expect("it fits").len() < 400_000);
+    }
+    assert!(Body::Forgotten(Box::new(inventory.rows.clone())).encode().is_ok());
+    assert_eq!(found + inventory.rows.len(), whole, "nothing twice, nothing left out");
 }

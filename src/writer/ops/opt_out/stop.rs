@@ -6,7 +6,7 @@ use super::{OptOutAnswer, scope_name};
 use crate::ledger::body::{Body, Operation, OptOutBody};
 use crate::ledger::entry::Public;
 use crate::ledger::rows::keys;
-use crate::model::cart::{Coupon, CouponPool, CouponState, OnOptOut};
+use crate::model::cart::Coupon;
 use crate::model::consent::OptOut;
 use crate::model::facts::AutomaticKind;
 use crate::model::message::{Medium, Touch};
@@ -16,6 +16,7 @@ use crate::model::{
     BrandId, Category, Channel, CustomerId, Instant, MessageId, MessageState, OptOutScope, OptOutSource,
     SenderId, Span, SubjectId,
 };
+use crate::writer::ops::coupon;
 use crate::writer::{Cx, OpError};
 
 /// How long a message without a final word may still be on its way.
@@ -55,27 +56,32 @@ pub(in crate::writer::ops) fn stop(
     };
     let found = what_it_meets(cx, &members, &opt_out)?;
     let public = Public { outcome: scope_name(&opt_out.scope).to_owned(), ..Public::default() };
-    let mut first = OptOutBody {
+    let mut body = OptOutBody {
         opt_out,
         text: wish.text,
         customer: wish.customer,
         cancelled: found.cancelled,
         in_flight: found.in_flight,
-        voided: found.voided,
+        voided: Vec::new(),
         operation: wish.operation,
         actor: wish.actor,
     };
     let mut answer = None;
-    for id in written {
-        let index = cx.emit(id, wish.brand.as_ref(), public.clone(), Body::OptOut(first.clone()))?;
+    for id in &written {
+        let own = found.voided.iter().filter(|coupon| coupon.subject == Some(*id));
+        body.voided = own.map(|coupon| (coupon.brand.clone(), coupon.code.clone())).collect();
+        let index = cx.emit(*id, wish.brand.as_ref(), public.clone(), Body::OptOut(body.clone()))?;
         if answer.is_none() {
             let entry =
                 cx.entry(index)?.ok_or_else(|| OpError::Fatal("an entry just made is gone".to_owned()))?;
             answer = Some(OptOutAnswer::of(&entry, false)?);
-            // The other addresses carry the wish alone: what it stops is named, and coupons voided, once.
-            (first.operation, first.cancelled, first.in_flight) = (None, Vec::new(), Vec::new());
-            first.voided = Vec::new();
+            // The other addresses carry the wish alone, and what codes they hold: what it stops is named once.
+            (body.operation, body.cancelled, body.in_flight) = (None, Vec::new(), Vec::new());
         }
+    }
+    let others = found.voided.iter().filter(|coupon| coupon.subject.is_none_or(|id| !written.contains(&id)));
+    for coupon in others {
+        coupon::void_for_opt_out(cx, coupon, &body.actor)?;
     }
     answer.ok_or_else(|| OpError::Fatal("an opt-out without an address".to_owned()))
 }
@@ -111,7 +117,7 @@ pub(in crate::writer::ops) fn name_for(cx: &mut Cx<'_>, subjects: &[SubjectId]) 
 struct Met {
     cancelled: Vec<MessageId>,
     in_flight: Vec<MessageId>,
-    voided: Vec<(BrandId, String)>,
+    voided: Vec<Arc<Coupon>>,
 }
 
 fn what_it_meets(cx: &mut Cx<'_>, members: &Members, opt_out: &OptOut) -> Result<Met, OpError> {
@@ -124,14 +130,11 @@ fn what_it_meets(cx: &mut Cx<'_>, members: &Members, opt_out: &OptOut) -> Result
             }
         }
         for touch in member.touches.iter().filter(|t| !t.external && stops(opt_out, t)) {
-            let Some(message) = touch.message else { continue };
             if matches!(touch.state, MessageState::Sending | MessageState::Sent) && touch.at >= since {
-                met.in_flight.push(message);
-            }
-            if let Some(coupon) = coupon_to_void(cx, &message)? {
-                met.voided.push(coupon);
+                met.in_flight.extend(touch.message);
             }
         }
+        met.voided.extend(coupon::ended_by(cx, &member.id, opt_out)?);
     }
     Ok(met)
 }
@@ -152,21 +155,6 @@ fn dies(cx: &mut Cx<'_>, open: &OpenMessage) -> Result<bool, OpError> {
     let message = cx.get::<Message>(&keys::message(&open.id))?;
     let kind = message.and_then(|m| m.spec.automatic.as_ref().map(|a| a.kind));
     Ok(!matches!(kind, Some(AutomaticKind::Help | AutomaticKind::OptOutConfirmation)))
-}
-
-/// The unused code a message brought, where its pool says that an opt-out ends it. Codes of messages that still wait
-/// return to their pool when those die.
-fn coupon_to_void(cx: &mut Cx<'_>, message: &MessageId) -> Result<Option<(BrandId, String)>, OpError> {
-    let Some(message) = cx.get::<Message>(&keys::message(message))? else { return Ok(None) };
-    let spec = &message.spec;
-    let Some((pool, code)) = spec.coupon.as_ref().and_then(|c| Some((&c.pool, c.code.as_ref()?))) else {
-        return Ok(None);
-    };
-    let pool = cx.get::<CouponPool>(&keys::pool(&spec.brand, pool))?;
-    let coupon = cx.get::<Coupon>(&keys::coupon(&spec.brand, code))?;
-    let void = pool.is_some_and(|p| p.on_opt_out == OnOptOut::Void)
-        && coupon.is_some_and(|c| c.state == CouponState::Issued && c.message == Some(spec.id));
-    Ok(void.then(|| (spec.brand.clone(), code.clone())))
 }
 
 impl Stop {

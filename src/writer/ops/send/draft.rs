@@ -77,7 +77,10 @@ impl Draft {
         let language = text::language(&subject, &brand);
         let mut link = link_of(cx, request, &brand, cart.as_ref().map(|c| &*c.cart))?;
         let coupon = match &request.coupon_pool {
-            Some(pool) => Some(coupon::next_code(cx, &brand.id, pool, &id)?.promise()),
+            Some(pool) => {
+                coupon::has_room(cx, &subject.id)?;
+                Some(coupon::next_code(cx, &brand.id, pool, &id)?.promise())
+            }
             None => None,
         };
         let words = match &request.words {

@@ -26,7 +26,7 @@ pub struct Raw {
     pub method: String,
     pub query: String,
     pub content_type: String,
-    /// At most 64 KiB.
+    /// At most [`crate::ledger::body::RAW_BYTES_MAX`].
     pub body: Vec<u8>,
 }
 
@@ -99,7 +99,7 @@ fn receive(cx: &mut Cx<'_>, delivery: Delivery) -> Result<Received, OpError> {
     }
     let mut received = Received::default();
     let mut fresh = Vec::new();
-    for event in events {
+    for event in events.into_iter().map(InboundEvent::bounded) {
         if is_known(cx, &connection, &event)? {
             received.known += 1;
         } else {
