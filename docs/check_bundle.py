@@ -9,9 +9,9 @@ Written from docs/bundle.md and docs/ledger.md, apart from the product: it share
 enough to be read before it is believed. Exit code 0: valid, 1: invalid, 2: not a bundle it can read.
 
 Checked: the container's form, every hash in the manifest, the checkpoint's signature, each entry's form, place in the log, opening,
-chain and engine, completeness, wordings and policies by hash, growth from CHECKPOINT; of anchors, that their checkpoints are of this
-log, and cosignatures by a WITNESS_KEY. Not checked: that tables (rows/) and page say what the entries say; their hashes only. Read the
-entries, not the page. Time stamps (RFC 3161) need X.509, which the standard library has not: unpack the bundle and let OpenSSL check each,
+chain and engine, completeness, that nothing asked for is kept closed, wordings and policies by hash, growth from CHECKPOINT; of anchors,
+that their checkpoints are of this log, and cosignatures by a WITNESS_KEY. Not checked: that tables (rows/) and page say what the entries
+say; their hashes only. Read the entries, not the page. Time stamps (RFC 3161) need X.509, which the standard library has not: unpack the bundle and let OpenSSL check each,
     openssl ts -verify -token_in -in anchors/N.tst -data anchors/N.checkpoint -CAfile ROOTS.pem
 """
 import base64, binascii, datetime, hashlib, json, re, sys
@@ -155,12 +155,21 @@ def b64(text):
     return data
 
 
+def verifier_key(key, algorithm, what):
+    """Name, id and bytes of a public key; one that is none says nothing about a bundle."""
+    try:
+        name, key_id, encoded = key.strip().split("+", 2)
+        data = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raise Unreadable("%s is no key: `<name>+<id>+<base64>` is expected" % what)
+    if data[:1] != algorithm or len(data) != 33 or sha(name.encode(), b"\n", data)[:4].hex() != key_id:
+        raise Unreadable("%s is no Ed25519 key of that kind, or its id does not fit its bytes" % what)
+    return name, key_id, data
+
+
 def checkpoint(note, key):
     """Origin, size and root of a checkpoint that `key` signed."""
-    name, key_id, encoded = key.strip().split("+", 2)
-    data = b64(encoded)
-    need(data[:1] == b"\1" and len(data) == 33, "the key is no Ed25519 key")
-    need(sha(name.encode(), b"\n", data)[:4].hex() == key_id, "the key's id does not fit its bytes")
+    name, key_id, data = verifier_key(key, b"\1", "KEY")
     text, _, signatures = note.rpartition("\n\n")
     text += "\n"
     lines = text.split("\n")
@@ -200,10 +209,7 @@ def stated(note):
 
 def cosigned(note, key):
     """Seconds since 1970 at which the witness with `key` cosigned (C2SP tlog-cosignature, Ed25519); None: it did not."""
-    name, key_id, encoded = key.strip().split("+", 2)
-    data = b64(encoded)
-    need(data[:1] == b"\4" and len(data) == 33, "the witness's key is no Ed25519 cosignature key")
-    need(sha(name.encode(), b"\n", data)[:4].hex() == key_id, "the id of the witness's key does not fit its bytes")
+    name, key_id, data = verifier_key(key, b"\4", "WITNESS_KEY")
     newest = None
     *_, text, signed = stated(note)
     for signer, signer_id, blob in signed:
@@ -265,17 +271,29 @@ def strict(name, content, compact=False):
 
     def once(pairs):
         need(len({k for k, _ in pairs}) == len(pairs), "%s names a key twice" % name)
+        need(not any(isinstance(value, bool) for _, value in pairs), "%s holds true or false where a number belongs" % name)
         return dict(pairs)
+
+    def whole(text):
+        raise Invalid("%s holds %s where a whole number belongs" % (name, text))
 
     try:
         text = content.decode()
-        value = json.loads(text, object_pairs_hook=once)
+        value = json.loads(text, object_pairs_hook=once, parse_float=whole, parse_constant=whole)
     except (UnicodeDecodeError, ValueError):
         raise Invalid("%s is no JSON" % name)
     layout = {"separators": (",", ":")} if compact else {"indent": 2}
     need(json.dumps(value, ensure_ascii=False, **layout) + "\n" == text, "%s is not written the one way" % name)
     need(isinstance(value, dict), "%s is no object" % name)
     return value
+
+
+def micros(text):
+    """Microseconds since 1970 of an instant as bundles write it."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z", text)
+    need(match, "%r is no instant" % text[:40])
+    seconds = datetime.datetime.strptime(match[1], "%Y-%m-%dT%H:%M:%S") - datetime.datetime(1970, 1, 1)
+    return seconds // datetime.timedelta(microseconds=1) + int((match[2] or "").ljust(6, "0"))
 
 
 # --- Leaves: canonical protobuf, consentry.ledger.v1.Leaf ----------------------------------------------------------------------------
@@ -354,6 +372,9 @@ class Entries:
     def __init__(self, about, size, root):
         self.size, self.root, self.people = size, root, about["asked"]["people"]
         self.whole = bool(self.people) or about["asked"]["from"] is None
+        self.brand, *period = (about["asked"][key] for key in ("brand", "from", "to"))
+        self.begin, self.until = (None if at is None else micros(at) for at in period)
+        self.erased, self.forgotten, self.worded, self.stopped_at, self.sealed_after_stop = {}, set(), set(), [], 0
         self.heads = self.recorded = None
         self.last, self.instant = -1, None
         self.chains, self.ends, self.judged, self.engines, self.policies = {}, {}, {}, set(), set()
@@ -389,8 +410,12 @@ class Entries:
         if lf["subject"] != SELLER and lf["kind"] == "OPT_OUT":
             self.stops += 1
             self.stopped.add(who)
+            self.stopped_at.append(lf["instant"])
         if lf["kind"] == "INTENT" and who in self.stopped:
             self.after_stop += 1
+            self.sealed_after_stop += "closed" in e
+        if lf["kind"] == "FORGOTTEN":
+            self.forgotten.add(lf["subject"])
         self.judged.setdefault(lf["engine"], index)
         if self.heads and index < self.heads["covered_size"]:
             self.ends[lf["subject"]] = (lf["number"], hashed)
@@ -404,12 +429,21 @@ class Entries:
             self.counts["opened"] += 1
         else:
             need(e["closed"] in ("withheld", "erased"), "it is neither open nor closed")
+            need(e["closed"] == "erased" or not self.asked(lf), "it is withheld as outside what was asked, and lies inside")
+            if e["closed"] == "erased":
+                self.erased[lf["subject"]] = self.erased.get(lf["subject"], 0) + 1
             self.counts[e["closed"]] += 1
         self.counts["total"] += 1
         self.kinds[lf["kind"]] = self.kinds.get(lf["kind"], 0) + 1
         if lf["subject"] != SELLER or self.first is None:
             self.first = index if self.first is None else min(self.first, index)
         self.highest = index
+
+    def asked(self, lf):
+        """Whether what is inside was asked for: by brand and time; who it is, what judged and recorded roots always are."""
+        of_brand = self.brand is None or lf["brand"] in ("", self.brand)
+        in_time = (self.begin is None or lf["instant"] >= self.begin) and (self.until is None or lf["instant"] < self.until)
+        return of_brand and (in_time or lf["kind"] in ("SUBJECT", "ENGINE", "HEADS"))
 
     def chain(self, index, lf, hashed):
         subject, number = lf["subject"], lf["number"]
@@ -437,6 +471,9 @@ class Entries:
             need(sha(described) == lf["engine"], "the engine described is not the one that wrote the entry")
             self.engines.add(lf["engine"])
             self.policies.add(body["Engine"]["policy_sha256"])
+        evidence = body["Consent"].get("evidence", {}) if kind == "CONSENT" else {}
+        if evidence.get("disclosure_sha256") and not evidence.get("disclosure_text"):
+            self.worded.add(bytes(evidence["disclosure_sha256"]).hex())
 
     def end(self):
         for engine, index in self.judged.items():
@@ -476,10 +513,26 @@ class Anchors:
     def __init__(self, content):
         a = strict("anchors.json", content)
         need(list(a) == ["as_of", "said", "receipts"], "anchors.json has other keys")
+        need(a["said"] == self.sentence(a["as_of"], a["receipts"]), "the sentence in anchors.json is not what its receipts come to")
         self.receipts, self.files, self.kept = a["receipts"], [], {}
         for n, one in enumerate(self.receipts):
             need(list(one) == ["anchor", "kind", "size", "recorded_at", "consistency"] and one["kind"] in self.FILES, "a receipt has another form")
             self.files += ["anchors/%05d.%s" % (n, ending) for ending in self.FILES[one["kind"]]]
+
+    def sentence(self, as_of, receipts):
+        outside = [one for one in receipts if one["kind"] in ("witness", "timestamp")]
+        if not outside:
+            none = "No anchor has taken a checkpoint of this log: when anything in it was recorded rests on the operator's word."
+            own = "Only files or commands of the operator's own have taken checkpoints of this log, no witness and no time-stamping authority: "
+            own += "when anything in it was recorded rests on the operator's word, and on that of whoever keeps them."
+            return own if receipts else none
+        last = max(outside, key=lambda one: (micros(one["recorded_at"]), one["size"]))
+        told = "A witness or a time-stamping authority last took a checkpoint on %s" % last["recorded_at"]
+        if micros(as_of) - micros(last["recorded_at"]) > 24 * 3600 * 10**6:
+            told += ", more than a day before this bundle was made: when entries from number %d on were recorded rests on the operator's word."
+        else:
+            told += "; it covers the first %d entries of the log."
+        return told % last["size"]
 
     def wants(self, name):
         return len(self.kept) < len(self.files) and self.files[len(self.kept)] == name
@@ -541,7 +594,7 @@ def check(stream, key, kept=None, witnesses=()):
     need(lines[-1] == "" and key.strip() in lines[:-1] and (about["format"] >= 4 or len(lines) == 2), "log.vkey is not the key you gave")
     anchors = None
     need((about["origin"], about["tree_size"]) == (origin, size), "bundle.json speaks of another log")
-    entries, grown, number, policies = Entries(about, size, root), None, 0, []
+    entries, grown, number, policies, wordings = Entries(about, size, root), None, 0, [], set()
     for name, content in reading:
         folder = name.split("/")[0]
         digest = hashlib.sha256(content).hexdigest()
@@ -559,6 +612,7 @@ def check(stream, key, kept=None, witnesses=()):
         elif folder == "disclosures" and stage == 0:
             need(name == "disclosures/%s.txt" % digest, "%s is not the wording its name stands for" % name)
             content.decode()
+            wordings.add(digest)
         elif folder == "policy" and stage <= 1:
             hashed = sha(b"consentry/policy/v1", content).hex()
             need(name == "policy/%s.json" % hashed, "%s is not the policy its name stands for" % name)
@@ -600,6 +654,23 @@ def check(stream, key, kept=None, witnesses=()):
             raise Unreadable("no proof from %d entries on is in it" % old_size)
         need(old_size <= size and extends(old_size, size, old_root, root, proof if old_size < size else []), "the log does not extend the checkpoint you kept")
         said.append("the log extends the one of %d entries" % old_size)
+    return said, left_open(entries, about, policies, wordings)
+
+
+def left_open(entries, about, policies, wordings):
+    """What cannot be told from it."""
+    said = ["that tables (rows/) and index.html say what the entries say: only their hashes were checked"]
+    if not entries.people:
+        said.append("that everybody is here who belongs: who was left out with all entries is not missed")
+    if entries.counts["withheld"]:
+        said.append("what is in %d entries outside what it says it was asked for: %s" % (entries.counts["withheld"], json.dumps(about["asked"])))
+    unseen = sum(n for who, n in entries.erased.items() if who not in entries.forgotten)
+    if unseen:
+        said.append("that %d entries called erased were: no entry shown records that their person was forgotten" % unseen)
+    for what, missing in (("policy set", entries.policies - set(policies)), ("wording", entries.worded - wordings)):
+        said += ["what the %s %s said: it is missing" % (what, one) for one in sorted(missing)]
+    if entries.stops and about["format"] > 2:
+        said.append("what statement.json says of %d hand-overs after a STOP, and of what was on its way then: only counted" % entries.after_stop)
     return said
 
 
@@ -607,6 +678,11 @@ def check(stream, key, kept=None, witnesses=()):
 # whether a hand-over after a STOP was one of the answers a person may get, `consentry verify` checks.
 def said_after_stop(said, entries):
     need((said["stops"], said["people"]) == (entries.stops, len(entries.stopped)), "statement.json speaks of other STOPs than the entries")
+    at = [None if said[key] is None else micros(said[key]) for key in ("first_stop", "last_stop", "until")]
+    stops = entries.stopped_at or [None]
+    need(at == [stops[0], stops[-1], entries.instant], "statement.json tells of other times than the entries")
+    need(said["through"] == (entries.last if entries.last >= 0 else None), "statement.json reaches to another entry")
+    need(said["unknown"] >= entries.sealed_after_stop, "statement.json calls hand-overs known that are sealed here")
     told = said["violations"] + said["answers"] + said["not_covered"] + said["unknown"]
     need(told == entries.after_stop, "statement.json tells of other hand-overs after a STOP than the entries")
 
@@ -631,7 +707,7 @@ def main(arguments):
     try:
         kept = open(arguments[2], encoding="utf-8").read() if len(arguments) == 3 else None
         with open(arguments[0], "rb") as stream:
-            said = check(stream, arguments[1], kept, witnesses)
+            said, not_said = check(stream, arguments[1], kept, witnesses)
     except (Unreadable, OSError) as why:
         print("UNREADABLE: %s" % why)
         return 2
@@ -642,6 +718,7 @@ def main(arguments):
         print("INVALID: a part has another form: %r" % why)
         return 1
     print("VALID\n  - " + "\n  - ".join(said))
+    print("not checked or not shown\n  - " + "\n  - ".join(not_said))
     return 0
 
 

@@ -31,7 +31,7 @@ use sha2::{Digest, Sha256};
 use crate::api::auth::{Role, authenticate};
 use crate::api::keys::KeyTable;
 use crate::clock::SharedClock;
-use crate::ledger::LedgerError;
+use crate::ledger::LedgerResult;
 use crate::store::embedded::Books;
 
 pub use path::{ReceiptFile, Resource, TILE_WIDTH, Tile, TileKind};
@@ -66,11 +66,12 @@ impl LogServer {
         Router::new().route("/log/{seller}/{epoch}/{*rest}", get(serve)).with_state(self)
     }
 
-    /// Whether a caller may read what needs an `AUDITOR` key.
+    /// Whether a caller may read what needs an `AUDITOR` key. The log is of all brands, so a key narrowed to some may not.
     fn may_audit(&self, headers: &HeaderMap) -> Result<(), StatusCode> {
         let caller =
             authenticate(headers, &*self.keys, self.clock.now()).map_err(|_| StatusCode::UNAUTHORIZED)?;
-        if caller.roles.has_any(&[Role::Auditor]) { Ok(()) } else { Err(StatusCode::FORBIDDEN) }
+        let everywhere = caller.brands.is_empty();
+        if everywhere && caller.roles.has_any(&[Role::Auditor]) { Ok(()) } else { Err(StatusCode::FORBIDDEN) }
     }
 
     fn answer(
@@ -114,30 +115,33 @@ impl LogServer {
 
     /// A tile's bytes; none when the newest checkpoint does not cover all of it.
     fn tile(&self, tile: &Tile) -> Result<Option<Vec<u8>>, StatusCode> {
-        let size = self.books.checkpoint().size();
-        let Some(range) = tile.range(size) else { return Ok(None) };
-        let failed = |e: LedgerError| {
+        bytes_of(&self.books, tile, self.books.checkpoint().size()).map_err(|e| {
             tracing::error!(error = %e, "a tile could not be read");
             StatusCode::SERVICE_UNAVAILABLE
-        };
-        let mut bytes = Vec::new();
-        match tile.kind {
-            TileKind::Hashes(level) => {
-                for place in range {
-                    bytes.extend_from_slice(&self.books.tree().node(level * 8, place).map_err(failed)?);
-                }
-            }
-            TileKind::Entries => {
-                let count = range.end - range.start;
-                for stored in self.books.stored().entries(range.start).take(count as usize) {
-                    let leaf = stored.map_err(failed)?.leaf;
-                    bytes.extend_from_slice(&(leaf.len() as u16).to_be_bytes());
-                    bytes.extend_from_slice(&leaf);
-                }
+        })
+    }
+}
+
+/// A tile's bytes in a log of `size` entries; none when it is not all there.
+pub fn bytes_of(books: &Books, tile: &Tile, size: u64) -> LedgerResult<Option<Vec<u8>>> {
+    let Some(range) = tile.range(size) else { return Ok(None) };
+    let mut bytes = Vec::new();
+    match tile.kind {
+        TileKind::Hashes(level) => {
+            for place in range {
+                bytes.extend_from_slice(&books.tree().node(level * 8, place)?);
             }
         }
-        Ok(Some(bytes))
+        TileKind::Entries => {
+            let count = range.end - range.start;
+            for stored in books.stored().entries(range.start).take(count as usize) {
+                let leaf = stored?.leaf;
+                bytes.extend_from_slice(&(leaf.len() as u16).to_be_bytes());
+                bytes.extend_from_slice(&leaf);
+            }
+        }
     }
+    Ok(Some(bytes))
 }
 
 struct Answer {

@@ -26,7 +26,7 @@ use crate::audit::heads;
 use crate::export::{self, Export, ExportError, Person};
 use crate::ledger::body::HoldTarget;
 use crate::ledger::checkpoint::SignedCheckpoint;
-use crate::ledger::entry::leaf_hash;
+use crate::ledger::entry::{Leaf, leaf_hash};
 use crate::ledger::rows::{HoldRow, keys};
 use crate::ledger::tlog_proof::TlogProof;
 use crate::model::{BrandId, MessageId, SubjectId};
@@ -90,7 +90,8 @@ impl Audits {
             planned.map(|export| (export, offset))
         });
         let (export, offset) = planned.await.map_err(failed)?.map_err(export_error)?;
-        if export.request().person.is_none() {
+        // Tiles hold leaves, and nothing that was sealed.
+        if export.request().person.is_none() && export.request().format != export::Format::Tiles {
             self.count(caller, &export).await?;
         }
         Ok((export, offset))
@@ -176,7 +177,7 @@ impl Audits {
         ReceiverStream::new(receive).boxed()
     }
 
-    fn proof(&self, index: u64, size: u64) -> Result<wire::InclusionProof, ApiError> {
+    fn proof(&self, caller: &Caller, index: u64, size: u64) -> Result<wire::InclusionProof, ApiError> {
         let newest = self.hands.checkpoint();
         self.check_range(index, size, &newest)?;
         let books = self.hands.books();
@@ -185,6 +186,11 @@ impl Audits {
         let size = if size == 0 { newest.size() } else { size };
         let stored = books.stored().get(index).map_err(failed)?;
         let stored = stored.ok_or(ApiError::NotFound { kind: "entry", name: index.to_string() })?;
+        // The file holds the leaf: a key narrowed to some brands learns nothing of the others.
+        let brand = Leaf::decode(&stored.leaf).map_err(failed)?.brand;
+        if !brand.map_or(caller.brands.is_empty(), |brand| caller.reaches(&brand)) {
+            return Err(ApiError::NotFound { kind: "entry", name: index.to_string() });
+        }
         let proof = books.tree().inclusion(index, size).map_err(failed)?;
         let root = books.tree().root_at(size).map_err(failed)?;
         let (covers, note) = cosigned.unwrap_or_else(|| (newest.size(), newest.note().to_owned()));
@@ -216,6 +222,14 @@ impl Audits {
     }
 }
 
+/// Refuses a key that is narrowed to some brands.
+fn of_all_brands(caller: &Caller) -> Result<(), ApiError> {
+    match caller.brands.is_empty() {
+        true => Ok(()),
+        false => Err(ApiError::Forbidden { needed: "AUDITOR, with a key for all brands".to_owned() }),
+    }
+}
+
 /// What to export, read and checked.
 struct Question {
     request: export::Request,
@@ -228,6 +242,7 @@ struct Question {
 fn question(f: &mut Fields, wire: wire::ExportAuditRequest) -> Option<Question> {
     let brand = f.id::<BrandId>("brand", &wire.brand);
     let person = f.optional("subject", wire.subject, subject::target_within);
+    let wire_period = wire.period.is_some();
     let period = f.optional("period", wire.period, |f, range| {
         let start = f.time("start", range.start, TimeRule::Any);
         let end = f.time("end", range.end, TimeRule::Any);
@@ -259,6 +274,10 @@ fn question(f: &mut Fields, wire: wire::ExportAuditRequest) -> Option<Question> 
     let since = (wire.since_size > 0).then_some(wire.since_size);
     if since.is_some() && format != Some(export::Format::Bundle) {
         f.bad("since_size", "goes with format BUNDLE only");
+    }
+    let narrower = matches!(person, Some(Some(_))) || subject_id.is_some() || hold.is_some() || wire_period;
+    if format == Some(export::Format::Tiles) && narrower {
+        f.bad("format", "TILES is the whole log: no subject, period or legal hold");
     }
     let id = f.text("export_id", wire.export_id, 0..=4_096, Lines::One)?;
     if id.is_empty() && wire.offset > 0 {
@@ -311,6 +330,9 @@ impl AuditService for Audits {
             let known = self.hands.look(|cx| cx.brand(brand.as_str()))?;
             known.ok_or(ApiError::NotFound { kind: "brand", name: brand.to_string() })?;
         }
+        if question.request.format == export::Format::Tiles {
+            of_all_brands(&caller)?;
+        }
         if let Some(hold) = question.hold {
             question.request.person = self.covered(hold, question.request.brand.as_ref())?;
         }
@@ -342,9 +364,10 @@ impl AuditService for Audits {
         &self,
         request: Request<wire::GetInclusionProofRequest>,
     ) -> Result<Response<wire::InclusionProof>, Status> {
-        caller(&request)?;
+        let caller = caller(&request)?;
         let (service, request) = (self.clone(), request.into_inner());
-        let proof = tokio::task::spawn_blocking(move || service.proof(request.index, request.tree_size));
+        let proof =
+            tokio::task::spawn_blocking(move || service.proof(&caller, request.index, request.tree_size));
         let proof = proof.await.map_err(failed)?;
         Ok(Response::new(proof?))
     }

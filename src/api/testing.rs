@@ -36,12 +36,13 @@ use crate::writer::{Cx, Op, OpError, Policies, Priority, QueueLimits};
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// Keys of the shop: what each may do, and where.
-const KEYS: [(&str, &[Role], &[&str]); 5] = [
+const KEYS: [(&str, &[Role], &[&str]); 6] = [
     ("sender", &[Role::Sender], &[]),
     ("writer", &[Role::ConsentWriter], &[]),
     ("auditor", &[Role::Auditor], &[]),
     ("admin", &[Role::Admin], &[]),
     ("side", &[Role::Sender, Role::ConsentWriter], &["side"]),
+    ("side-auditor", &[Role::Auditor], &["side"]),
 ];
 
 /// A running shop.

@@ -314,6 +314,14 @@ impl Statement {
             n => format!("After the {n} STOPs of {} ids recorded {first} to {last}", self.people),
         };
         let sent = match self.violations {
+            0 if self.unknown > 0 => format!(
+                "nothing was SEEN to be handed over that it covers, but of {} hand-overs it CANNOT BE TOLD",
+                self.unknown
+            ),
+            0 if self.sealed_stops > 0 => format!(
+                "nothing was SEEN to be handed over that it covers, but the reach of {} STOPs is sealed here",
+                self.sealed_stops
+            ),
             0 => "nothing was handed over that it covers".to_owned(),
             1 => "ONE MESSAGE WAS HANDED OVER that it covers".to_owned(),
             n => format!("{n} MESSAGES WERE HANDED OVER that it covers"),

@@ -53,7 +53,8 @@ pub struct Args {
     /// Only up to this instant, exclusive, RFC 3339.
     #[arg(long, env = "CONSENTRY_TO", value_parser = Instant::parse)]
     to: Option<Instant>,
-    /// A bundle proves itself (`consentry verify`); csv and jsonl are one table.
+    /// A bundle proves itself (`consentry verify`); csv and jsonl are one table; tiles are the whole log, of all brands, as C2SP
+    /// tlog-tiles in a tar file.
     #[arg(long, env = "CONSENTRY_FORMAT", value_enum, default_value = "bundle")]
     format: Format,
     /// Bundles: tell, when it is whole, what followed each STOP in it. The bundle is checked with the key in it, so this is for
@@ -70,6 +71,7 @@ enum Format {
     Bundle,
     Csv,
     Jsonl,
+    Tiles,
 }
 
 /// What was received.
@@ -118,6 +120,7 @@ impl Args {
             Format::Bundle => pb::ExportFormat::Bundle,
             Format::Csv => pb::ExportFormat::Csv,
             Format::Jsonl => pb::ExportFormat::Jsonl,
+            Format::Tiles => pb::ExportFormat::Tiles,
         };
         Ok(pb::ExportAuditRequest {
             brand: self.brand.clone(),

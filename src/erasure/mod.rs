@@ -193,9 +193,11 @@ pub async fn erase_due(
     }
 }
 
-/// Looks every hour who is due, until `stop`.
+/// Looks at start and then every hour who is due, until `stop`: a gateway that is often started anew erases, too.
 pub async fn daily(reader: Reader, writer: WriterHandle, keys: Arc<Keys>, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+    let mut looks = tokio::time::interval(EVERY);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(looks.tick()).await.is_some() {
         match erase_due(&reader, &writer, &keys).await {
             Ok(0) => {}
             Ok(people) => tracing::info!(people, "people were erased at the end of their retention"),

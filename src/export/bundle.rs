@@ -45,8 +45,8 @@ use proofs::Proofs;
 pub const PART_ENTRIES: usize = 256;
 /// A part is closed early once its lines have so many bytes.
 const PART_BYTES: usize = 4 << 20;
-/// Registered wordings looked through, a bound on memory.
-const WORDINGS_MAX: usize = 1_000;
+/// Registered wordings read at once.
+const WORDINGS_PAGE: usize = 500;
 
 /// Registered disclosure texts by their SHA-256.
 #[derive(Debug, Default)]
@@ -56,14 +56,21 @@ impl Wordings {
     /// Those of a brand, or of all, sorted.
     pub fn registered(reader: &Reader, brand: Option<&BrandId>) -> Result<Wordings, ExportError> {
         let prefix = keys::registry("disclosure", "");
-        let rows = reader.look(|cx| Ok(cx.state.scan::<RegistryRow>(&prefix, None, WORDINGS_MAX)?))?;
-        let texts = rows.iter().filter_map(|(_, row)| match &row.object {
-            Object::Disclosure(d) if brand.is_none_or(|b| *b == d.brand) => {
-                Some((d.text_sha256, d.text.clone()))
+        let (mut texts, mut after) = (Vec::new(), None::<Vec<u8>>);
+        loop {
+            let page = reader
+                .look(|cx| Ok(cx.state.scan::<RegistryRow>(&prefix, after.as_deref(), WORDINGS_PAGE)?))?;
+            texts.extend(page.iter().filter_map(|(_, row)| match &row.object {
+                Object::Disclosure(d) if brand.is_none_or(|b| *b == d.brand) => {
+                    Some((d.text_sha256, d.text.clone()))
+                }
+                _ => None,
+            }));
+            match page.last() {
+                Some((key, _)) if page.len() == WORDINGS_PAGE => after = Some(key.clone()),
+                _ => break,
             }
-            _ => None,
-        });
-        let mut texts: Vec<_> = texts.collect();
+        }
         texts.sort();
         texts.dedup();
         Ok(Wordings(texts))

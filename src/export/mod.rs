@@ -7,6 +7,7 @@
 //! | [`rows`], [`csv`], [`jsonl`] | entries as rows of a table |
 //! | [`bundle`] | the archive that proves itself; `docs/bundle.md` describes it |
 //! | [`page`] | the page in it that people read |
+//! | `tiles` | the whole log as C2SP `tlog-tiles` |
 //! | [`run`], [`chunks`] | the stream: planned once, made again from any byte |
 //! | [`verify`] | the check of bundles and data folders by somebody who has nothing but a public key |
 //!
@@ -24,6 +25,7 @@ pub mod run;
 pub mod select;
 #[cfg(test)]
 pub mod testing;
+mod tiles;
 pub mod verify;
 
 pub use request::{Format, Person, Request};

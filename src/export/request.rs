@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::ledger::entry::{Kind, Leaf};
 use crate::model::subject::Address;
 use crate::model::{BrandId, CustomerId, Instant, SubjectId};
 
@@ -14,6 +15,8 @@ pub enum Format {
     Csv,
     /// The same as JSON lines.
     Jsonl,
+    /// The whole log, of all brands, as C2SP `tlog-tiles`.
+    Tiles,
 }
 
 impl Format {
@@ -23,12 +26,13 @@ impl Format {
             Format::Bundle => "tar",
             Format::Csv => "csv",
             Format::Jsonl => "jsonl",
+            Format::Tiles => "tiles.tar",
         }
     }
     /// Media type.
     pub fn media_type(self) -> &'static str {
         match self {
-            Format::Bundle => "application/x-tar",
+            Format::Bundle | Format::Tiles => "application/x-tar",
             Format::Csv => "text/csv; charset=utf-8; header=present",
             Format::Jsonl => "application/jsonl",
         }
@@ -44,6 +48,15 @@ pub enum Person {
     Customer(CustomerId),
     /// An id of the ledger.
     Subject(SubjectId),
+}
+
+/// Whether what is inside an entry belongs to the answer: by brand and time. Who a person is, what judged and the recorded
+/// root belong to every answer. A verifier asks the same, so that nothing that was asked for can be kept closed.
+pub fn was_asked(brand: Option<&str>, from: Option<Instant>, to: Option<Instant>, leaf: &Leaf) -> bool {
+    let of_brand = brand.is_none_or(|asked| leaf.brand.as_ref().is_none_or(|brand| brand.as_str() == asked));
+    let lasting = matches!(leaf.kind, Kind::Subject | Kind::Engine | Kind::Heads);
+    let in_time = from.is_none_or(|from| leaf.instant >= from) && to.is_none_or(|to| leaf.instant < to);
+    of_brand && (in_time || lasting)
 }
 
 /// What is asked for. Nothing set: the whole seller.

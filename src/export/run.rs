@@ -13,7 +13,7 @@ use super::csv::CsvRows;
 use super::request::{Format, Request};
 use super::rows::{Row, RowMaker, Told};
 use super::select::{Selection, Shown};
-use super::{ExportError, jsonl, select};
+use super::{ExportError, jsonl, select, tiles};
 use crate::audit::heads::{self, Recorded, Standing};
 use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::ledger::rows::keys;
@@ -109,7 +109,13 @@ impl Export {
         // The newest root under this checkpoint, so that equal questions under it give equal bytes.
         let wanted = request.format == Format::Bundle && request.person.is_some();
         let recorded = if wanted { heads::newest(&*reader.rows()?, size)? } else { None };
-        let selection = Selection::of(reader, books, &request, size, recorded.map(|r| r.entry))?;
+        let selection = match request.format {
+            // Of all brands: nothing is looked for.
+            Format::Tiles => {
+                Selection::of(reader, books, &Request { brand: None, ..request.clone() }, size, None)
+            }
+            _ => Selection::of(reader, books, &request, size, recorded.map(|r| r.entry)),
+        }?;
         let standing = |recorded: &Recorded, subject: &SubjectId| {
             heads::standing_at(reader, books, recorded, subject).map(|standing| (*subject, standing))
         };
@@ -199,6 +205,7 @@ impl Export {
             Format::Bundle => bundle::write(self, reader, books, &mut chunks)?,
             Format::Csv => self.csv(reader, books, &mut chunks)?,
             Format::Jsonl => self.jsonl(reader, books, &mut chunks)?,
+            Format::Tiles => tiles::write(self, books, &mut chunks)?,
         };
         let (size, sha256) = chunks.finish()?;
         if offset > size {

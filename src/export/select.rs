@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::ExportError;
-use super::request::{Person, Request};
+use super::request::{Person, Request, was_asked};
 use super::rows::Closed;
 use crate::audit::ahead;
 use crate::ledger::LedgerResult;
@@ -217,11 +217,7 @@ impl Selection {
 
     /// Whether what is inside an entry was asked for.
     fn asked(&self, leaf: &Leaf) -> bool {
-        let brand = self.brand.is_none() || leaf.brand.is_none() || leaf.brand == self.brand;
-        let lasting = matches!(leaf.kind, Kind::Subject | Kind::Engine | Kind::Heads);
-        let in_time =
-            self.from.is_none_or(|from| leaf.instant >= from) && self.to.is_none_or(|to| leaf.instant < to);
-        brand && (in_time || lasting)
+        was_asked(self.brand.as_ref().map(BrandId::as_str), self.from, self.to, leaf)
     }
 
     /// Opens what may be opened. Nothing: the entry is left out, which only entries of the seller's chain can be.

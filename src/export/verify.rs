@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::audit::statement::Statement;
 use crate::ledger::checkpoint::SignedCheckpoint;
 
+mod all_heads;
 mod anchored;
 mod bundle;
 mod directory;
@@ -64,7 +65,7 @@ pub struct Failure {
     /// Which part, file or field, as in `leaf.seal`.
     pub field: String,
     /// Which check failed: `form`, `signature`, `inclusion`, `opening`, `chain`, `order`, `hash`, `count`, `consistency`,
-    /// `engine`, `people`, `completeness`, `table`, `page`, `public`, `replay`, `statement`, `anchor`.
+    /// `engine`, `people`, `closed`, `completeness`, `table`, `page`, `public`, `replay`, `statement`, `anchor`.
     pub check: &'static str,
     /// What was found.
     pub why: String,

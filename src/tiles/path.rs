@@ -115,6 +115,17 @@ impl Tile {
         let end = start.checked_add(self.width)?;
         (end <= there).then_some(start..end)
     }
+
+    /// Every tile of a tree of `size` entries, full ones and those at its edge: hashes level by level, then leaves.
+    pub fn all(size: u64) -> impl Iterator<Item = Tile> {
+        let levels = (0..8u8).map(move |level| (TileKind::Hashes(level), size >> (8 * u32::from(level))));
+        levels.chain([(TileKind::Entries, size)]).flat_map(|(kind, there)| {
+            (0..there.div_ceil(TILE_WIDTH)).map(move |number| {
+                let width = (there - number * TILE_WIDTH).min(TILE_WIDTH);
+                Tile { kind, number, width }
+            })
+        })
+    }
 }
 
 #[cfg(test)]

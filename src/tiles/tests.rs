@@ -95,6 +95,8 @@ async fn leaves_need_an_auditor_and_hashes_where_they_are_not_public() {
     for (key, status) in [
         (None, StatusCode::UNAUTHORIZED),
         (Some("sender"), StatusCode::FORBIDDEN),
+        // The log is of all brands.
+        (Some("side-auditor"), StatusCode::FORBIDDEN),
         (Some("auditor"), StatusCode::OK),
     ] {
         assert_eq!(ask(&public, key, &edge).await.0, status);

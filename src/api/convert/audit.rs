@@ -43,6 +43,7 @@ pub fn format(format: wire::ExportFormat) -> Option<Format> {
         wire::ExportFormat::Bundle => Some(Format::Bundle),
         wire::ExportFormat::Csv => Some(Format::Csv),
         wire::ExportFormat::Jsonl => Some(Format::Jsonl),
+        wire::ExportFormat::Tiles => Some(Format::Tiles),
     }
 }
 

@@ -211,6 +211,22 @@ fn what_is_sealed_is_never_called_lawful() {
 }
 
 #[test]
+fn the_sentence_does_not_say_nothing_where_something_cannot_be_told() {
+    let mut hidden = Told::new();
+    hidden.stop(0, 0, OptOutScope::All);
+    hidden.see(5, Kind::Intent, None, "ADMIT");
+    let said = hidden.said();
+    assert_eq!((said.violations, said.unknown), (0, 1));
+    let sentence = said.sentence();
+    assert!(!sentence.contains("nothing was handed over"), "{sentence}");
+    assert!(sentence.contains("of 1 hand-overs it CANNOT BE TOLD"), "{sentence}");
+    let mut sealed = Told::new();
+    sealed.see(0, Kind::OptOut, None, "PROGRAM");
+    let sentence = sealed.said().sentence();
+    assert!(sentence.contains("the reach of 1 STOPs is sealed here"), "{sentence}");
+}
+
+#[test]
 fn the_addresses_of_one_person_stop_together() {
     let mut told = Told::new();
     let other = SubjectId([9; 16]);

@@ -51,7 +51,8 @@ impl<W: Write> Archive<W> {
         Ok(())
     }
 
-    fn put(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
+    /// Adds a file that no manifest will list.
+    pub fn put(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
         let size = content.len() as u64;
         self.to.write_all(header(name, size)?.as_bytes())?;
         self.to.write_all(content)?;
@@ -62,6 +63,11 @@ impl<W: Write> Archive<W> {
     pub fn finish(mut self, mut manifest: Manifest) -> io::Result<()> {
         manifest.parts = std::mem::take(&mut self.parts);
         self.put(names::MANIFEST, &json(&manifest))?;
+        self.end()
+    }
+
+    /// Ends the archive as it is, without a manifest.
+    pub fn end(mut self) -> io::Result<()> {
         self.to.write_all(&[0; 2 * BLOCK])
     }
 }

@@ -92,7 +92,7 @@ impl Anchored {
             Some((at, name)) => {
                 (Some(at), format!("the witness {name} saw them then, and no other history of this log"))
             }
-            None => (None, "cosigned by a witness whose key you did not give".to_owned()),
+            None => (None, "said to be cosigned by a witness whose key you did not give".to_owned()),
         })
     }
 

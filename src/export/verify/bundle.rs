@@ -1,6 +1,6 @@
 //! A bundle, from first byte to last, with memory that does not grow with its entries.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::audit::ahead;
 use crate::audit::statement::Statement;
 use crate::export::bundle::anchors::Anchors;
 use crate::export::bundle::archive::{ArchiveError, Parts};
-use crate::export::bundle::format::{About, BUNDLE_FORMAT, Consistency, Manifest, Part, json, names};
+use crate::export::bundle::format::{About, Asked, BUNDLE_FORMAT, Consistency, Manifest, Part, json, names};
 use crate::export::bundle::heads::Heads;
 use crate::export::bundle::table;
 use crate::export::page::{self, Story};
@@ -87,6 +87,10 @@ pub fn key_within(from: impl Read) -> Result<VerifierKey, String> {
 const ONE_ID: &str = "That a telephone number has one id only: the tree speaks of ids. That rests on the operator's word, or on an expert who is \
      given the pepper.";
 
+/// What no bundle about a brand or a period can show.
+const EVERYBODY: &str = "That everybody is here who belongs: who was left out with all entries is not missed in a bundle about no person by name. \
+     Ask for a bundle about the person, which shows that it is whole.";
+
 enum Begin {
     /// It is something else, or of a later format.
     NoBundle(String),
@@ -153,6 +157,7 @@ fn begin<'t>(
         wordings: HashMap::new(),
         maker: RowMaker::default(),
         policies: Vec::new(),
+        unworded: BTreeSet::new(),
         rows: Vec::new(),
         manifest,
         story: Story::new(),
@@ -206,6 +211,8 @@ struct Checker<'t> {
     wordings: HashMap<[u8; 32], String>,
     maker: RowMaker,
     policies: Vec<String>,
+    /// Wordings that consents name and the bundle lacks.
+    unworded: BTreeSet<String>,
     rows: Vec<Row>,
     manifest: Manifest,
     story: Story,
@@ -364,6 +371,9 @@ impl Checker<'_> {
                 self.anchored.see(checked.index);
                 self.manifest.count(&checked.leaf, checked.index, checked.closed);
                 self.story.tell(&checked.row);
+                if checked.row.disclosure_text.is_empty() && !checked.row.disclosure_sha256.is_empty() {
+                    self.unworded.insert(checked.row.disclosure_sha256.clone());
+                }
                 self.rows.push(checked.row);
             }
         }
@@ -453,6 +463,28 @@ impl Checker<'_> {
         report.fail(None, names::CHECKPOINT, "consistency", why);
     }
 
+    /// What stays closed, and why, as far as that can be told.
+    fn say_of_closed(&self, not: &mut Vec<String>) {
+        let counts = &self.manifest.entries;
+        if counts.withheld > 0 {
+            not.push(format!(
+                "What is in {} entries that stay closed, because they lie outside what the bundle says it was asked for: {}.",
+                counts.withheld,
+                asked_words(&self.about.asked)
+            ));
+        }
+        if counts.erased > 0 {
+            not.push(format!("What was in {} entries that nobody can open any more: erased.", counts.erased));
+        }
+        let unseen = self.entries.erased_unseen();
+        if unseen > 0 {
+            not.push(format!(
+                "THAT {unseen} OF THE ENTRIES CALLED ERASED WERE: no entry shown records that their person was forgotten. Either that \
+                 came after the last entry shown, or the key was lost, or they were closed to hide what is in them."
+            ));
+        }
+    }
+
     fn say(&self, report: &mut Report) {
         self.say_of_entries(report);
         self.anchored.end(self.trust, report);
@@ -514,13 +546,13 @@ impl Checker<'_> {
                 not.push("That nothing was recorded of these people after the last entry shown.".to_owned());
             }
         }
-        if counts.withheld + counts.erased > 0 {
-            not.push(format!(
-                "What is in {} entries that stay closed here ({} outside what was asked, {} erased).",
-                counts.withheld + counts.erased,
-                counts.withheld,
-                counts.erased
-            ));
+        if self.about.asked.people.is_empty() {
+            not.push(EVERYBODY.to_owned());
+        }
+        self.say_of_closed(not);
+        if !self.unworded.is_empty() {
+            let missing: Vec<&String> = self.unworded.iter().collect();
+            not.push(super::policies::wordings_lacking(&missing));
         }
         let engines = self.entries.engines().map(|e| &e.policy_sha256);
         let mut lacking: Vec<&String> = engines.filter(|hash| !self.policies.contains(hash)).collect();
@@ -532,6 +564,15 @@ impl Checker<'_> {
         self.entries.replays().say(&mut report.proved, not);
         report.statement.clone_from(&self.statement);
     }
+}
+
+/// What was asked for, in words; the bundle's own claim.
+fn asked_words(asked: &Asked) -> String {
+    let mut words = Vec::new();
+    words.extend(asked.brand.as_ref().map(|brand| format!("brand {brand}")));
+    words.extend(asked.from.map(|at| format!("from {at}")));
+    words.extend(asked.to.map(|at| format!("before {at}")));
+    if words.is_empty() { "every brand and time".to_owned() } else { words.join(", ") }
 }
 
 fn part(name: &str, content: &[u8]) -> Part {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::anchored::{Anchored, Claim};
+use super::all_heads::{self, Claim};
+use super::anchored::{Anchored, Claim as AnchorClaim};
 use super::policies;
 use super::receipts::stated;
 use super::{Report, Trust};
@@ -89,13 +90,15 @@ pub fn directory_trusting(
     let kept = checkpoints.len() > 1;
     let receipts = receipts(disk, &dir, key, &mut report);
     checkpoints.extend(receipts.iter().map(|(checkpoint, _)| checkpoint.clone()));
-    let verified = verify(entries, &checkpoints, link);
+    let mut recorded = Vec::new();
+    let verified = verify(entries, &checkpoints, |index, leaf| link(index, leaf, &mut recorded));
     for (index, why) in seals.iter().flat_map(|s| &s.wrong) {
         report.fail(Some(*index), "sealed blob", "opening", why);
     }
     match verified {
         Ok(found) => {
             say(&mut report, &found, kept, seals.as_ref());
+            all_heads::check(&reader, recorded, &mut report);
             policies::check(disk, &dir, seals.as_ref().map(|seals| &seals.judged), &mut report);
             anchored(&receipts, trust, &mut report);
             report
@@ -145,7 +148,7 @@ fn receipts(
 fn anchored(receipts: &[(Checkpoint, Receipt)], trust: &Trust, report: &mut Report) {
     let mut anchored = Anchored::default();
     for (checkpoint, receipt) in receipts {
-        let claim = Claim {
+        let claim = AnchorClaim {
             anchor: &receipt.anchor,
             kind: receipt.kind,
             size: checkpoint.size,
@@ -224,9 +227,10 @@ impl Seals {
     }
 }
 
-/// What a leaf says about its chain; refuses every form but the one.
-fn link(_: u64, leaf: &[u8]) -> Result<ChainLink, String> {
+/// What a leaf says about its chain; refuses every form but the one. Takes note of roots that are to be made again.
+fn link(index: u64, leaf: &[u8], recorded: &mut Vec<Claim>) -> Result<ChainLink, String> {
     let leaf = Leaf::decode(leaf).map_err(|e| e.to_string())?;
+    recorded.extend(Claim::of(index, &leaf));
     Ok(ChainLink { subject: leaf.subject, number: leaf.number, previous: leaf.previous })
 }
 

@@ -11,7 +11,8 @@ use super::lines::Seen;
 use super::replays::Replays;
 use crate::audit::again::Engines;
 use crate::audit::statement::{Statement, StatementMaker};
-use crate::export::bundle::format::About;
+use crate::export::bundle::format::{About, Asked};
+use crate::export::request::was_asked;
 use crate::export::rows::{Closed, Row, RowMaker, Told};
 use crate::ledger::body::{Body, EngineBody};
 use crate::ledger::entry::{Entry, Kind, Leaf, SELLER_CHAIN};
@@ -34,6 +35,11 @@ pub struct Entries {
     complete: Option<Complete>,
     replays: Replays,
     statement: StatementMaker,
+    /// What the bundle says it was asked for.
+    asked: Asked,
+    /// Entries called erased, by person, and who was forgotten by an entry of the log.
+    erased: BTreeMap<SubjectId, u64>,
+    forgotten: BTreeSet<SubjectId>,
 }
 
 /// A checked entry: what the manifest counts and what its row must say.
@@ -59,6 +65,9 @@ impl Entries {
             complete: None,
             replays: Replays::default(),
             statement: StatementMaker::new(&asked(about)),
+            asked: about.asked.clone(),
+            erased: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
         }
     }
 
@@ -126,6 +135,7 @@ impl Entries {
         if let Some(completeness) = &mut self.completeness {
             completeness.see(index, &leaf, hash, report);
         }
+        self.closed(index, &leaf, closed, report);
         self.judged.entry(leaf.engine).or_insert(index);
         self.statement.see(index, &leaf, body.as_ref());
         let row = match body {
@@ -169,6 +179,29 @@ impl Entries {
             Some(_) => return,
         };
         report.fail(Some(index), "leaf.number", "chain", why);
+    }
+
+    /// Nothing that was asked for may be kept closed; who is called erased must have been, by an entry of the log.
+    fn closed(&mut self, index: u64, leaf: &Leaf, closed: Option<Closed>, report: &mut Report) {
+        if leaf.kind == Kind::Forgotten {
+            self.forgotten.insert(leaf.subject);
+        }
+        match closed {
+            Some(Closed::Erased) => *self.erased.entry(leaf.subject).or_default() += 1,
+            Some(Closed::Withheld)
+                if was_asked(self.asked.brand.as_deref(), self.asked.from, self.asked.to, leaf) =>
+            {
+                let why =
+                    "it is withheld as outside what was asked, and lies inside: by its brand and its instant";
+                report.fail(Some(index), "closed", "closed", why);
+            }
+            Some(Closed::Withheld) | None => {}
+        }
+    }
+
+    /// Entries called erased of people of whom no entry shown says that they were.
+    pub fn erased_unseen(&self) -> u64 {
+        self.erased.iter().filter(|(id, _)| !self.forgotten.contains(id)).map(|(_, count)| count).sum()
     }
 
     fn describe(

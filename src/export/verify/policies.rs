@@ -51,15 +51,29 @@ pub fn check(disk: &SharedDisk, dir: &DataDir, judged: Option<&BTreeSet<String>>
 
 /// What cannot be told because policy files are missing.
 pub fn lacking(hashes: &[&String], folder: &str) -> String {
+    format!(
+        "What {} policy sets said, so their decisions are not made again: policy file missing: {}.",
+        hashes.len(),
+        files(hashes, folder, "json")
+    )
+}
+
+/// What cannot be told because wordings are missing.
+pub fn wordings_lacking(hashes: &[&String]) -> String {
+    format!(
+        "What {} wordings said that consents in it rest on: wording missing: {}.",
+        hashes.len(),
+        files(hashes, "disclosures/", "txt")
+    )
+}
+
+/// The first of these files by name, and how many more.
+fn files(hashes: &[&String], folder: &str, ending: &str) -> String {
     let named: Vec<String> =
-        hashes.iter().take(NAMED_MAX).map(|hash| format!("{folder}{hash}.json")).collect();
+        hashes.iter().take(NAMED_MAX).map(|hash| format!("{folder}{hash}.{ending}")).collect();
     let more = match hashes.len().saturating_sub(NAMED_MAX) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!(
-        "What {} policy sets said, so their decisions are not made again: policy file missing: {}{more}.",
-        hashes.len(),
-        named.join(", ")
-    )
+    format!("{}{more}", named.join(", "))
 }

@@ -13,6 +13,7 @@ use crate::model::SubjectId;
 use crate::model::subject::Address;
 
 mod anchors;
+mod closed;
 mod complete;
 mod replayed;
 mod second;
@@ -139,7 +140,10 @@ fn what_lies_outside_the_question_is_there_and_stays_closed() {
     let other = Request { brand: Some("other".parse().expect("a slug")), ..request() };
     let report = check(&world, &make(&world, other));
     assert_eq!((report.outcome, report.entries), (Outcome::Valid, 9), "{report}");
-    assert!(report.to_string().contains("6 outside what was asked"), "{report}");
+    assert!(
+        report.to_string().contains("What is in 6 entries that stay closed, because they lie outside"),
+        "{report}"
+    );
     let nobody = Person::Addresses(vec![Address::Phone("19175550100".to_owned())]);
     let unknown = Export::plan(&world.reader, &world.books, Request { person: Some(nobody), ..request() });
     assert!(matches!(unknown.err(), Some(ExportError::UnknownPerson)));

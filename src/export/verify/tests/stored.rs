@@ -140,6 +140,25 @@ fn heads_of_a_stored_log_can_be_neither_forged_nor_rolled_back_unseen() {
     assert_eq!((report.outcome, checks(&report)), (Outcome::Invalid, vec!["consistency"]), "{report}");
 }
 
+#[test]
+fn a_false_root_of_the_heads_tree_is_found_by_whoever_has_all_entries() {
+    let mut world = World::with_story();
+    let honest = world.record_heads();
+    // An operator who wants a bundle to look whole records a root of fewer entries as one of all.
+    let earlier = world.books.heads().tree(&world.reader, &world.books, 12).expect("built");
+    let (covered_size, subjects, root) = (world.books.tree().size(), earlier.subjects(), earlier.root().0);
+    let index = world.run(crate::writer::ops::heads::RecordHeads { covered_size, subjects, root });
+    assert!(index > honest);
+    let key = world.books.verifier().clone();
+    let (sim, dir) = world.stop();
+    let report = directory(&sim.shared(), &dir, &key, Some(master()), None);
+    assert_eq!((report.outcome, checks(&report)), (Outcome::Invalid, vec!["completeness"]), "{report}");
+    assert_eq!(report.failures[0].entry, Some(index));
+    let folder = folder();
+    let report = folder.check(&folder.sim, None);
+    assert!(report.to_string().contains("1 recorded roots of the heads tree come out"), "{report}");
+}
+
 /// What a file of a data folder is to a verifier, and how far apart the bits are that are tried.
 fn kind_of(name: &str) -> Option<(bool, usize)> {
     let evidence = |step| Some((true, step));

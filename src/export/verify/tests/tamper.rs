@@ -51,6 +51,9 @@ pub fn all(world: &World, bytes: &[u8]) -> Vec<Tampering> {
             leaf.instant = leaf.instant - crate::model::Span::hours(1);
             l[3].leaf.0 = leaf.encode().expect("small");
         }),
+        change(bytes, "keep closed what was asked for", |l| {
+            (l[2].opening, l[2].closed) = (None, Some(crate::export::rows::Closed::Withheld));
+        }),
         change(bytes, "reword what was sealed", |l| {
             let opening = l[2].opening.as_mut().expect("open");
             let text = String::from_utf8_lossy(&opening.plaintext.0).replace("192.0.2.7", "192.0.2.8");
