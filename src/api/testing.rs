@@ -42,7 +42,7 @@ const KEYS: [(&str, &[Role], &[&str]); 6] = [
     ("auditor", &[Role::Auditor], &[]),
     ("admin", &[Role::Admin], &[]),
     ("side", &[Role::Sender, Role::ConsentWriter], &["side"]),
-    ("side-auditor", &[Role::Auditor], &["side"]),
+    ("sideauditor", &[Role::Auditor], &["side"]),
 ];
 
 /// A running shop.

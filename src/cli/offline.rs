@@ -1,5 +1,6 @@
 //! Which data folder a verb works on while no gateway runs on it, and the keys that open it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,15 @@ impl Folder {
     /// The folder a verb with other arguments in front was told of.
     pub fn of(dir: Option<PathBuf>, config: Option<PathBuf>) -> Folder {
         Folder { dir, config }
+    }
+
+    /// The same as words of a command line, for another program.
+    pub fn words(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = self.dir.iter().map(OsString::from).collect();
+        if let Some(config) = &self.config {
+            words.extend(["--config".into(), config.into()]);
+        }
+        words
     }
 
     /// The folder.

@@ -2,15 +2,18 @@
 //! on all cores, or with `--fold` from the entries before it, one after another.
 
 mod frozen;
+mod releases;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use self::releases::Release;
 use super::failure::Failure;
 use super::offline::{Folder, not_opened};
 use super::output::Output;
@@ -49,8 +52,12 @@ pub struct Args {
     /// another, over an index of its own. Also takes decisions of releases that recorded no inputs.
     #[arg(long, env = "CONSENTRY_FOLD")]
     fold: bool,
+    /// The program of another release, to make the decisions of that release again; this one never calls them equal. May be
+    /// repeated.
+    #[arg(long, env = "CONSENTRY_RELEASE_BINARY", value_delimiter = ',', conflicts_with_all = ["policy", "fold"])]
+    release_binary: Vec<PathBuf>,
     /// Instead of a data folder: a folder of frozen decisions of earlier releases, as in `tests/decisions/frozen`.
-    #[arg(long, env = "CONSENTRY_CORPUS", conflicts_with_all = ["dir", "config", "brand", "from", "to", "policy", "fold"])]
+    #[arg(long, env = "CONSENTRY_CORPUS", conflicts_with_all = ["dir", "config", "brand", "from", "to", "policy", "fold", "release_binary"])]
     corpus: Option<PathBuf>,
 }
 
@@ -67,12 +74,16 @@ struct Replayed {
     skipped_because: BTreeMap<Skip, u64>,
     differences: u64,
     shown: Vec<Line>,
+    /// What the programs of other releases said of their own decisions, which are not among those skipped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    releases: Vec<Release>,
 }
 
-#[derive(Serialize)]
-struct Line {
+/// A decision that came out differently.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
     entry: u64,
-    what: &'static str,
+    what: String,
     recorded: String,
     replayed: String,
 }
@@ -81,8 +92,12 @@ impl Replayed {
     fn new(entries: u64, policy: Option<String>, report: Report) -> Replayed {
         let differences = report.different.max(report.differences.len() as u64);
         let lines = report.differences.into_iter().take(SHOWN_MAX);
-        let shown =
-            lines.map(|d| Line { entry: d.index, what: d.what, recorded: d.recorded, replayed: d.replayed });
+        let shown = lines.map(|d| Line {
+            entry: d.index,
+            what: d.what.to_owned(),
+            recorded: d.recorded,
+            replayed: d.replayed,
+        });
         Replayed {
             policy,
             entries,
@@ -91,7 +106,25 @@ impl Replayed {
             skipped_because: report.because,
             differences,
             shown: shown.collect(),
+            releases: Vec::new(),
         }
+    }
+
+    /// Takes what other releases said: what they made again was not skipped.
+    fn with(mut self, releases: Vec<Release>) -> Replayed {
+        let made: u64 = releases.iter().map(|one| one.replayed).sum();
+        self.skipped = self.skipped.saturating_sub(made);
+        if let Some(left) = self.skipped_because.get_mut(&Skip::OtherEngine) {
+            *left = left.saturating_sub(made);
+        }
+        self.skipped_because.retain(|_, count| *count > 0);
+        self.releases = releases;
+        self
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        let all_equal = self.differences == 0 && self.releases.iter().all(|one| one.differences == 0);
+        if all_equal { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
@@ -104,6 +137,7 @@ impl fmt::Display for Replayed {
             0 => writeln!(f, "EQUAL: {} decisions came out as recorded", self.replayed)?,
             n => writeln!(f, "DIFFERENT: {n} of {} decisions", self.replayed)?,
         }
+        self.releases.iter().try_for_each(|one| writeln!(f, "{one}"))?;
         for (skip, count) in &self.skipped_because {
             writeln!(f, "skipped: {count} decisions {}", skip.because())?;
         }
@@ -115,7 +149,7 @@ impl fmt::Display for Replayed {
                 self.skipped
             )?;
         }
-        for line in &self.shown {
+        for line in self.shown.iter().chain(self.releases.iter().flat_map(|one| &one.shown)) {
             writeln!(f, "\nentry {}, {}", line.entry, line.what)?;
             writeln!(f, "  recorded {}\n  replayed {}", line.recorded, line.replayed)?;
         }
@@ -143,13 +177,20 @@ pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
     }
     let (engine, index_options) = (parts.index, parts.index_options);
     let scratch = parts.data_dir.join(SCRATCH);
-    let (env, _log, books, _) = open_ledger(parts).map_err(not_opened)?;
+    let (env, log, books, _) = open_ledger(parts).map_err(not_opened)?;
     if !args.fold {
         let report =
             recorded::replay(&env, &books, &options, instead, SHOWN_MAX).map_err(Failure::unusable)?;
-        let replayed = Replayed::new(books.size(), version, report);
+        let mut replayed = Replayed::new(books.size(), version, report);
+        if !args.release_binary.is_empty() {
+            // The folder is theirs now.
+            drop((env, log, books));
+            let own = (replayed.replayed, replayed.skipped);
+            let releases = releases::ask(&args.release_binary, &args.words(), own)?;
+            replayed = replayed.with(releases);
+        }
         output.answer(&replayed)?;
-        return Ok(if replayed.differences == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        return Ok(replayed.exit_code());
     }
     // What a replay that was killed left behind would be folded over.
     store::wipe(engine, &scratch).map_err(Failure::unusable)?;
@@ -161,7 +202,24 @@ pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
     let _ = std::fs::remove_dir(&scratch);
     let replayed = Replayed::new(books.size(), version, report?);
     output.answer(&replayed)?;
-    Ok(if replayed.differences == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    drop(log);
+    Ok(replayed.exit_code())
+}
+
+impl Args {
+    /// What another program is to be told of folder and period.
+    fn words(&self) -> Vec<OsString> {
+        let mut words = self.folder.words();
+        let mut add = |flag: &str, value: Option<String>| {
+            if let Some(value) = value {
+                words.extend([flag.into(), value.into()]);
+            }
+        };
+        add("--brand", self.brand.as_ref().map(ToString::to_string));
+        add("--from", self.from.map(|at| at.to_string()));
+        add("--to", self.to.map(|at| at.to_string()));
+        words
+    }
 }
 
 /// Judges again and keeps what came out differently. Under another policy the name of the engine and its versions differ
@@ -193,4 +251,36 @@ fn other_policy(folders: &[PathBuf], in_use: &Policies) -> Result<Option<Policie
     let engine = Engine::new(Arc::new(set), in_use.engine.zones().clone());
     let engine = engine.map_err(|lacking| Failure::unusable(format!("the zone data lacks {lacking:?}")))?;
     Ok(Some(Policies::new(engine)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_other_releases_made_again_is_not_called_skipped() {
+        let report = Report {
+            replayed: 4,
+            skipped: 9,
+            because: [(Skip::OtherEngine, 7), (Skip::Closed, 2)].into(),
+            ..Report::default()
+        };
+        let release = |replayed, differences| Release {
+            release: "0.0.9".to_owned(),
+            replayed,
+            differences,
+            shown: Vec::new(),
+        };
+        let made = |releases| Replayed::new(20, None, report.clone()).with(releases);
+        let some = made(vec![release(5, 0)]);
+        assert_eq!((some.skipped, some.skipped_because[&Skip::OtherEngine]), (4, 2));
+        assert_eq!(some.exit_code(), ExitCode::SUCCESS);
+        let all = made(vec![release(7, 1)]);
+        assert!(all.skipped == 2 && !all.skipped_because.contains_key(&Skip::OtherEngine));
+        assert!(
+            all.to_string().contains("DIFFERENT: 1 of 7 decisions, made again by release 0.0.9"),
+            "{all}"
+        );
+        assert_eq!(all.exit_code(), ExitCode::FAILURE);
+    }
 }

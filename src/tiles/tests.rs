@@ -96,7 +96,7 @@ async fn leaves_need_an_auditor_and_hashes_where_they_are_not_public() {
         (None, StatusCode::UNAUTHORIZED),
         (Some("sender"), StatusCode::FORBIDDEN),
         // The log is of all brands.
-        (Some("side-auditor"), StatusCode::FORBIDDEN),
+        (Some("sideauditor"), StatusCode::FORBIDDEN),
         (Some("auditor"), StatusCode::OK),
     ] {
         assert_eq!(ask(&public, key, &edge).await.0, status);
