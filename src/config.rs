@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::model::SellerId;
+use crate::policy::Staleness;
 use crate::store::Engine;
 use crate::telemetry::LogSettings;
 use crate::tls::TlsFiles;
@@ -115,9 +116,10 @@ pub struct KeyRefs {
 /// Rule packs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyConfig {
-    /// Folders, read together; empty uses the packs built into this release. What a rule past its review date does
-    /// stands in `pack.toml`, where the policy's hash covers it.
+    /// Folders, read together; empty uses the packs built into this release.
     pub dirs: Vec<PathBuf>,
+    /// What a rule past its review date does, in place of what `pack.toml` says.
+    pub staleness: Staleness,
 }
 
 /// What of the ledger strangers may see.

@@ -74,7 +74,8 @@ pub fn policies(config: &Config) -> Result<Policies, Failure> {
         }
         None => Zones::bundled(),
     };
-    let engine = Engine::new(Arc::new(packs(config)?), zones).map_err(|lacking| {
+    let packs = packs(config)?.with_staleness(config.policy.staleness);
+    let engine = Engine::new(Arc::new(packs), zones).map_err(|lacking| {
         Failure::unusable(format!("the zone data lacks {lacking:?}"))
             .hint("update the folder time_zones names")
     })?;

@@ -126,7 +126,7 @@ async fn serve(config: &Config, file: &Path, output: &Output) -> Result<ExitCode
         }
     }
     if !config.policy.dirs.is_empty() {
-        let watch = Watch::new(config.policy.dirs.clone());
+        let watch = Watch::new(config.policy.dirs.clone(), config.policy.staleness);
         gateway.run(packs::follow(gateway.env.clone(), watch, packs::EVERY, gateway.stopping()));
     }
     output.answer(&serving)?;

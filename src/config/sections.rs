@@ -9,6 +9,7 @@ use super::webhook;
 use super::*;
 use super::{anchor, connection};
 use crate::ledger::body::RAW_BYTES_MAX;
+use crate::policy::{HOLD_AFTER_DAYS_MAX, OnStale};
 use crate::telemetry::log;
 
 const MIB: u64 = 1 << 20;
@@ -162,8 +163,17 @@ fn keys(mut r: Reader<'_, '_>, base: &Path) -> Option<KeyRefs> {
 
 fn policy(mut r: Reader<'_, '_>, base: &Path) -> PolicyConfig {
     let dirs: Vec<String> = r.or("dirs", Vec::new());
+    let on_stale = r.parsed("on_stale", |text| match text {
+        "warn" => Ok(OnStale::Warn),
+        "hold" => Ok(OnStale::Hold),
+        _ => Err("must be \"warn\" or \"hold\""),
+    });
+    let hold_after_days = r
+        .has("hold_after_days")
+        .then(|| r.within("hold_after_days", 0..=u64::from(HOLD_AFTER_DAYS_MAX), 0) as u32);
     r.finish();
-    PolicyConfig { dirs: dirs.into_iter().map(|d| base.join(d)).collect() }
+    let staleness = Staleness { on_stale, hold_after_days };
+    PolicyConfig { dirs: dirs.into_iter().map(|d| base.join(d)).collect(), staleness }
 }
 
 fn ledger(mut r: Reader<'_, '_>) -> LedgerConfig {

@@ -10,7 +10,7 @@ use crate::model::{ZoneName, Zones};
 use crate::policy::{PolicySet, Problem, Value, compile};
 
 /// Raised whenever a rule of this folder may judge the same facts differently than before.
-pub const RULES_VERSION: u32 = 1;
+pub const RULES_VERSION: u32 = 2;
 
 /// A policy set and zone data that fit each other. Cheap to clone; swapped whole when either is reloaded.
 #[derive(Clone)]

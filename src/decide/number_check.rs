@@ -32,7 +32,9 @@ fn judge(
         return;
     }
     let fresh = |c: &NumberCheck| {
-        c.answer == CheckAnswer::No && c.asked_at + Span::days(i64::from(need.days)) > case.at
+        c.answer == CheckAnswer::No
+            && c.asked_at + Span::days(i64::from(need.days)) > case.at
+            && reaches_back(case, c)
     };
     if newest.is_some_and(fresh) {
         return;
@@ -43,6 +45,20 @@ fn judge(
         IfMissing::Note => findings.note(rule, Code::NumberCheckStale, detail()),
         IfMissing::Hold => findings.hold(rule, Code::NumberCheckStale, None, detail()),
     }
+}
+
+/// Whether a no tells of all the time since the person agreed: the register is asked whether the number changed hands since
+/// a date, and a date after the consent says nothing about the days between (47 CFR 64.1200(m)). Dates may be a day apart.
+fn reaches_back(case: &Case<'_>, answer: &NumberCheck) -> bool {
+    let Some(since) = answer.reference_at.filter(|_| answer.kind == CheckKind::Reassigned) else {
+        return true;
+    };
+    let agreed = case.person().into_iter().flat_map(|person| &person.consents).filter(|c| {
+        c.state == ConsentState::Granted
+            && c.program == case.facts.program.id
+            && c.channel == case.req.channel
+    });
+    agreed.map(|consent| consent.captured_at).min().is_none_or(|at| since <= at + Span::days(1))
 }
 
 /// A yes does no harm when the consent's basis lifts it, or when the consent was given after the number changed hands.

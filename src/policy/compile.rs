@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{JurisdictionFile, Layer, PackFile, RuleFile, Stance};
+use super::file::{HOLD_AFTER_DAYS_MAX, JurisdictionFile, Layer, PackFile, RuleFile, Stance};
 use super::set::{PolicySet, Rule};
 use super::value::Value;
 use crate::model::Jurisdiction;
@@ -112,6 +112,12 @@ impl Reader {
 
     fn finish(mut self) -> Result<Sources, Vec<Problem>> {
         match self.pack.take() {
+            Some(pack) if pack.hold_after_days.is_some_and(|days| days > HOLD_AFTER_DAYS_MAX) => {
+                let problem = format!("hold_after_days must be 0 to {HOLD_AFTER_DAYS_MAX}");
+                self.problem("pack.toml", problem);
+                self.problems.sort();
+                Err(self.problems)
+            }
             Some(pack) if self.problems.is_empty() => {
                 Ok(Sources { pack, jurisdictions: self.jurisdictions, rules: self.rules })
             }
@@ -244,15 +250,20 @@ fn cross_problems(rules: &[Rule], all: &Sources) -> Vec<(String, String)> {
             problems.push((rule.id.clone(), "value: only house hours may yield to the person's own".into()));
         }
     }
-    let calendars: BTreeSet<&str> =
-        rules.iter().filter(|r| matches!(r.value, Value::Calendar(_))).map(|r| r.id.as_str()).collect();
+    let calendars: BTreeMap<&str, &Rule> =
+        rules.iter().filter(|r| matches!(r.value, Value::Calendar(_))).map(|r| (r.id.as_str(), r)).collect();
     for rule in rules {
-        if let Value::Hours(hours) = &rule.value
-            && let Some(id) = &hours.calendar
-            && !calendars.contains(id.as_str())
-        {
-            problems.push((rule.id.clone(), format!("value: calendar {id:?} is no rule of kind calendar")));
-        }
+        let Value::Hours(hours) = &rule.value else { continue };
+        let Some(id) = &hours.calendar else { continue };
+        let problem = match calendars.get(id.as_str()) {
+            None => format!("value: calendar {id:?} is no rule of kind calendar"),
+            // On such a day there would be no holidays, and nobody would know.
+            Some(calendar) if calendar.from > rule.from || calendar.to < rule.to => {
+                format!("value: calendar {id:?} is not in force on all the days of these hours")
+            }
+            Some(_) => continue,
+        };
+        problems.push((rule.id.clone(), problem));
     }
     // A country's file promises that the country is covered: without hours and consent it would be open all night.
     for place in all.jurisdictions.values().map(|j| &j.jurisdiction).filter(|j| j.is_country()) {

@@ -10,6 +10,9 @@ use crate::model::consent::{Category, Channel};
 use crate::model::facts::SenderKind;
 use crate::model::{Jurisdiction, ZoneName};
 
+/// Longest time an overdue rule may be warned of before it holds, in days.
+pub const HOLD_AFTER_DAYS_MAX: u32 = 3_650;
+
 /// `pack.toml`: the set as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +21,9 @@ pub struct PackFile {
     pub version: String,
     /// What a rule past its review date does.
     pub on_stale: OnStale,
+    /// Where that is a warning: so many days after the review date the rule holds all the same, 0 to 3,650; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_after_days: Option<u32>,
     /// What the set is and who answers for it.
     pub note: String,
 }
@@ -30,6 +36,15 @@ pub enum OnStale {
     Warn,
     /// Hold until somebody reviewed it.
     Hold,
+}
+
+/// An operator's word on rules past their review date; what it leaves out is as the pack says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Staleness {
+    /// What such a rule does.
+    pub on_stale: Option<OnStale>,
+    /// Days after the review date from which it holds all the same, 0 to 3,650.
+    pub hold_after_days: Option<u32>,
 }
 
 /// `jurisdiction.toml`: a place the set knows.

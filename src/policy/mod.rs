@@ -27,6 +27,6 @@ pub mod value;
 mod tests;
 
 pub use compile::{Problem, compile, from_canonical};
-pub use file::{Confidence, Layer, OnStale, Stance};
+pub use file::{Confidence, HOLD_AFTER_DAYS_MAX, Layer, OnStale, Staleness, Stance};
 pub use set::{Place, PolicySet, Query, Rule};
 pub use value::Value;

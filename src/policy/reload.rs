@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::compile::{Problem, compile};
+use super::file::Staleness;
 use super::set::PolicySet;
 use crate::model::zone::{ZoneError, Zones};
 
@@ -76,13 +77,14 @@ pub fn load_folders(folders: &[PathBuf]) -> Result<PolicySet, ReloadError> {
 #[derive(Debug, Clone)]
 pub struct Watch {
     folders: Vec<PathBuf>,
+    staleness: Staleness,
     seen: [u8; 32],
 }
 
 impl Watch {
-    /// Watches these folders, in which nothing is new yet.
-    pub fn new(folders: Vec<PathBuf>) -> Watch {
-        let mut watch = Watch { folders, seen: [0; 32] };
+    /// Watches these folders, in which nothing is new yet. What is read from them is put under the operator's word.
+    pub fn new(folders: Vec<PathBuf>, staleness: Staleness) -> Watch {
+        let mut watch = Watch { folders, staleness, seen: [0; 32] };
         watch.seen = watch.fingerprint().unwrap_or_default();
         watch
     }
@@ -95,7 +97,7 @@ impl Watch {
             return Ok(None);
         }
         self.seen = now;
-        load_folders(&self.folders).map(Some)
+        load_folders(&self.folders).map(|set| Some(set.with_staleness(self.staleness)))
     }
 
     /// SHA-256 over the names and contents of every file.

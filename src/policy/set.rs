@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::calendar::Calendar;
 use super::compile::Sources;
-use super::file::{Confidence, JurisdictionFile, Layer, OnStale, RuleFile};
+use super::file::{Confidence, JurisdictionFile, Layer, OnStale, RuleFile, Staleness};
 use super::value::{self, Value};
 use crate::model::consent::{Category, Channel};
 use crate::model::facts::SenderKind;
@@ -181,9 +181,26 @@ impl PolicySet {
     pub fn version(&self) -> &str {
         &self.sources.pack.version
     }
-    /// What a rule past its review date does.
-    pub fn on_stale(&self) -> OnStale {
-        self.sources.pack.on_stale
+    /// What a rule past its review date does at an instant; `None`: it is not past it.
+    pub fn stale(&self, rule: &Rule, at: Instant) -> Option<OnStale> {
+        let pack = &self.sources.pack;
+        let held_from = pack.hold_after_days.map(|days| rule.stale_from + Span::days(i64::from(days)));
+        match rule.stale_from <= at {
+            true if held_from.is_some_and(|from| from <= at) => Some(OnStale::Hold),
+            true => Some(pack.on_stale),
+            false => None,
+        }
+    }
+    /// The same rules under an operator's word on rules past their review date, in place of the pack's own. The word is
+    /// part of the content: it has another hash, and decisions made under it replay under it.
+    pub fn with_staleness(self, word: Staleness) -> PolicySet {
+        if word == Staleness::default() {
+            return self;
+        }
+        let mut sources = self.sources;
+        sources.pack.on_stale = word.on_stale.unwrap_or(sources.pack.on_stale);
+        sources.pack.hold_after_days = word.hold_after_days.or(sources.pack.hold_after_days);
+        PolicySet::new(sources, self.rules)
     }
     /// `SHA-256("consentry/policy/v1" ‖ canonical)`: equal content, equal hash, whatever the comments and spacing of its files.
     pub fn hash(&self) -> [u8; 32] {
@@ -216,10 +233,14 @@ impl PolicySet {
     }
     /// The calendar of that rule id.
     pub fn calendar(&self, id: &str) -> Option<&Calendar> {
-        match self.calendars.get(id).map(|index| &self.rules[*index].value) {
+        match self.calendar_rule(id).map(|rule| &rule.value) {
             Some(Value::Calendar(calendar)) => Some(calendar),
             _ => None,
         }
+    }
+    /// The rule that holds the calendar of that id: its dates and its review.
+    pub fn calendar_rule(&self, id: &str) -> Option<&Rule> {
+        self.calendars.get(id).map(|index| &self.rules[*index])
     }
 
     /// Replaces countries, and regions nobody knows, by every region they may mean.

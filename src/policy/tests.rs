@@ -148,7 +148,8 @@ fn dates_reach_round_the_earth() {
     let rule = set.rule("us/revocation").expect("shipped");
     let at = |text: &str| Instant::parse(text).expect("RFC 3339");
     assert!(!rule.in_force(at("2027-01-30T09:59:59Z")) && rule.in_force(at("2027-01-30T10:00:00Z")));
-    assert_eq!(set.on_stale(), OnStale::Warn);
+    assert_eq!(set.stale(rule, at("2026-12-01T00:00:00Z")), None);
+    assert_eq!(set.stale(rule, at("2029-12-01T00:00:00Z")), Some(OnStale::Warn));
     assert_eq!(set.rule("nowhere/at_all"), None);
 }
 

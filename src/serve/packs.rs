@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::entry::Kind;
-    use crate::policy::embedded;
+    use crate::policy::{Staleness, embedded};
     use crate::writer::testing::TestWriter;
     use crate::writer::{Cx, Op, OpError, Priority};
 
@@ -98,7 +98,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         write_packs(folder.path());
         let mut writer = TestWriter::new();
-        let mut watch = Watch::new(vec![folder.path().to_owned()]);
+        let mut watch = Watch::new(vec![folder.path().to_owned()], Staleness::default());
         writer.run(Nothing).expect("done");
         assert_eq!((engines(&writer), reload(&writer.env, &mut watch)), (1, Ok(None)), "nothing changed");
         let hash = |writer: &TestWriter| writer.env.policies().engine_hash;

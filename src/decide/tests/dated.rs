@@ -1,15 +1,21 @@
 //! Rules that begin, end, go stale or are thrown in for an emergency.
 
+use std::sync::Arc;
+
 use super::with;
 use crate::decide::{Engine, Expect, Situation, decide};
 use crate::model::zone::Zones;
 use crate::model::{Code, Outcome, Verdict};
-use crate::policy::embedded;
+use crate::policy::{OnStale, Staleness, embedded};
 
 fn judge(engine: &Engine, at: &str) -> (Verdict, Situation) {
+    judge_in(engine, "us/de", at)
+}
+
+fn judge_in(engine: &Engine, place: &str, at: &str) -> (Verdict, Situation) {
     let zone = "America/New_York".parse().expect("a zone");
     let mut situation = Situation::ordinary(at, zone, Expect::default());
-    situation.places = vec!["us/de".parse().expect("a place")];
+    situation.places = vec![place.parse().expect("a place")];
     let (facts, req, at) = situation.build(engine.zones()).expect("sense");
     (decide(engine, &facts, &req, at), situation)
 }
@@ -111,6 +117,35 @@ fn an_overdue_review_is_said_or_holds() {
     let (verdict, _) = judge(&holding, "2028-06-01 12:00:00");
     assert!(verdict.outcome == Outcome::Hold && verdict.hold_until.is_none(), "{verdict:#?}");
     assert_ne!(holding.hash(), engine.hash());
+
+    let warns_first = format!("{}\nhold_after_days = 3000\n", text("pack.toml"));
+    let (verdict, _) = judge(&with(&[("pack.toml", warns_first.clone())]), "2028-06-01 12:00:00");
+    assert!(verdict.has(&Code::PolicyStale) && verdict.outcome == Outcome::Admit, "{verdict:#?}");
+    let (verdict, _) =
+        judge(&with(&[("pack.toml", warns_first.replace("3000", "1"))]), "2028-06-01 12:00:00");
+    assert_eq!(verdict.outcome, Outcome::Hold, "{verdict:#?}");
+    // The operator's word counts instead of the pack's, and its own content has its own hash.
+    let set = embedded::load().expect("compiles");
+    let word = Staleness { on_stale: Some(OnStale::Hold), hold_after_days: None };
+    let (policy, zones) = (Arc::new(set.with_staleness(word)), Zones::bundled());
+    let told = Engine::new(policy, zones).expect("the zones are there");
+    assert_eq!(judge(&told, "2028-06-01 12:00:00").0.outcome, Outcome::Hold);
+    assert_eq!(told.policy().hash(), holding.policy().hash());
+}
+
+/// The hours of Rhode Island name a calendar of their own.
+#[test]
+fn a_calendar_past_its_review_is_said_by_its_own_name() {
+    let reviewed = |file: &str, date: &str| {
+        let old = text(file);
+        let line = old.lines().find(|l| l.starts_with("review_by")).expect("a date").to_owned();
+        (file.to_owned(), old.replace(&line, &format!("review_by = \"{date}\"")))
+    };
+    let engine = engine(&[reviewed("us/ri/holidays.toml", "2026-11-25")]);
+    let (providence, _) = judge_in(&engine, "us/ri", "2026-12-01 12:00:00");
+    let stale: Vec<&str> =
+        providence.reasons.iter().filter(|r| r.code == Code::PolicyStale).map(|r| r.rule.as_str()).collect();
+    assert_eq!(stale, ["us/ri/holidays"], "{providence:#?}");
 }
 
 #[test]

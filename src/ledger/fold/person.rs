@@ -10,6 +10,7 @@ use crate::ledger::rows::{
     AddressRow, CustomerRow, InboundRow, InboundTextRow, OperationRow, ReviewRow, keys,
 };
 use crate::ledger::state::State;
+use crate::model::facts::CheckAnswer;
 use crate::model::location::LocationHint;
 use crate::model::message::{Medium, MessageState, Touch};
 use crate::model::subject::{NumberCheck, Subject, bounds};
@@ -179,7 +180,8 @@ pub(super) fn preferences(
     Ok(())
 }
 
-/// The newest answer of each kind stays; an older one brought later is history.
+/// The newest answer of each kind stays; an older one brought later is history. So is one that says nothing: it does not
+/// take back a yes (47 CFR 64.1200(m): "no data" gives no shelter), only a newer no does.
 pub(super) fn number_check(
     state: &mut State<'_>,
     entry: &Entry,
@@ -187,8 +189,12 @@ pub(super) fn number_check(
 ) -> Result<(), FoldError> {
     let mut subject = subject_of(state, entry)?;
     let check = &body.check;
-    let newer = |old: &NumberCheck| old.kind == check.kind && old.asked_at > check.asked_at;
-    if !subject.checks.iter().any(newer) {
+    let stays = |old: &NumberCheck| {
+        let outweighs = old.answer == CheckAnswer::Yes
+            && (check.answer == CheckAnswer::NoData || old.asked_at == check.asked_at);
+        old.kind == check.kind && (old.asked_at > check.asked_at || outweighs)
+    };
+    if !subject.checks.iter().any(stays) {
         subject.checks.retain(|old| old.kind != check.kind);
         subject.checks.push(check.clone());
         subject.checks.sort_by_key(|check| check.kind);

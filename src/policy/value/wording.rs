@@ -27,8 +27,9 @@ pub enum Place {
     Anywhere,
 }
 
-/// Words a text must carry. Case does not matter; in a phrase `#` stands for a number (digits, with spaces or hyphens
-/// between them) and `{brand}` for the brand's name.
+/// Words a text must carry, as words of their own: `PARE` is not said by `comparecer`. Scripts that do not part their words
+/// (Chinese, Japanese, Thai) or write particles onto them (Korean) have no such borders. Case does not matter; in a phrase
+/// `#` stands for a number (digits, with spaces or hyphens between them) and `{brand}` for the brand's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wording {
@@ -47,8 +48,8 @@ impl Wording {
         let found = |phrase: &String| {
             let phrase = phrase.replace("{brand}", brand).to_lowercase();
             match self.place {
-                Place::Start => begins(&text, &phrase),
-                Place::Anywhere => text.char_indices().any(|(at, _)| begins(&text[at..], &phrase)),
+                Place::Start => stands_at(&text, 0, &phrase),
+                Place::Anywhere => text.char_indices().any(|(at, _)| stands_at(&text, at, &phrase)),
             }
         };
         self.any_of.iter().any(found)
@@ -74,9 +75,9 @@ impl Wording {
     }
 }
 
-/// Whether the text begins with the phrase, `#` standing for a number.
-fn begins(text: &str, phrase: &str) -> bool {
-    let mut rest = text;
+/// Whether the phrase stands at this place of the text as words of its own, `#` standing for a number.
+fn stands_at(text: &str, at: usize, phrase: &str) -> bool {
+    let mut rest = &text[at..];
     for c in phrase.chars() {
         let next = if c == '#' { number(rest) } else { rest.strip_prefix(c) };
         match next {
@@ -84,7 +85,20 @@ fn begins(text: &str, phrase: &str) -> bool {
             None => return false,
         }
     }
-    true
+    let end = text.len() - rest.len();
+    let same_word = |border: usize| {
+        let (before, after) = text.split_at(border);
+        before.chars().next_back().is_some_and(in_word) && after.chars().next().is_some_and(in_word)
+    };
+    !same_word(at) && !same_word(end)
+}
+
+/// Whether a character makes one word with such characters beside it.
+fn in_word(c: char) -> bool {
+    // Thai, Lao, Burmese, Khmer; kana, ideographs; Hangul.
+    let unparted = matches!(c, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1100}'..='\u{11ff}' | '\u{1780}'..='\u{17ff}'
+        | '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7ff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}');
+    c.is_alphanumeric() && !unparted
 }
 
 /// What follows a number at the head of the text.
@@ -117,6 +131,21 @@ mod tests {
         for wrong in ["STOP au", "STOP au 36", "STOPPE au 36111"] {
             assert!(!stop.is_in(wrong, "Example"), "{wrong}");
         }
+        for (phrase, within) in [
+            ("PARE", "Queremos comparecer"),
+            ("SAIR", "SAIREMOS cedo"),
+            ("7726", "Call 17726"),
+            ("7726", "Call 77260"),
+        ] {
+            assert!(!wording(&[phrase], Place::Anywhere).is_in(within, "Example"), "{phrase} in {within}");
+        }
+        assert!(!wording(&["publi"], Place::Start).is_in("Publicamos hoy", "Example"));
+        assert!(wording(&["PARE"], Place::Anywhere).is_in("Ofertas.Responda PARE, por favor", "Example"));
+        assert!(wording(&["回T退订"], Place::Anywhere).is_in("【Example】你好,回T退订", "Example"));
+        assert!(
+            wording(&["수신거부"], Place::Anywhere).is_in("무료수신거부는 080", "Example"),
+            "particles, compounds"
+        );
         let free = wording(&["무료수신거부 #", "무료거부 #"], Place::Anywhere);
         assert!(free.is_in("(광고) 안녕 무료수신거부 080-123-4567", "x"));
         let signed = wording(&["【{brand}】"], Place::Start);

@@ -87,6 +87,27 @@ fn an_older_answer_brought_later_is_history() {
 }
 
 #[test]
+fn a_yes_stands_until_a_newer_no() {
+    use CheckAnswer::{No, NoData, Yes};
+    let mut writer = text_shop();
+    let now = writer.clock.now();
+    let stands = [
+        (Yes, 0, Yes),
+        (NoData, 0, Yes),
+        (No, -1, Yes),
+        (No, 0, Yes),
+        (NoData, 5, Yes),
+        (No, 6, No),
+        (NoData, 7, NoData),
+    ];
+    for (answer, days, want) in stands {
+        writer.run(unnamed(asked(CheckKind::DoNotCall, answer, now + Span::days(days)))).expect("taken");
+        assert_eq!(subject(&writer, 1).checks[0].answer, want, "{answer:?} of day {days}");
+    }
+    writer.check_fold();
+}
+
+#[test]
 fn who_agreed_after_the_question_is_the_new_owner() {
     let mut writer = text_shop();
     let asked_at = writer.clock.now();
