@@ -443,7 +443,7 @@ class Entries:
         """Whether what is inside was asked for: by brand and time; who it is, what judged and recorded roots always are."""
         of_brand = self.brand is None or lf["brand"] in ("", self.brand)
         in_time = (self.begin is None or lf["instant"] >= self.begin) and (self.until is None or lf["instant"] < self.until)
-        return of_brand and (in_time or lf["kind"] in ("SUBJECT", "ENGINE", "HEADS"))
+        return lf["kind"] != "RAW" and of_brand and (in_time or lf["kind"] in ("SUBJECT", "ENGINE", "HEADS"))
 
     def chain(self, index, lf, hashed):
         subject, number = lf["subject"], lf["number"]
@@ -567,6 +567,7 @@ class Anchors:
 
 
 # --- The whole ----------------------------------------------------------------------------------------------------------------------
+NEWEST = 4
 ABOUT = ["format", "release", "rows_format", "origin", "tree_size", "asked"]
 
 
@@ -585,7 +586,7 @@ def check(stream, key, kept=None, witnesses=()):
         seen.append({"name": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()})
 
     about = strict("bundle.json", begin("bundle.json"))
-    if about.get("format") not in (1, 2, 3, 4):
+    if about.get("format") not in range(1, NEWEST + 1):
         raise Unreadable("format %r" % about.get("format"))
     need(list(about) == ABOUT and list(about["asked"]) == ["brand", "people", "from", "to", "since"], "bundle.json has other keys")
     note, given = begin("checkpoint"), begin("log.vkey")
@@ -660,6 +661,8 @@ def check(stream, key, kept=None, witnesses=()):
 def left_open(entries, about, policies, wordings):
     """What cannot be told from it."""
     said = ["that tables (rows/) and index.html say what the entries say: only their hashes were checked"]
+    if about["format"] < NEWEST:
+        said.append("what newer bundles show besides: it says that it has format %d, the newest is %d" % (about["format"], NEWEST))
     if not entries.people:
         said.append("that everybody is here who belongs: who was left out with all entries is not missed")
     if entries.counts["withheld"]:

@@ -106,8 +106,9 @@ type Out = mpsc::Sender<Result<wire::Event, Status>>;
 async fn tell(hands: Hands, caller: Arc<Caller>, mut at: Position, wanted: Arc<Wanted>, out: Out) {
     let mut news = hands.news();
     let stop = hands.stop().clone();
-    // Not since the last event: a caller that is kept busy shall have checkpoints, too.
-    let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+    // The first at once, so that who looks in briefly keeps a checkpoint, too. Not since the last event: so does a caller that is
+    // kept busy.
+    let mut beats = tokio::time::interval(HEARTBEAT);
     beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         match tell_known(&hands, &caller, &mut at, &wanted, &out).await {

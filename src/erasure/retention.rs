@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::ledger::body::Ground;
+use crate::model::location::LocationHint;
 use crate::model::phone::ParsedNumber;
 use crate::model::{Instant, Span};
 use crate::place;
@@ -31,9 +32,15 @@ static CLASSES: LazyLock<Vec<Class>> = LazyLock::new(|| {
     toml::from_str::<File>(include_str!("retention.toml")).expect("a file of this release, tested").class
 });
 
-/// The class of the longest period among those of the places a number may be in. No number: of everybody.
-pub fn class_of(number: Option<&ParsedNumber>) -> &'static Class {
+/// The class of the longest period among those of the places a person may be in: those of the number and every hint kept of
+/// it, however old, for proof of what was sent then is needed where they were then. Neither: of everybody.
+pub fn class_of(number: Option<&ParsedNumber>, hints: &[LocationHint]) -> &'static Class {
     let mut places: Vec<String> = Vec::new();
+    for hint in hints {
+        let country = hint.country.to_lowercase();
+        places.push(format!("{country}/{}", hint.region.to_lowercase()));
+        places.push(country);
+    }
     if let Some(number) = number {
         let candidates = place::candidates(&number.phone, number.country);
         places.extend(candidates.country.map(|country| country.to_string().to_lowercase()));
@@ -97,11 +104,12 @@ pub fn what_stays(backups_until: Option<Instant>, listed: bool) -> Vec<Ground> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::location::LocationSource;
     use crate::model::phone::parse_for_sending;
 
     #[test]
     fn the_longest_period_of_every_possible_place_counts() {
-        let of = |text: &str| class_of(parse_for_sending(text, None).ok().as_ref()).id.clone();
+        let of = |text: &str| class_of(parse_for_sending(text, None).ok().as_ref(), &[]).id.clone();
         for (number, class) in [
             ("+12125550123", "us"),
             ("+18045550123", "us/va"),
@@ -111,7 +119,25 @@ mod tests {
         ] {
             assert_eq!(of(number), class, "{number}");
         }
-        assert_eq!(class_of(None).id, "house");
+        assert_eq!(class_of(None, &[]).id, "house");
+    }
+
+    #[test]
+    fn where_a_person_is_said_to_be_counts_beside_the_number() {
+        let hint = |country: &str, region: &str| LocationHint {
+            source: LocationSource::Shipping,
+            country: country.to_owned(),
+            region: region.to_owned(),
+            postal_code: String::new(),
+            time_zone: String::new(),
+            observed_at: Instant::EPOCH,
+        };
+        let new_york = parse_for_sending("+12125550123", None).ok();
+        let of = |hints: &[LocationHint]| class_of(new_york.as_ref(), hints).id.as_str();
+        assert_eq!(of(&[hint("US", "VA")]), "us/va", "ten years, not five");
+        assert_eq!(of(&[hint("CA", "ON"), hint("DE", "")]), "de", "as long, and it names the place");
+        assert_eq!(of(&[hint("", ""), hint("HK", "")]), "us", "never shorter for it");
+        assert_eq!(class_of(None, &[hint("US", "VA")]).id, "us/va", "an app has no number");
     }
 
     #[test]

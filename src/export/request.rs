@@ -56,7 +56,8 @@ pub fn was_asked(brand: Option<&str>, from: Option<Instant>, to: Option<Instant>
     let of_brand = brand.is_none_or(|asked| leaf.brand.as_ref().is_none_or(|brand| brand.as_str() == asked));
     let lasting = matches!(leaf.kind, Kind::Subject | Kind::Engine | Kind::Heads);
     let in_time = from.is_none_or(|from| leaf.instant >= from) && to.is_none_or(|to| leaf.instant < to);
-    of_brand && (in_time || lasting)
+    // A provider's raw body may tell of anybody: it is never shown.
+    leaf.kind != Kind::Raw && of_brand && (in_time || lasting)
 }
 
 /// What is asked for. Nothing set: the whole seller.

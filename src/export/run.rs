@@ -25,6 +25,10 @@ use crate::writer::Reader;
 /// Entries that are looked at together.
 const BATCH: usize = 256;
 
+/// A root is new enough for so long for each entry of the log: a minute where it holds a million, because to make one takes
+/// longer the longer the log is, about a second for a million.
+const HEADS_AGE_MICROS: i64 = 60;
+
 /// A planned export.
 pub struct Export {
     request: Request,
@@ -145,13 +149,19 @@ impl Export {
     }
 
     /// Whether a root has to be recorded first, so that a bundle can show that nothing of the person is missing: there is
-    /// none, or the person has newer entries.
+    /// none, or the person has newer entries, or others have and it is time. Without the last, that nothing came later would
+    /// rest on the operator's word for up to a day.
     pub fn needs_heads(reader: &Reader, request: &Request) -> Result<bool, ExportError> {
         let Some(person) = request.person.as_ref().filter(|_| request.format == Format::Bundle) else {
             return Ok(false);
         };
         let Some(recorded) = heads::newest(&*reader.rows()?, u64::MAX)? else { return Ok(true) };
-        Ok(select::newest_of(reader, person)?.is_some_and(|index| index >= recorded.covered))
+        let size = reader.entries().size();
+        if recorded.entry + 1 >= size {
+            return Ok(false);
+        }
+        let aged = reader.env().clock.now().since(recorded.at).as_micros() > HEADS_AGE_MICROS * size as i64;
+        Ok(aged || select::newest_of(reader, person)?.is_some_and(|index| index >= recorded.covered))
     }
 
     /// What to ask with to go on: the checkpoint and the request it stands for.

@@ -8,6 +8,7 @@ use crate::anchor::keeper::Turn;
 use crate::api::testing::{Shop, by};
 use crate::disk::SimDisk;
 use crate::export::verify::{self, Outcome};
+use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::pb::consentry::v1 as wire;
 use crate::pb::consentry::v1::audit_service_client::AuditServiceClient;
 use crate::pb::consentry::v1::consent_service_client::ConsentServiceClient;
@@ -253,5 +254,28 @@ async fn one_entry_is_proved_in_one_file() {
     let report = verify::tlog_proof(&answer.tlog_proof, &keys, &verify::Trust::default());
     assert_eq!(report.outcome, Outcome::Valid, "{report}");
     assert_eq!(report.tree_size, answer.tree_size);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn who_watches_is_given_a_checkpoint_to_keep() {
+    let (shop, _, _) = refused().await;
+    let mut client = MessageServiceClient::new(shop.channel.clone());
+    let keys = [shop.gateway.books.verifier().clone()];
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        // Of what happens from now on: nothing does, and a checkpoint comes all the same.
+        let watch = client.watch_events(by("sender", wire::WatchEventsRequest::default())).await;
+        let event = watch.expect("a stream").into_inner().message().await.expect("alive").expect("an event");
+        let Some(wire::event::Event::Heartbeat(beat)) = event.event else { panic!("{event:?}") };
+        let note = beat.checkpoint.expect("rides in it").note;
+        kept.push(SignedCheckpoint::verify(&note, &keys).expect("signed by the log"));
+        client.send_message(by("sender", send("a2"))).await.expect("taken");
+        bundle(&shop).await;
+    }
+    let (first, second) = (&kept[0], &kept[1]);
+    assert!(first.size() < second.size(), "the newest of its time");
+    let proof = shop.gateway.books.tree().consistency(first.size(), second.size()).expect("proved");
+    proof.check(first.root(), second.root()).expect("what was kept convicts a log that was rewritten");
     shop.close().await;
 }

@@ -546,6 +546,12 @@ impl Checker<'_> {
                 not.push("That nothing was recorded of these people after the last entry shown.".to_owned());
             }
         }
+        if self.about.format < BUNDLE_FORMAT {
+            not.push(format!(
+                "What newer bundles show besides: this one says that it has format {}, the newest is {BUNDLE_FORMAT}. Ask for it anew.",
+                self.about.format
+            ));
+        }
         if self.about.asked.people.is_empty() {
             not.push(EVERYBODY.to_owned());
         }

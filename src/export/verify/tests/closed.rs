@@ -73,3 +73,24 @@ fn a_bundle_about_nobody_says_that_somebody_may_be_left_out() {
     let left_out = forge.close();
     assert!(said(&left_out), "{}", check(&world, &left_out));
 }
+
+#[test]
+fn raw_bodies_stay_closed_also_where_their_day_is_asked_for() {
+    let (mut world, _) = sample();
+    let day = SubjectId([0xda; 16]);
+    let raw = crate::ledger::body::RawBody {
+        connection: "virtual".parse().expect("a slug"),
+        method: "POST".to_owned(),
+        query: String::new(),
+        content_type: "text/plain".to_owned(),
+        body: "From=+12125550123".to_owned(),
+        listening: false,
+    };
+    world.emit(day, None, crate::ledger::entry::Public::default(), crate::ledger::body::Body::Raw(raw));
+    world.record_heads();
+    world.sign();
+    let bytes = make(&world, Request { person: Some(Person::Subject(day)), brand: None, ..request() });
+    let report = check(&world, &bytes);
+    assert_eq!(report.outcome, Outcome::Valid, "{report}");
+    assert!(report.to_string().contains("What is in 1 entries that stay closed"), "{report}");
+}

@@ -87,6 +87,19 @@ fn an_id_without_entries_is_shown_to_have_none() {
 }
 
 #[test]
+fn an_old_root_is_not_enough_once_anything_was_written_since() {
+    let mut world = World::with_story();
+    world.record_heads();
+    world.clock.advance(crate::model::Span::hours(1));
+    let needed = |world: &World| Export::needs_heads(&world.reader, &request()).expect("looked up");
+    assert!(!needed(&world), "nothing was written since");
+    world.person(SubjectId([9; 16]), "14045550111", "main", 9);
+    assert!(needed(&world), "that it was not about this person must be shown, not believed");
+    world.record_heads();
+    assert!(!needed(&world));
+}
+
+#[test]
 fn without_a_recorded_root_the_report_says_what_is_not_shown() {
     let world = World::with_story();
     let report = check(&world, &make(&world, request()));
@@ -123,4 +136,8 @@ fn entries_after_the_root_are_shown_and_said_to_be_open_ended() {
     *page = format!("{before}{}", &after[rest..]).into_bytes();
     let report = check(&world, &old.close_as(1));
     assert_eq!(report.outcome, Outcome::Valid, "the first format is still read: {report}");
+    assert!(
+        report.to_string().contains("says that it has format 1"),
+        "who leaves parts out is seen: {report}"
+    );
 }

@@ -42,7 +42,8 @@ impl Op for Restrict {
             match cx.get::<RestrictedRow>(&keys::restricted(&person.id))? {
                 Some(row) => {
                     let number = cx.number(&person.address);
-                    let ground = retention::ground(retention::class_of(number.as_ref()), row.since);
+                    let ground =
+                        retention::ground(retention::class_of(number.as_ref(), &person.hints), row.since);
                     answer.keep(Ground { until: Some(row.erase_after), ..ground });
                 }
                 None => fresh.push(person),
@@ -75,7 +76,7 @@ impl Restrict {
             let number = cx.number(&person.address);
             // Proof is needed for as long after the last message as after the request, whichever is later.
             let last = person.touches.iter().map(|touch| touch.at).fold(cx.now, Instant::max);
-            let ground = retention::ground(retention::class_of(number.as_ref()), last);
+            let ground = retention::ground(retention::class_of(number.as_ref(), &person.hints), last);
             let erase_after = ground.until.unwrap_or(last);
             answer.keep(ground.clone());
             let body = RestrictionBody {
