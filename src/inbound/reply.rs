@@ -94,7 +94,7 @@ const RULE_FILES: [&str; 17] = [
 ];
 
 /// Counts changes of the code that reads the files; the files themselves are hashed.
-const ENGINE: &str = "replies/4";
+const ENGINE: &str = "replies/5";
 
 static KEYWORDS: LazyLock<Keywords> =
     LazyLock::new(|| Keywords::parse(KEYWORD_LIST).expect("the list is read by a test before every release"));
@@ -281,11 +281,14 @@ fn whole(words: &Words, languages: &[&str]) -> Option<&'static Keyword> {
 fn by_rules(words: &[String], languages: &[&str]) -> Reading {
     let read = RULES.lexicon.read(words);
     let hits = RULES.hits(&read, languages);
+    // A guard inside a longer row of words explains none of it: the row means what it means as a whole.
+    let is_within = |g: &Hit, hit: &Hit| !hit.is_loose && hit.words.0 < g.words.0 && g.words.1 < hit.words.1;
     let under = |hit: &Hit, kind: Kind| {
-        hits.iter().any(|g| g.kind == kind && g.words.0 < hit.words.1 && hit.words.0 < g.words.1)
+        let touches = |g: &Hit| g.words.0 < hit.words.1 && hit.words.0 < g.words.1;
+        hits.iter().any(|g| g.kind == kind && touches(g) && !(kind == Kind::Guard && is_within(g, hit)))
     };
     let counts = |hit: &&Hit| match hit.kind {
-        Kind::Guard | Kind::NotWrong | Kind::Excuse => false,
+        Kind::Guard | Kind::NotWrong | Kind::Excuse | Kind::Keep => false,
         Kind::OptIn | Kind::Yes | Kind::Help => languages.contains(&hit.language) && !under(hit, Kind::Guard),
         Kind::Uncertain => !under(hit, Kind::Guard) && !under(hit, Kind::Excuse),
         Kind::OptOut => !under(hit, Kind::Guard),
@@ -297,9 +300,12 @@ fn by_rules(words: &[String], languages: &[&str]) -> Reading {
         let own = languages.contains(&hit.language);
         (hit.kind, own, !hit.is_loose, std::cmp::Reverse(hit.words.0), hit.words.1)
     };
+    let is_doubtful = || {
+        // Who speaks of an order and of no message may well mean the order; who wants messages to go on means something else.
+        RULES.is_about_goods(&read, languages) || hits.iter().any(|hit| hit.kind == Kind::Keep)
+    };
     match hits.iter().filter(counts).rev().max_by_key(weight) {
-        // Who speaks of an order and of no message may well mean the order.
-        Some(hit) if class_of(hit.kind).stops() && RULES.is_about_goods(&read, languages) => {
+        Some(hit) if class_of(hit.kind).stops() && is_doubtful() => {
             reading(ReplyClass::Uncertain, hit.rule, Some(hit.language))
         }
         Some(hit) => reading(class_of(hit.kind), hit.rule, Some(hit.language)),
@@ -309,7 +315,7 @@ fn by_rules(words: &[String], languages: &[&str]) -> Reading {
 
 fn class_of(kind: Kind) -> ReplyClass {
     match kind {
-        Kind::Guard | Kind::NotWrong | Kind::Excuse => ReplyClass::Other,
+        Kind::Guard | Kind::NotWrong | Kind::Excuse | Kind::Keep => ReplyClass::Other,
         Kind::OptIn => ReplyClass::OptIn,
         Kind::Yes => ReplyClass::Yes,
         Kind::Help => ReplyClass::Help,

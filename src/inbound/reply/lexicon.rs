@@ -32,6 +32,8 @@ pub(super) struct Lexicon {
     glue: Vec<(String, usize)>,
     /// Particles written onto the front of a word: the Arabic article, Hebrew `ve-`.
     particles: Vec<String>,
+    /// Words with a particle in front, and the word behind it.
+    led_by_particle: Vec<(WordId, WordId)>,
     /// For each word the files that hold it, one bit each.
     files: Vec<u32>,
     /// The file being read.
@@ -88,6 +90,12 @@ impl Lexicon {
         self.begun_by.get(&stem).map_or(&[], Vec::as_slice)
     }
 
+    /// The words that are one of these behind a particle (`the messages`, of `messages`).
+    pub fn behind_particles(&self, words: &[WordId]) -> Vec<WordId> {
+        let led = self.led_by_particle.iter().filter(|(_, bare)| words.contains(bare));
+        led.map(|(word, _)| *word).collect()
+    }
+
     /// A word people misspell: one slip is forgiven, two in words of nine letters and more.
     pub fn add_fuzzy(&mut self, word: &str) {
         let id = self.add(word);
@@ -122,6 +130,11 @@ impl Lexicon {
                 self.stems_in(word).chain(bare.flat_map(|bare| self.stems_in(bare))).collect();
         }
         self.stems_of = stems_of;
+        let bare_of = |(word, id): (&Box<str>, &WordId)| {
+            let bare = self.without_particles(word).filter_map(|bare| self.id(bare));
+            bare.map(|bare| (*id, bare)).collect::<Vec<_>>()
+        };
+        self.led_by_particle = self.ids.iter().flat_map(bare_of).collect();
         for (word, stems) in self.stems_of.iter().enumerate() {
             for stem in stems {
                 let words = self.begun_by.entry(*stem).or_default();

@@ -16,6 +16,8 @@ pub(super) enum Kind {
     NotWrong,
     /// As a guard, but only against `Uncertain`: the words name a thing, yet a clear opt-out beside them stands.
     Excuse,
+    /// Messages may go on (`pause the coffee, texts are fine`): an opt-out beside it is a doubt.
+    Keep,
     OptIn,
     Yes,
     Help,
@@ -30,6 +32,7 @@ impl Kind {
             "guard" => Kind::Guard,
             "excuse" => Kind::Excuse,
             "not-wrong" => Kind::NotWrong,
+            "keep" => Kind::Keep,
             "opt-in" => Kind::OptIn,
             "yes" => Kind::Yes,
             "help" => Kind::Help,
@@ -78,7 +81,9 @@ impl Hit {
     pub fn foreign(mut self, odds: Odds) -> Option<Hit> {
         let single = self.words.1 - self.words.0 == 1;
         match self.kind {
-            Kind::Guard | Kind::NotWrong | Kind::Excuse | Kind::Uncertain if !odds.likelier => return None,
+            Kind::Guard | Kind::NotWrong | Kind::Excuse | Kind::Keep | Kind::Uncertain if !odds.likelier => {
+                return None;
+            }
             _ if self.is_loose && !odds.likelier => return None,
             Kind::OptOut | Kind::WrongNumber if single && !odds.likelier => {
                 if odds.own {
@@ -118,6 +123,12 @@ impl Pack {
     pub fn parse(file: &'static str, lexicon: &mut Lexicon) -> Result<Pack, String> {
         let mut pack = Pack::default();
         let mut groups = Groups::default();
+        // Before the patterns, which are compiled with their aliases written out.
+        file.lines()
+            .filter_map(|line| line.trim().strip_prefix("! alias "))
+            .for_each(|line| pack.alias(line, lexicon));
+        pack.resolve_aliases();
+        groups.aliases = pack.aliases.clone();
         for (number, line) in file.lines().enumerate().map(|(n, line)| (n + 1, line.trim())) {
             let read = match line.strip_prefix("! ") {
                 Some(setting) => pack.setting(setting, &mut groups, lexicon),
@@ -147,11 +158,12 @@ impl Pack {
             "channel" => self.channels.add(rest, lexicon)?,
             "fuzzy" => words_of(rest).iter().for_each(|word| lexicon.add_fuzzy(word)),
             "particle" => words_of(rest).iter().for_each(|word| lexicon.add_particle(word)),
+            // Read before everything else; `sms:en` is two words, each would stand for the whole.
             "alias" => {
-                let (words, meaning) = rest.split_once('=').ok_or("an alias needs a =")?;
-                let meaning: Vec<WordId> = words_of(meaning).iter().map(|w| lexicon.add(w)).collect();
-                let words: Vec<WordId> = words_of(words).iter().map(|w| lexicon.add(w)).collect();
-                self.aliases.extend(words.into_iter().map(|word| (word, meaning.clone())));
+                let words = rest.split_once('=').ok_or("an alias needs a =")?.0;
+                if let Some(word) = words.split_whitespace().find(|word| Words::of(word).0.len() != 1) {
+                    return Err(format!("{word:?} is not a word"));
+                }
             }
             "group" => {
                 let (name, pattern) = rest.split_once('=').ok_or("a group needs a =")?;
@@ -161,6 +173,30 @@ impl Pack {
             other => return Err(format!("unknown setting {other:?}")),
         }
         Ok(())
+    }
+
+    /// `words = what they stand for`; of two that name the same word the later one counts.
+    fn alias(&mut self, line: &str, lexicon: &mut Lexicon) {
+        let Some((words, meaning)) = line.split_once('=') else { return };
+        let meaning: Vec<WordId> = words_of(meaning).iter().map(|w| lexicon.add(w)).collect();
+        let words: Vec<WordId> = words_of(words).iter().map(|w| lexicon.add(w)).collect();
+        self.aliases.extend(words.into_iter().map(|word| (word, meaning.clone())));
+    }
+
+    /// Lets an alias of an alias stand for what that one stands for.
+    fn resolve_aliases(&mut self) {
+        /// Longer chains are circles.
+        const CHAIN_MAX: usize = 4;
+        self.aliases.retain(|word, meaning| meaning[..] != [*word]);
+        for _ in 0..CHAIN_MAX {
+            let known = self.aliases.clone();
+            for meaning in self.aliases.values_mut() {
+                let written_out = |word: &WordId| known.get(word).cloned().unwrap_or_else(|| vec![*word]);
+                if meaning.iter().any(|word| known.contains_key(word)) {
+                    *meaning = meaning.iter().flat_map(written_out).collect();
+                }
+            }
+        }
     }
 
     fn rule(&mut self, line: &'static str, groups: &Groups, lexicon: &mut Lexicon) -> Result<(), String> {
@@ -276,6 +312,7 @@ impl Mentions {
         let begun: Vec<WordId> =
             self.words.iter().flat_map(|stem| lexicon.with_stem(*stem)).copied().collect();
         self.words.extend(begun);
+        self.words.extend(lexicon.behind_particles(&self.words));
         self.words.sort_unstable();
         self.words.dedup();
     }
@@ -321,11 +358,38 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_may_be_written_with_aliases() {
+        let file = "! language xx\n! alias txt = text\n! alias tx = txt\nopt-out xx.no: no txt\n! alias none = no text";
+        let mut lexicon = Lexicon::default();
+        let mut pack = Pack::parse(file, &mut lexicon).expect("a good file");
+        lexicon.finish();
+        pack.finish(&lexicon);
+        for (text, found) in [("no text", 1), ("no txt", 1), ("no tx", 1), ("none", 1), ("no", 0)] {
+            let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+            let mut hits = Vec::new();
+            pack.hits(&lexicon.read(&words), &lexicon, &mut hits);
+            assert_eq!(hits.len(), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_topic_is_known_behind_an_article() {
+        let file = "! language xx\n! particle ה\n! topic הזמנה\nopt-out xx.a: די ההזמנה";
+        let mut lexicon = Lexicon::default();
+        let mut pack = Pack::parse(file, &mut lexicon).expect("a good file");
+        lexicon.finish();
+        pack.finish(&lexicon);
+        let topic = |text: &str| pack.speaks_of(&lexicon.read(&[text.to_owned()])).0;
+        assert!(topic("הזמנה") && topic("ההזמנה") && !topic("די"));
+    }
+
+    #[test]
     fn mistakes_in_a_file_name_their_line() {
         for (file, problem) in [
             ("! language xx\nopt-out xx.a: a (", "line 2: a ( is never closed"),
             ("! language xx\nmaybe xx.a: a", "line 2: unknown kind \"maybe\""),
             ("! language xx\nguard xx.a: ... a", "line 2: a pattern must begin with a word or with ^"),
+            ("! language xx\n! alias sms:en = sms", "line 2: \"sms:en\" is not a word"),
             ("! colour red", "line 1: unknown setting \"colour\""),
             ("guard xx.a: a", "no language"),
         ] {

@@ -120,13 +120,15 @@ pub(super) enum First {
 #[derive(Debug, Clone)]
 pub(super) struct Groups {
     pub named: HashMap<String, Pattern>,
+    /// What a word stands for, by number; none: itself. Replies are read with these written out, so patterns are too.
+    pub aliases: HashMap<WordId, Vec<WordId>>,
     /// Most words a `...` passes over.
     pub gap: usize,
 }
 
 impl Default for Groups {
     fn default() -> Self {
-        Groups { named: HashMap::new(), gap: 3 }
+        Groups { named: HashMap::new(), aliases: HashMap::new(), gap: 3 }
     }
 }
 
@@ -220,7 +222,7 @@ fn alternatives(
                     Node::OneOf(Choice::of(vec![group.0.clone()]))
                 }
                 None => {
-                    let mut written = written(token, words)?;
+                    let mut written = written(token, groups, words)?;
                     let last = written.pop().ok_or("a word of signs alone")?;
                     sequence.extend(written);
                     last
@@ -233,7 +235,7 @@ fn alternatives(
 }
 
 /// A word as written in a file: one node, or one for each character of a script without spaces.
-fn written(token: &str, words: &mut Lexicon) -> Result<Vec<Node>, String> {
+fn written(token: &str, groups: &Groups, words: &mut Lexicon) -> Result<Vec<Node>, String> {
     let (text, is_stem) = match token.strip_suffix('*') {
         Some(stem) => (stem, true),
         None => (token, false),
@@ -246,7 +248,19 @@ fn written(token: &str, words: &mut Lexicon) -> Result<Vec<Node>, String> {
         }
         [stem] if is_stem => Ok(vec![Node::Stem(words.add_stem(stem))]),
         _ if is_stem => Err(format!("{token:?} is several words, it cannot be a beginning")),
-        _ => Ok(folded.iter().map(|word| Node::Word(words.add(word))).collect()),
+        _ => Ok(folded
+            .iter()
+            .map(|word| {
+                let id = words.add(word);
+                match groups.aliases.get(&id).map(Vec::as_slice) {
+                    None => Node::Word(id),
+                    Some([meaning]) => Node::Word(*meaning),
+                    Some(several) => {
+                        Node::OneOf(Choice::of(vec![several.iter().map(|id| Node::Word(*id)).collect()]))
+                    }
+                }
+            })
+            .collect()),
     }
 }
 

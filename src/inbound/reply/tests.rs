@@ -167,7 +167,7 @@ fn a_wrong_number_outweighs_and_never_hides_a_stop() {
 fn readings_name_their_version() {
     let reading = classify("stop", &[]);
     assert_eq!((reading.version, reading.language), (version(), Some("en")));
-    assert!(version().starts_with("replies/4+") && version().len() == 22, "{}", version());
+    assert!(version().starts_with("replies/5+") && version().len() == 22, "{}", version());
     assert_eq!(
         classify("hello", &[]),
         Reading { class: ReplyClass::Other, rule: "none", version: version(), language: None }
@@ -290,5 +290,24 @@ fn words_our_texts_name_are_understood() {
         ] {
             assert!(text.contains(word), "{tag}: {text:?} does not name {word}");
         }
+    }
+}
+
+/// Found by round 12: an alias was a dead word inside a pattern, the article hid a word from the lists of topics, a
+/// guard inside a longer row of words undid it, and a wish for some messages to go on was not heard.
+#[test]
+fn what_round_12_found_stays_mended() {
+    for (language, text, expected) in [
+        ("hi", "ye msg kaise band kare", ReplyClass::OptOut),
+        ("sv", "vill inte ha sms", ReplyClass::OptOut),
+        ("he", "אבקש להפסיק לאלתר את משלוח ההודעות", ReplyClass::OptOut),
+        ("zh", "老是收到這些，麻煩幫我關掉謝謝", ReplyClass::OptOut),
+        ("en", "unsubscribe me from the coffee box but keep the texts", ReplyClass::Uncertain),
+        ("de", "das Abo für Kaffee pausieren, SMS gerne weiter, sonst kündigen", ReplyClass::Uncertain),
+        ("it", "togliete il cappello dall'ordine", ReplyClass::Other),
+        ("ru", "ошиблась номером квартиры, правильно 12", ReplyClass::Other),
+        ("ru", "ошиблись номером", ReplyClass::WrongNumber),
+    ] {
+        assert_eq!(classify(text, &[language]).class, expected, "{text}: {}", read(text, &[language]));
     }
 }
