@@ -130,11 +130,12 @@ impl Lexicon {
                 self.stems_in(word).chain(bare.flat_map(|bare| self.stems_in(bare))).collect();
         }
         self.stems_of = stems_of;
-        let bare_of = |(word, id): (&Box<str>, &WordId)| {
+        let mut led_by_particle = Vec::new();
+        for (word, id) in &self.ids {
             let bare = self.without_particles(word).filter_map(|bare| self.id(bare));
-            bare.map(|bare| (*id, bare)).collect::<Vec<_>>()
-        };
-        self.led_by_particle = self.ids.iter().flat_map(bare_of).collect();
+            led_by_particle.extend(bare.map(|bare| (*id, bare)));
+        }
+        self.led_by_particle = led_by_particle;
         for (word, stems) in self.stems_of.iter().enumerate() {
             for stem in stems {
                 let words = self.begun_by.entry(*stem).or_default();

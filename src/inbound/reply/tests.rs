@@ -307,6 +307,7 @@ fn what_round_12_found_stays_mended() {
         ("it", "togliete il cappello dall'ordine", ReplyClass::Other),
         ("ru", "ошиблась номером квартиры, правильно 12", ReplyClass::Other),
         ("ru", "ошиблись номером", ReplyClass::WrongNumber),
+        ("zh", "請幫我取消", ReplyClass::OptOut),
     ] {
         assert_eq!(classify(text, &[language]).class, expected, "{text}: {}", read(text, &[language]));
     }
