@@ -567,7 +567,7 @@ class Anchors:
 
 
 # --- The whole ----------------------------------------------------------------------------------------------------------------------
-NEWEST = 4
+NEWEST = 5
 ABOUT = ["format", "release", "rows_format", "origin", "tree_size", "asked"]
 
 
@@ -610,6 +610,8 @@ def check(stream, key, kept=None, witnesses=()):
             anchors.kept[name] = content
         elif about["format"] >= 4 and not (anchors and anchors.whole()):
             raise Invalid("%s does not belong here" % name)
+        elif folder == "disclosures" and stage == 0 and about["format"] >= 5 and name.endswith(".snapshot"):
+            need(name == "disclosures/%s.snapshot" % digest, "%s is not the snapshot its name stands for" % name)
         elif folder == "disclosures" and stage == 0:
             need(name == "disclosures/%s.txt" % digest, "%s is not the wording its name stands for" % name)
             content.decode()

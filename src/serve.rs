@@ -17,7 +17,9 @@ use crate::api::gate::GateLayer;
 use crate::api::keys::KeyTable;
 use crate::api::server::{self, Services, Settings};
 use crate::api::service::Hands;
+use crate::clock::Clock;
 use crate::gateway::Gateway;
+use crate::provider::http::skew::CLOCKS;
 use crate::redirect::Redirect;
 use crate::telemetry::metrics::Exporter;
 use crate::tiles::LogServer;
@@ -119,7 +121,8 @@ fn admin(gateway: &Gateway, metrics: Option<Exporter>) -> Router {
         .route(
             "/readyz",
             get(|State(admin): State<Admin>| async move {
-                say((admin.alive)() && !admin.stop.is_cancelled())
+                let now = crate::clock::SystemClock.now();
+                say((admin.alive)() && !admin.stop.is_cancelled() && !CLOCKS.are_against_us(now))
             }),
         )
         .route(

@@ -6,14 +6,14 @@
 //! consistency.json       with --since: the log extends an older checkpoint
 //! heads.json             of people: nothing is missing among the first entries of the log
 //! anchors.json  anchors/…  what witnesses and time-stamping authorities said about checkpoints
-//! disclosures/<sha256>.txt  policy/<sha256>.json
+//! disclosures/<sha256>.txt  disclosures/<sha256>.snapshot  policy/<sha256>.json
 //! entries/00000.jsonl  rows/00000.csv   and so on: at most 256 entries each
 //! statement.json         what followed each STOP, computed from the entries
 //! index.html             for people
 //! manifest.json          counts, and size and SHA-256 of every part before it
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 
 use super::csv::CsvRows;
@@ -48,37 +48,43 @@ const PART_BYTES: usize = 4 << 20;
 /// Registered wordings read at once.
 const WORDINGS_PAGE: usize = 500;
 
-/// Registered disclosure texts by their SHA-256.
+/// Registered disclosure texts by their SHA-256, and the hashes of the snapshots of their pages.
 #[derive(Debug, Default)]
-pub struct Wordings(Vec<([u8; 32], String)>);
+pub struct Wordings {
+    texts: Vec<([u8; 32], String)>,
+    snapshots: BTreeSet<[u8; 32]>,
+}
 
 impl Wordings {
     /// Those of a brand, or of all, sorted.
     pub fn registered(reader: &Reader, brand: Option<&BrandId>) -> Result<Wordings, ExportError> {
         let prefix = keys::registry("disclosure", "");
-        let (mut texts, mut after) = (Vec::new(), None::<Vec<u8>>);
+        let mut found = Wordings::default();
+        let mut after: Option<Vec<u8>> = None;
         loop {
             let page = reader
                 .look(|cx| Ok(cx.state.scan::<RegistryRow>(&prefix, after.as_deref(), WORDINGS_PAGE)?))?;
-            texts.extend(page.iter().filter_map(|(_, row)| match &row.object {
-                Object::Disclosure(d) if brand.is_none_or(|b| *b == d.brand) => {
-                    Some((d.text_sha256, d.text.clone()))
+            for (_, row) in &page {
+                if let Object::Disclosure(d) = &row.object
+                    && brand.is_none_or(|b| *b == d.brand)
+                {
+                    found.texts.push((d.text_sha256, d.text.clone()));
+                    found.snapshots.extend(<[u8; 32]>::try_from(d.snapshot_sha256.as_slice()).ok());
                 }
-                _ => None,
-            }));
+            }
             match page.last() {
                 Some((key, _)) if page.len() == WORDINGS_PAGE => after = Some(key.clone()),
                 _ => break,
             }
         }
-        texts.sort();
-        texts.dedup();
-        Ok(Wordings(texts))
+        found.texts.sort();
+        found.texts.dedup();
+        Ok(found)
     }
 
     /// As rows look them up.
     pub fn by_hash(&self) -> HashMap<[u8; 32], String> {
-        self.0.iter().cloned().collect()
+        self.texts.iter().cloned().collect()
     }
 }
 
@@ -106,8 +112,16 @@ pub fn write(
     }
     let anchors = add_anchors(export, books, &mut archive)?;
     let wordings = Wordings::registered(reader, export.request().brand.as_ref())?;
-    for (hash, text) in &wordings.0 {
+    for (hash, text) in &wordings.texts {
         archive.add(&names::disclosure(hash), text.as_bytes())?;
+    }
+    for hash in &wordings.snapshots {
+        let kept = books.snapshots().get(hash);
+        let kept = kept.map_err(|e| ExportError::Entry(format!("a snapshot cannot be read: {e}")))?;
+        // An earlier release kept the hash alone.
+        if let Some(snapshot) = kept {
+            archive.add(&names::snapshot(hash), &snapshot)?;
+        }
     }
     for hash in export.policies() {
         if let Some(canonical) = policy_of(reader, books, hash)? {

@@ -206,6 +206,7 @@ pub(super) fn alarm(connection: &ConnectionId, received: &Received) {
     for _ in 0..received.parked {
         metrics::unmatched_receipt(connection);
     }
+    metrics::outlived_receipts(received.outlived);
     for message in &received.late {
         tracing::warn!(%connection, %message, "LATE_DELIVERY: a message arrived after the end of its legal window");
     }

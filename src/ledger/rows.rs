@@ -68,6 +68,10 @@ pub struct ParkedReceipt {
     pub entry: u64,
 }
 
+/// A receipt that is parked, under when it was: the oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedSince;
+
 /// A free code of an imported pool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FreeCode {
@@ -250,6 +254,7 @@ tables! {
     b'H' HeadsRow,
     b'I' ImportRow,
     b'P' DestinationRow,
+    b'Q' ParkedSince,
     b'S' SellerChain,
     b'T' ThrottleDay,
     b'U' HeldCoupons,
@@ -301,6 +306,16 @@ pub mod keys {
     /// By brand and code, as the shop writes it in capitals.
     pub fn coupon(brand: &BrandId, code: &str) -> Vec<u8> {
         key::<Coupon>(&[&sized(brand.as_str()), code.to_uppercase().as_bytes()])
+    }
+    /// By when it was parked, then as [`parked`] has it.
+    pub fn parked_since(at: Instant, parked: &[u8]) -> Vec<u8> {
+        key::<ParkedSince>(&[&due_prefix(at), parked])
+    }
+    /// Reads it back: when, and the key of what is parked.
+    pub fn read_parked_since(key: &[u8]) -> Option<(Instant, Vec<u8>)> {
+        let at: [u8; 8] = key.get(1..9)?.try_into().ok()?;
+        let at = Instant::from_micros((u64::from_be_bytes(at) ^ (1 << 63)) as i64);
+        Some((at, key.get(9..)?.to_vec()))
     }
     /// By the person who holds them.
     pub fn held_coupons(subject: &SubjectId) -> Vec<u8> {

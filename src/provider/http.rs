@@ -4,6 +4,7 @@ mod address;
 mod body;
 pub mod breaker;
 mod error;
+pub mod skew;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::clock::{Clock, SystemClock};
+use crate::model::Instant;
 pub use address::AddressRule;
 use address::GuardedResolver;
 use body::{Begin, WatchedBody};
@@ -236,6 +239,9 @@ impl HttpClient {
     ) -> Result<Answer, HttpError> {
         let answer = self.inner.request(request).await.map_err(|e| error::classify(host, begin, &e))?;
         let (head, body) = answer.into_parts();
+        if let Some(date) = date_of(&head.headers) {
+            skew::CLOCKS.hear(host, date, SystemClock.now());
+        }
         let unclear = |why| HttpError::unclear(host, Some(head.status), why);
         let max = self.limits.answer_max;
         match Limited::new(body, max).collect().await {
@@ -246,6 +252,12 @@ impl HttpClient {
             Err(_) => Err(unclear(Unclear::AnswerCut)),
         }
     }
+}
+
+/// When the peer says it answered.
+fn date_of(headers: &HeaderMap) -> Option<Instant> {
+    let text = headers.get(http::header::DATE)?.to_str().ok()?;
+    http_date(text.trim()).map(Instant::from_seconds)
 }
 
 fn into_hyper(request: Outgoing, begin: Begin) -> Result<Request<WatchedBody>, http::Error> {

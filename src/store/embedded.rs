@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `ledger/` | leaves and sealed blobs | truth |
 //! | `keys/` | one data key a subject | truth; short-lived backups |
+//! | `snapshots/` | pictures of pages that wordings were shown on, by SHA-256 | the hash alone proves nothing |
 //! | `policies/` | every policy set that judged, by its hash | decisions it judged are made again with it |
 //! | `HEAD` | last signed checkpoint | guards against rollback |
 //! | `log.key`, `log.key.before` | sign checkpoints | secret; see the key table in `docs/` |
@@ -40,12 +41,14 @@ use crate::writer::{EntrySource, Log, PendingEntry, Recorded, Room};
 mod erased;
 pub mod policies;
 mod room;
+pub mod snapshots;
 #[cfg(test)]
 mod tests;
 
 pub use erased::destroy_erased;
 use policies::PolicyShelf;
 use room::Volume;
+use snapshots::SnapshotShelf;
 
 /// Least time between two checkpoints: each is two syncs.
 const CHECKPOINT_EVERY: Span = Span::millis(500);
@@ -112,6 +115,10 @@ impl DataDir {
     /// Data keys.
     pub fn keys(&self) -> PathBuf {
         self.0.join("keys")
+    }
+    /// Pictures of pages that wordings were shown on.
+    pub fn snapshots(&self) -> PathBuf {
+        self.0.join("snapshots")
     }
     /// Policy sets that judged.
     pub fn policies(&self) -> PathBuf {
@@ -185,6 +192,7 @@ pub struct Books {
     origin: Origin,
     heads: Arc<HeadsShelf>,
     policies: PolicyShelf,
+    snapshots: SnapshotShelf,
     anchors: Arc<Shelf>,
     public_tiles: bool,
 }
@@ -261,6 +269,7 @@ impl EmbeddedLog {
             origin: origin.clone(),
             heads: Arc::new(HeadsShelf::new(disk, &dir.heads())),
             policies: policies.clone(),
+            snapshots: SnapshotShelf::new(disk, &dir.snapshots()),
             anchors: Arc::new(Shelf::open(disk, &dir.anchors(origin.epoch()))?),
             public_tiles: options.public_tiles,
         };
@@ -446,6 +455,10 @@ impl Books {
     /// Policy sets that judged.
     pub fn policies(&self) -> &PolicyShelf {
         &self.policies
+    }
+    /// Pictures of pages that wordings were shown on.
+    pub fn snapshots(&self) -> &SnapshotShelf {
+        &self.snapshots
     }
     /// What outside anchors gave for checkpoints.
     pub fn anchors(&self) -> &Arc<Shelf> {

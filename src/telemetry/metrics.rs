@@ -42,6 +42,14 @@ pub fn intents_without_outcome(count: usize) {
 pub fn unmatched_receipt(connection: &ConnectionId) {
     counter!(names::UNMATCHED_RECEIPTS_TOTAL, "connection" => connection.to_string()).increment(1);
 }
+/// Receipts that waited a day for a message nobody knows, and are given up.
+pub fn outlived_receipts(count: usize) {
+    counter!(names::OUTLIVED_RECEIPTS_TOTAL).increment(count as u64);
+}
+/// How far the clocks of the servers we speak to are ahead of ours, in the middle.
+pub fn clock_difference(ahead: Span) {
+    gauge!(names::CLOCK_DIFFERENCE_SECONDS).set(seconds(ahead));
+}
 /// Messages of a throttle group that cannot leave in time at its rate.
 pub fn backlog_will_miss(group: &str, count: usize) {
     gauge!(names::BACKLOG_WILL_MISS, "group" => group.to_owned()).set(count as f64);
@@ -254,6 +262,8 @@ mod tests {
         heard_until_age(&connection, span);
         intents_without_outcome(1);
         unmatched_receipt(&connection);
+        outlived_receipts(1);
+        clock_difference(span);
         backlog_will_miss("toll-free", 4);
         review_queue_age(span);
         batch(64, span);

@@ -77,8 +77,27 @@ impl Admins {
         self.hands.write(op).await.map_err(|error| within(noun, error))
     }
 
-    async fn register(&self, caller: &Caller, new: Disclosure) -> Result<wire::Disclosure, ApiError> {
+    async fn register(
+        &self,
+        caller: &Caller,
+        (new, snapshot): (Disclosure, Vec<u8>),
+    ) -> Result<wire::Disclosure, ApiError> {
         may_write(caller, &Object::Disclosure(Box::new(new.clone())))?;
+        if !snapshot.is_empty() {
+            // Before the entry that names it: a hash of a picture nobody kept proves nothing.
+            let shelf = self.hands.books().snapshots().clone();
+            let kept = tokio::task::spawn_blocking(move || shelf.keep(&snapshot)).await;
+            let why = match kept {
+                Ok(Ok(_)) => None,
+                Ok(Err(e)) => Some(e.to_string()),
+                Err(e) => Some(e.to_string()),
+            };
+            if let Some(why) = why {
+                tracing::error!(error = why, "a snapshot could not be kept");
+                let message = "the snapshot could not be kept".to_owned();
+                return Err(ApiError::Unavailable { message, retry: std::time::Duration::from_secs(2) });
+            }
+        }
         let op = RegisterDisclosure { disclosure: new, actor: caller.key.clone() };
         let kept = self.hands.write(op).await.map_err(|error| within("disclosure", error))?;
         if kept.refusals.is_empty() {
@@ -110,11 +129,11 @@ impl Admins {
         let mut f = self.hands.fields();
         let read = f.required("disclosure", request.disclosure, disclosure::disclosure);
         let new = f.finish(read)?;
-        let known: Vec<Disclosure> = self.hands.look(|cx| cx.disclosure_versions(&new.id))?;
+        let known: Vec<Disclosure> = self.hands.look(|cx| cx.disclosure_versions(&new.0.id))?;
         let missing = |id: &DisclosureId| ApiError::NotFound { kind: "disclosure", name: id.to_string() };
-        let newest = known.last().ok_or_else(|| missing(&new.id))?;
+        let newest = known.last().ok_or_else(|| missing(&new.0.id))?;
         if !caller.reaches(&newest.brand) {
-            return Err(missing(&new.id));
+            return Err(missing(&new.0.id));
         }
         self.register(caller, new).await
     }

@@ -87,7 +87,16 @@ impl Admins {
         if !caller.reaches(&found.brand) {
             return Err(ApiError::NotFound { kind: "disclosure", name: id.to_string() });
         }
-        Ok(disclosure::disclosure_out(&found))
+        let mut out = disclosure::disclosure_out(&found);
+        if let Some(sha256) =
+            found.snapshot_sha256.as_slice().try_into().ok().filter(|_| request.with_snapshot)
+        {
+            let shelf = self.hands.books().snapshots().clone();
+            let read = tokio::task::spawn_blocking(move || shelf.get(&sha256)).await;
+            // One registered before snapshots were kept has none: its hash stays, and the field is empty.
+            out.snapshot = read.ok().and_then(Result::ok).flatten().unwrap_or_default();
+        }
+        Ok(out)
     }
 
     /// What the policies in force say.

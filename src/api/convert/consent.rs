@@ -12,6 +12,9 @@ use crate::pb::consentry::v1 as wire;
 use crate::writer::ops::consent::OptInAnswer;
 use crate::writer::ops::opt_out::OptOutAnswer;
 
+/// Carts one view names.
+const CARTS_MAX: usize = 8;
+
 /// A consent as a row has it, at an instant: a grant whose time is over shows as expired.
 pub fn consent(consent: &Consent, whose: &Address, at: Instant) -> wire::Consent {
     let granted = consent.state == ConsentState::Granted;
@@ -145,6 +148,23 @@ pub fn read_opt_out_id(f: &mut Fields, field: &str, text: &str) -> Option<Instan
     }
 }
 
+/// Carts the person was told of in the last 30 days or is about to be, newest last.
+fn carts(subject: &Subject) -> Vec<String> {
+    let touches = subject.touches.iter().chain(subject.open.iter().map(|o| &o.touch));
+    let mut named: Vec<(Instant, String)> =
+        touches.filter_map(|touch| Some((touch.at, touch.cart.as_ref()?.to_string()))).collect();
+    named.sort();
+    // Of one that was named several times, the last.
+    let mut carts: Vec<String> = Vec::new();
+    for (_, cart) in named.into_iter().rev() {
+        if carts.len() < CARTS_MAX && !carts.contains(&cart) {
+            carts.push(cart);
+        }
+    }
+    carts.reverse();
+    carts
+}
+
 /// All that is known about a person.
 pub fn view(subject: &Subject, reach: &[SubjectId], suppressed: bool, as_of: Instant) -> wire::SubjectView {
     let whose = &subject.address;
@@ -163,7 +183,7 @@ pub fn view(subject: &Subject, reach: &[SubjectId], suppressed: bool, as_of: Ins
         number_checks: subject.checks.iter().map(|c| check::shown(c, whose)).collect(),
         recent_sends: subject.touches.iter().map(touch).collect(),
         open_messages: open.map(|o| o.id.to_string()).collect(),
-        cart_ids: subject.carts.iter().map(ToString::to_string).collect(),
+        cart_ids: carts(subject),
         reach: reach.iter().filter(|id| **id != subject.id).map(ToString::to_string).collect(),
         suppressed,
         ..wire::SubjectView::default()

@@ -8,14 +8,12 @@ use crate::api::field::{Fields, Lines};
 use crate::model::registry::{Control, ControlDefault, Disclosure};
 use crate::model::{Code, SenderId};
 use crate::pb::consentry::v1 as wire;
+use crate::store::embedded::snapshots::SNAPSHOT_BYTES_MAX;
 
 /// Longest wording, in characters.
 const TEXT_MAX: usize = 8_192;
-/// Largest snapshot, in bytes.
-const SNAPSHOT_MAX: usize = 1 << 20;
-
-/// Reads a wording; whether it may be used is a rule's business.
-pub fn disclosure(f: &mut Fields, wire: wire::Disclosure) -> Option<Disclosure> {
+/// Reads a wording and the snapshot of its page, which may be empty; whether it may be used is a rule's business.
+pub fn disclosure(f: &mut Fields, wire: wire::Disclosure) -> Option<(Disclosure, Vec<u8>)> {
     let id = f.id("id", &wire.id);
     let version = f.optional_id::<SenderId>("version", &wire.version);
     let brand = f.id("brand", &wire.brand);
@@ -32,13 +30,13 @@ pub fn disclosure(f: &mut Fields, wire: wire::Disclosure) -> Option<Disclosure> 
     }
     let e_sign_text = f.text("e_sign_text", wire.e_sign_text, 0..=TEXT_MAX, Lines::Many);
     let url = f.link("url", wire.url);
-    if wire.snapshot.len() > SNAPSHOT_MAX {
+    if wire.snapshot.len() > SNAPSHOT_BYTES_MAX {
         f.bad("snapshot", format!("must be at most 1 MiB, not {} bytes", wire.snapshot.len()));
     }
     let approved_by = f.text("approved_by", wire.approved_by, 1..=128, Lines::One);
     let text = text?;
     let snapshot = (!wire.snapshot.is_empty()).then(|| Sha256::digest(&wire.snapshot).to_vec());
-    Some(Disclosure {
+    let disclosure = Disclosure {
         id: id?,
         version: version?.map(|version| version.to_string()).unwrap_or_default(),
         brand: brand?,
@@ -56,10 +54,11 @@ pub fn disclosure(f: &mut Fields, wire: wire::Disclosure) -> Option<Disclosure> 
         approved_by: approved_by?,
         registered_at: f.now(),
         refusals: Vec::new(),
-    })
+    };
+    Some((disclosure, wire.snapshot))
 }
 
-/// A wording on the wire, without its snapshot.
+/// A wording on the wire, without its snapshot, which is read from its shelf where it is asked for.
 pub fn disclosure_out(disclosure: &Disclosure) -> wire::Disclosure {
     wire::Disclosure {
         id: disclosure.id.to_string(),

@@ -219,3 +219,31 @@ fn scopes_name_what_they_need_and_nothing_else() {
     assert_eq!(scope(wire::OptOutScope::All, "carts", 1), ["program", "channel"]);
     assert_eq!(scope(wire::OptOutScope::Channel, "", 1), [""; 0]);
 }
+
+/// The list was always empty: nothing filled it.
+#[test]
+fn a_person_is_shown_with_the_carts_they_were_told_of() {
+    use crate::model::message::{Medium, MessageState, Touch};
+    use crate::model::subject::{Address, Subject};
+    use crate::model::{Category, Instant, Span, SubjectId};
+    let now = Instant::from_seconds(1_800_000_000);
+    let touch = |n: i64, cart: Option<&str>| Touch {
+        message: None,
+        at: now - Span::hours(100 - n),
+        medium: Medium::Email,
+        brand: "main".parse().expect("a slug"),
+        program: None,
+        category: Category::Marketing,
+        cart: cart.map(|cart| cart.parse().expect("a name")),
+        subject_matter: None,
+        parts: 1,
+        state: MessageState::Sent,
+        external: true,
+    };
+    let mut person = Subject::new(SubjectId([1; 16]), Address::Phone("12125550123".to_owned()), now);
+    person.touches = (0..10).map(|n| touch(n, Some(&format!("c{n}")))).collect();
+    person.touches.push(touch(11, None));
+    person.touches.push(touch(12, Some("c4")));
+    let view = super::consent::view(&person, &[], false, now);
+    assert_eq!(view.cart_ids, ["c2", "c3", "c5", "c6", "c7", "c8", "c9", "c4"], "the newest 8, each once");
+}

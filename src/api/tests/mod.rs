@@ -13,3 +13,4 @@ mod restricted;
 mod shadow;
 mod shop;
 mod standing;
+mod wording;

@@ -13,8 +13,9 @@ use crate::ledger::tree::{ConsistencyProof, InclusionProof};
 use crate::model::Instant;
 
 /// Version of the bundle written by this release, and the newest it reads. 1: without `heads.json`; 2: with the policy set of
-/// the day it was made, not with those that judged, and without `statement.json`; 3: without anchors.
-pub const BUNDLE_FORMAT: u32 = 4;
+/// the day it was made, not with those that judged, and without `statement.json`; 3: without anchors; 4: without snapshots of
+/// wordings.
+pub const BUNDLE_FORMAT: u32 = 5;
 
 /// Names of the parts.
 pub mod names {
@@ -30,6 +31,10 @@ pub mod names {
 
     pub fn disclosure(sha256: &[u8; 32]) -> String {
         format!("disclosures/{}.txt", hex::encode(sha256))
+    }
+    /// A snapshot of the page that a wording was shown on.
+    pub fn snapshot(sha256: &[u8; 32]) -> String {
+        format!("disclosures/{}.snapshot", hex::encode(sha256))
     }
     pub fn policy(hash: &[u8; 32]) -> String {
         format!("policy/{}.json", hex::encode(hash))

@@ -6,15 +6,21 @@ use crate::ledger::body::{
     CancelledBody, DecisionBody, IntentBody, OutcomeBody, ReceiptBody, RedecisionBody,
 };
 use crate::ledger::entry::Entry;
-use crate::ledger::rows::{DueRow, ParkedReceipt, ProviderIdRow, ThrottleDay, WaitingParts, keys};
-use crate::ledger::state::State;
+use crate::ledger::rows::{
+    DueRow, ParkedReceipt, ParkedSince, ProviderIdRow, ThrottleDay, WaitingParts, keys,
+};
+use crate::ledger::state::{Row, State, StateError};
 use crate::model::facts::{AutomaticKind, AutomaticText};
 use crate::model::message::{MessageState, Touch};
 use crate::model::outgoing::{Message, MessageSpec, Route};
 use crate::model::subject::{OpenMessage, PendingOptIn, SentAutomatic, Subject, bounds};
-use crate::model::{Instant, MessageId, SubjectId};
+use crate::model::{Instant, MessageId, Span, SubjectId};
 
 const QUARTER_SECONDS: i64 = 900;
+/// How long a receipt waits for its message.
+pub const PARKED_FOR: Span = Span::hours(24);
+/// Receipts that are given up when a further one comes: more than one, so that what piled up goes.
+const OUTLIVED_AT_ONCE: usize = 8;
 
 /// Whether a message in this state stands in the table of what is due.
 pub fn is_due_row_needed(state: MessageState) -> bool {
@@ -256,12 +262,17 @@ fn set_touch(subject: &mut Subject, id: &MessageId, to: MessageState) {
 }
 
 pub(super) fn receipt(state: &mut State<'_>, entry: &Entry, body: &ReceiptBody) -> Result<(), FoldError> {
+    let parked = keys::parked(&body.connection, &body.provider_id);
+    unpark(state, &parked)?;
     let Some(id) = &body.message else {
-        let row = ParkedReceipt { state: body.state, at: entry.leaf.instant, entry: entry.index };
-        state.put(keys::parked(&body.connection, &body.provider_id), row);
+        let at = entry.leaf.instant;
+        for key in outlived_receipts(state, at)? {
+            unpark(state, &key)?;
+        }
+        state.put(keys::parked_since(at, &parked), ParkedSince);
+        state.put(parked, ParkedReceipt { state: body.state, at, entry: entry.index });
         return Ok(());
     };
-    state.delete(keys::parked(&body.connection, &body.provider_id));
     let mut message = message_of(state, entry, id)?;
     let (at, waited) = (entry.leaf.instant, message.state.is_waiting());
     unput_due(state, &message)?;
@@ -293,6 +304,22 @@ pub(super) fn receipt(state: &mut State<'_>, entry: &Entry, body: &ReceiptBody) 
         shop::cart_learns(state, &message.spec, body.state)?;
     }
     put(state, message)
+}
+
+/// Receipts that have waited for their message too long at `now`: those a further one takes the places of. So no more are
+/// kept than came in a day.
+pub fn outlived_receipts(state: &mut State<'_>, now: Instant) -> Result<Vec<Vec<u8>>, StateError> {
+    let oldest = state.scan::<ParkedSince>(&[ParkedSince::TABLE], None, OUTLIVED_AT_ONCE)?;
+    let waited = oldest.iter().filter_map(|(key, _)| keys::read_parked_since(key));
+    Ok(waited.filter(|(at, _)| now.since(*at) > PARKED_FOR).map(|(_, parked)| parked).collect())
+}
+
+fn unpark(state: &mut State<'_>, key: &[u8]) -> Result<(), FoldError> {
+    if let Some(row) = state.get::<ParkedReceipt>(key)? {
+        state.delete(keys::parked_since(row.at, key));
+        state.delete(key.to_vec());
+    }
+    Ok(())
 }
 
 /// The provider had said that it did not take it, so it waited again; now it turns out that it left with that intent.

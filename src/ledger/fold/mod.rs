@@ -19,7 +19,7 @@ use super::state::{State, StateError};
 use crate::model::EntryHash;
 use crate::model::subject::{Address, Subject};
 
-pub use message::{is_due_row_needed, quarter_begins, quarter_of};
+pub use message::{PARKED_FOR, is_due_row_needed, outlived_receipts, quarter_begins, quarter_of};
 pub use person::{lift_named, liftable_by_text, medium, put_opt_out, reopen};
 
 /// Why an entry could not be folded.

@@ -3,7 +3,7 @@
 //! That works without the gateway's help because of the order in which it writes and this reads. `HEAD` is read first:
 //! every entry it covers was durable before it was signed. Then the segments: they only grow, and a batch caught half
 //! written is a torn tail, which opening cuts. Keys come last: they are durable before the entries sealed under them, so
-//! every entry copied finds its key. Policy sets stand between: they are durable before the entries they judge. Receipts of anchors
+//! every entry copied finds its key. Policy sets and snapshots stand between: they are durable before the entries that name them. Receipts of anchors
 //! never change once written. Queues of outgoing webhooks come before the segments: behind its log a queue repeats, ahead it
 //! would skip. The copy gets its `HEAD` first of all: one that broke off in the middle has fewer
 //! entries than its `HEAD` says and does not open. Index and tree are views and are not copied.
@@ -108,7 +108,8 @@ pub fn backup(
     let mut work = Work { disk, copied: 0, kept: 0, bytes: 0 };
     work.queues(&from.webhooks(), &to.webhooks())?;
     work.segments(&from.ledger(), &to.ledger())?;
-    work.policies(&from.policies(), &to.policies())?;
+    work.named_by_hash(&from.policies(), &to.policies(), ".json")?;
+    work.named_by_hash(&from.snapshots(), &to.snapshots(), "")?;
     let master = work.keys(&from.keys(), &to.keys())?;
     work.receipts(&from.anchors(origin.epoch()), &to.anchors(origin.epoch()))?;
     for path in secrets {
@@ -185,14 +186,16 @@ impl Work<'_> {
         Ok(self.disk.sync_dir(to)?)
     }
 
-    /// Policy sets that are not there yet: a name stands for one content for ever. Older folders have none.
-    fn policies(&mut self, from: &Path, to: &Path) -> Result<(), BackupError> {
+    /// Policy sets, or snapshots of pages, that are not there yet: a name stands for one content for ever. Older folders have
+    /// none.
+    fn named_by_hash(&mut self, from: &Path, to: &Path, ending: &str) -> Result<(), BackupError> {
         let names = match self.disk.list(from) {
             Err(e) if e.is_missing() => return Ok(()),
             names => names?,
         };
         self.disk.create_dir(to)?;
-        for name in names.iter().filter(|name| name.ends_with(".json")) {
+        let is_hash = |name: &str| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
+        for name in names.iter().filter(|name| name.strip_suffix(ending).is_some_and(is_hash)) {
             if !self.disk.exists(&to.join(name))? {
                 self.copy(&from.join(name), &to.join(name))?;
             }

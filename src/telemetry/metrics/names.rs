@@ -41,6 +41,10 @@ metrics_list! {
         "Intents whose fate is not known yet.",
     UNMATCHED_RECEIPTS_TOTAL "consentry_unmatched_receipts_total" Counter
         "Receipts that matched no message when they came.",
+    OUTLIVED_RECEIPTS_TOTAL "consentry_outlived_receipts_total" Counter
+        "Receipts whose message did not come within a day.",
+    CLOCK_DIFFERENCE_SECONDS "consentry_clock_difference_seconds" Gauge
+        "Seconds that the clocks of servers we speak to are ahead of ours; beyond 30 of three of them we are not ready.",
     BACKLOG_WILL_MISS "consentry_backlog_will_miss" Gauge
         "Messages of a throttle group that cannot leave before their end at its rate.",
     REVIEW_QUEUE_AGE_SECONDS "consentry_review_queue_age_seconds" Gauge

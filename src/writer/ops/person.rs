@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::registry::OBJECTS_MAX;
 use super::send::{AutomaticSend, send_automatic};
 use crate::ledger::body::{Body, OptOutLiftedBody};
 use crate::ledger::entry::{Public, SELLER_CHAIN};
@@ -14,9 +15,6 @@ use crate::model::registry::{Brand, Program, Sender};
 use crate::model::subject::{Address, Subject, bounds};
 use crate::model::{Channel, CustomerId, Instant, MessageId, ProgramId, Span, SubjectId};
 use crate::writer::{Cx, Held, OpError};
-
-/// Most programs and senders an installation is looked through for.
-const OBJECTS_MAX: usize = 1_024;
 
 impl Cx<'_> {
     /// The brand a request names.

@@ -91,6 +91,12 @@ impl Op for PutObject {
             }
             _ => {}
         }
+        if known.is_none() && cx.objects(kind, OBJECTS_MAX)?.len() >= OBJECTS_MAX {
+            let why = format!(
+                "{OBJECTS_MAX} objects of type {kind} are kept, and no more: change one that is there"
+            );
+            return Err(OpError::Precondition(why));
+        }
         let old = known.as_ref().map(|row| &row.object);
         let mut problems = Problems::default();
         check(cx, &mut problems, &self, old)?;

@@ -242,3 +242,16 @@ fn a_copy_without_the_keys_of_its_people_is_not_sound() {
     let refused = backup(&sim.shared(), &from, &folder("/copy"), &[]);
     assert!(refused.is_err_and(|e| e.to_string().contains("lacks the keys of 1 subjects")));
 }
+
+#[test]
+fn snapshots_of_wordings_are_copied_and_nothing_else_from_their_folder() {
+    let (sim, dir) = World::with_story().stop();
+    let (disk, from, to) = (sim.shared(), DataDir(dir), folder("/copy"));
+    let shelf = crate::store::embedded::snapshots::SnapshotShelf::new(&disk, &from.snapshots());
+    let sha256 = shelf.keep(b"a picture").expect("kept");
+    sim.put(&from.snapshots().join("notes.txt"), b"x").expect("there");
+    backup(&disk, &from, &to, &key_of(&from)).expect("copied");
+    let copied = crate::store::embedded::snapshots::SnapshotShelf::new(&disk, &to.snapshots());
+    assert!(copied.get(&sha256).expect("reads").is_some());
+    assert_eq!(disk.list(&to.snapshots()).expect("a folder").len(), 1);
+}

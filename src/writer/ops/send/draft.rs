@@ -66,9 +66,7 @@ impl Draft {
         let program = find_program(cx, request.program.as_str())?;
         let Way { to, channel, text_to, any_installation } = way;
         let subject = subject_at(cx, &to)?;
-        if !has_room(&subject) {
-            return Err(OpError::SubjectBusy("16 messages wait for them already"));
-        }
+        has_room(&subject, cx.now)?;
         let whereabouts = Whereabouts::of(&subject, &request.hints, cx.now);
         let sender = match channel {
             Channel::Sms => choose_sender(cx, request, &program, &subject, &whereabouts)?,

@@ -315,9 +315,18 @@ pub(super) fn outcome_name(verdict: &Verdict) -> &'static str {
     }
 }
 
-/// Room for one more open message; automatic texts always have room.
-fn has_room(subject: &Subject) -> bool {
-    subject.open.iter().filter(|o| !o.automatic).count() < bounds::OPEN
+/// Room for one more open message, and for the touch it will be: one too many would push an earlier one out of what caps
+/// count. Automatic texts always have room and are no touches.
+fn has_room(subject: &Subject, now: Instant) -> Result<(), OpError> {
+    let open = subject.open.iter().filter(|o| !o.automatic).count();
+    if open >= bounds::OPEN {
+        return Err(OpError::SubjectBusy("16 messages wait for them already"));
+    }
+    let recent = subject.touches.iter().filter(|t| t.at >= now - Span::days(30)).count();
+    if recent + open >= bounds::TOUCHES {
+        return Err(OpError::SubjectBusy("64 touches of 30 days are on record or about to be"));
+    }
+    Ok(())
 }
 
 /// SHA-256 of a value's JSON: how requests that the gateway makes itself are told apart.

@@ -1,5 +1,6 @@
 //! From a request to a receipt, over memory: what each step leaves in state.
 
+mod bounds;
 mod ends;
 mod erased;
 mod herd;

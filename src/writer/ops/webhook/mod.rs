@@ -47,6 +47,8 @@ pub struct Received {
     pub stopped: usize,
     /// Receipts that wait for their message.
     pub parked: usize,
+    /// Parked receipts whose message never came and that are given up.
+    pub outlived: usize,
     /// Messages that arrived after the end of their legal window.
     pub late: Vec<MessageId>,
     /// Texts that wait for a person, and events that did not parse. Each is worth an alarm.

@@ -4,19 +4,17 @@ use super::Received;
 use crate::inbound::event::Receipt;
 use crate::ledger::body::{Body, ReceiptBody};
 use crate::ledger::entry::{Public, SELLER_CHAIN};
+use crate::ledger::fold::{PARKED_FOR, outlived_receipts};
 use crate::ledger::rows::{ParkedReceipt, ProviderIdRow, keys};
 use crate::model::consent::OptOut;
 use crate::model::outgoing::{ErrorClass, Message, ProviderError};
-use crate::model::{Channel, ConnectionId, MessageId, MessageState, OptOutScope, OptOutSource, Span};
+use crate::model::{Channel, ConnectionId, MessageId, MessageState, OptOutScope, OptOutSource};
 use crate::writer::ops::device::declare_dead;
 use crate::writer::ops::number::number_changed;
 use crate::writer::ops::opt_out::{Stop, stop};
 use crate::writer::ops::outcome::state_name;
 use crate::writer::ops::send::channel_name;
 use crate::writer::{Cx, OpError, about_message};
-
-/// How long a receipt waits for its message.
-const PARKED: Span = Span::hours(24);
 
 /// Whether a receipt says nothing new: its message has a better word, or it is parked already.
 pub(super) fn is_known(
@@ -96,6 +94,7 @@ pub(super) fn act(
         Some(message) => apply(cx, connection, &message, receipt, received),
         None => {
             received.parked += 1;
+            received.outlived += outlived_receipts(&mut cx.state, cx.now)?.len();
             let body = body_of(connection, &receipt, receipt.state);
             let public = Public { outcome: state_name(receipt.state).to_owned(), ..Public::default() };
             cx.emit(SELLER_CHAIN, None, public, Body::Receipt(body)).map(|_| ())
@@ -199,7 +198,7 @@ pub(in crate::writer::ops) fn settle_parked(cx: &mut Cx<'_>, id: &MessageId) -> 
     let Some(connection) = message.connection().cloned() else { return Ok(()) };
     for provider_id in &message.provider_ids {
         let Some(row) = cx.get::<ParkedReceipt>(&keys::parked(&connection, provider_id))? else { continue };
-        if cx.now.since(row.at) > PARKED {
+        if cx.now.since(row.at) > PARKED_FOR {
             continue;
         }
         let Some(entry) = cx.entry(row.entry)? else { continue };

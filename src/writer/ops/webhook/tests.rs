@@ -203,3 +203,33 @@ fn a_text_known_without_its_words_is_read_when_they_come() {
         writer.check_fold();
     }
 }
+
+/// Beyond the 1,024th, senders were not looked at: what people texted to them found no sender and no program.
+#[test]
+fn a_text_to_the_last_of_many_senders_finds_it() {
+    let mut writer = crate::writer::ops::fixture::text_shop();
+    let first = writer.reader().look(|cx| cx.sender("sender")).expect("read").expect("there");
+    let senders = (0..1_100).map(|n| {
+        Object::Sender(crate::model::registry::Sender {
+            id: format!("t{n:04}").parse().expect("a slug"),
+            address: format!("+1212556{n:04}"),
+            ..(*first).clone()
+        })
+    });
+    writer.set_up(senders.collect::<Vec<_>>());
+    let text = InboundText {
+        provider_id: "m1".to_owned(),
+        from: PERSON.to_owned(),
+        to: "12125561099".to_owned(),
+        text: "when do you open?".to_owned(),
+        provider_flag: None,
+        received_at: None,
+        weak: false,
+    };
+    take(&mut writer, vec![InboundEvent::Text(text)]);
+    let heard = writer.entries().into_iter().find_map(|entry| match entry.body {
+        crate::ledger::body::Body::Inbound(body) => Some(body.sender),
+        _ => None,
+    });
+    assert_eq!(heard.flatten().map(|id| id.to_string()).as_deref(), Some("t1099"));
+}

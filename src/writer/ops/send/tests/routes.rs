@@ -340,7 +340,7 @@ fn a_stop_to_a_shared_number_stops_every_brand_it_may_mean() {
     writer.check_replay();
 }
 
-fn receipt(id: &str, state: MessageState) -> crate::writer::ops::webhook::ReceiveReceipts {
+pub(super) fn receipt(id: &str, state: MessageState) -> crate::writer::ops::webhook::ReceiveReceipts {
     let told = crate::inbound::event::Receipt {
         message: None,
         provider_id: id.to_owned(),
