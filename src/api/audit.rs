@@ -160,16 +160,16 @@ impl Audits {
         tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
-            let tell = |part| send.blocking_send(Ok(wire::ExportAuditResponse { part: Some(part) }));
+            let say = |said| send.blocking_send(said).map_err(|_| gone());
+            let tell = |part| say(Ok(wire::ExportAuditResponse { part: Some(part) }));
             if tell(Part::Header(audit::header(&export))).is_err() {
                 return;
             }
-            let done = export
-                .run(&reader, &books, offset, |piece| tell(Part::Chunk(piece.into())).map_err(|_| gone()));
+            let done = export.run(&reader, &books, offset, |piece| tell(Part::Chunk(piece.into())));
             let last = match done {
                 Ok(summary) => tell(Part::Summary(audit::summary(&summary))),
                 Err(ExportError::Sink(_)) => return,
-                Err(error) => send.blocking_send(Err(export_error(error).into())),
+                Err(error) => say(Err(export_error(error).into())),
             };
             // The caller is gone after the last piece: nothing is lost by it.
             let _ = last;

@@ -88,6 +88,12 @@ impl Op for Emit {
     }
 }
 
+impl Default for World {
+    fn default() -> World {
+        World::new()
+    }
+}
+
 impl World {
     /// An empty ledger; it is Monday 2026-06-01, 12:00 in New York.
     pub fn new() -> World {

@@ -87,6 +87,12 @@ pub struct TestWriter {
     core: Core,
 }
 
+impl Default for TestWriter {
+    fn default() -> TestWriter {
+        TestWriter::new()
+    }
+}
+
 impl TestWriter {
     /// A fresh writer; it is Monday 2026-06-01, 12:00 in New York.
     pub fn new() -> TestWriter {

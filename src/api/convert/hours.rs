@@ -19,10 +19,10 @@ pub fn week(f: &mut Fields, field: &str, windows: Vec<LocalWindow>) -> Option<Op
         spans
     };
     let mut days = Vec::with_capacity(7);
-    for n in 0..7 {
+    for (n, name) in NAMES.iter().enumerate() {
         match text(&day(n)).parse::<DayHours>() {
             Ok(hours) => days.push(hours),
-            Err(e) => return f.refuse(field, format!("{}: {e}", NAMES[n])),
+            Err(e) => return f.refuse(field, format!("{name}: {e}")),
         }
     }
     let [mon, tue, wed, thu, fri, sat, sun] = days.try_into().ok()?;

@@ -28,10 +28,10 @@ impl Offsets {
             Ok(i64::from(i32::from_be_bytes(bytes.try_into().map_err(|_| "four bytes")?)))
         };
         let mut transitions = Vec::with_capacity(counts.times);
-        for n in 0..counts.times {
+        for (n, index) in indices.iter().enumerate().take(counts.times) {
             let bytes = body.get(8 * n..8 * n + 8).ok_or("the file is too short")?;
             let at = i64::from_be_bytes(bytes.try_into().map_err(|_| "eight bytes")?);
-            transitions.push((at, offset(usize::from(indices[n]))?));
+            transitions.push((at, offset(usize::from(*index))?));
         }
         let first = offset(0)?;
         let footer = body.get(counts.length(8)..).unwrap_or_default();

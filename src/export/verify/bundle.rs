@@ -497,7 +497,7 @@ impl Checker<'_> {
     fn say_of_entries(&self, report: &mut Report) {
         let counts = &self.manifest.entries;
         let (origin, people) = (&self.head.checkpoint().origin, self.entries.people());
-        let first = if self.entries.from_the_first() { "first one recorded" } else { "first one shown" };
+        let first = if self.entries.begins_at_the_first() { "first one recorded" } else { "first one shown" };
         report.proved = vec![
             format!(
                 "The key of {origin} signed that the log has {} entries with this root.",

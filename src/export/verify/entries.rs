@@ -102,7 +102,7 @@ impl Entries {
     }
 
     /// Whether chains begin with their first entry here.
-    pub fn from_the_first(&self) -> bool {
+    pub fn begins_at_the_first(&self) -> bool {
         self.whole_chains
     }
 
