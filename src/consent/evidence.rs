@@ -1,6 +1,6 @@
 //! Evidence of one opt-in against what the law, carriers and this product ask for: every reason against it at once.
 
-use super::wording::{check_text, is_for_us, names_carts};
+use super::wording::{check_text, is_for_us, names_carts, names_night};
 use crate::model::consent::{Act, Basis, Grade, Method};
 use crate::model::evidence::Evidence;
 use crate::model::registry::{Brand, ControlDefault, Disclosure, Program};
@@ -53,6 +53,12 @@ impl Claim<'_> {
             Some(disclosure) => names_carts(&disclosure.text),
             None => names_carts(&self.evidence.disclosure_text),
         }
+    }
+
+    /// Whether the person agreed to the night as well: said so, and the wording shown asked for it.
+    pub fn covers_night(&self) -> bool {
+        let wording = self.disclosure.map_or(&self.evidence.disclosure_text, |d| &d.text);
+        self.evidence.night && names_night(wording)
     }
 
     fn is_marketing(&self) -> bool {

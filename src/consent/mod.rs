@@ -4,7 +4,7 @@ pub mod evidence;
 pub mod wording;
 
 pub use evidence::Claim;
-pub use wording::{check_disclosure, names_carts};
+pub use wording::{check_disclosure, names_carts, names_night};
 
 use crate::model::verdict::{Code, Effect, Reason};
 

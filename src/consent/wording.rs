@@ -59,6 +59,16 @@ pub fn names_carts(text: &str) -> bool {
     says_part(text, Part::CartReminders)
 }
 
+/// Whether the wording asks for messages at night: the Network Act wants a consent of its own for them (art. 50(3)), and
+/// agreeing to a text that does not speak of the night is none.
+pub fn names_night(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["야간", "심야", "21시", "오후 9시", "밤 9시", "21:00"].iter().any(|words| text.contains(words))
+        || text.split(|c: char| !c.is_alphanumeric()).any(|word| {
+            matches!(word, "night" | "nights" | "nighttime" | "overnight")
+        })
+}
+
 /// Whether a wording of this locale may meet people in the United States: it says so, or it is English or Spanish of no
 /// country.
 pub fn is_for_us(locale: &str) -> bool {

@@ -40,7 +40,11 @@ fn judge(
         return;
     }
     let detail = || format!("no answer of the last {} days to: {}", need.days, question(need.check));
-    match need.if_missing {
+    let lacking = match newest {
+        Some(_) => need.if_stale.unwrap_or(need.if_missing),
+        None => need.if_missing,
+    };
+    match lacking {
         IfMissing::Ignore => {}
         IfMissing::Note => findings.note(rule, Code::NumberCheckStale, detail()),
         IfMissing::Hold => findings.hold(rule, Code::NumberCheckStale, None, detail()),

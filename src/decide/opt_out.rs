@@ -61,6 +61,7 @@ fn detail(opt_out: &OptOut, scope: &OptOutScope) -> String {
         OptOutScope::Brand(brand) => format!("brand {brand}"),
         OptOutScope::Program(program) => format!("program {program}"),
         OptOutScope::Channel(channel) => format!("channel {channel:?}").to_lowercase(),
+        OptOutScope::Night => "messages at night".to_owned(),
     };
     let how = match opt_out.source {
         OptOutSource::SmsReply => "by text",

@@ -181,6 +181,8 @@ pub enum OptOutScope {
     Program(ProgramId),
     /// One channel.
     Channel(Channel),
+    /// Messages at night, and nothing else: it takes back the separate consent to them (Korea, Network Act art. 50(3)).
+    Night,
 }
 
 /// How an opt-out came in.
@@ -212,7 +214,8 @@ pub enum OptOutSource {
 pub struct OptOut {
     /// How far it reaches.
     pub scope: OptOutScope,
-    /// The person named this scope themselves, as when they answer the question after a STOP.
+    /// The person named this scope themselves: on the opt-out page, in the app, or to somebody who wrote it down. A reply
+    /// never names one: nobody is asked after a STOP which messages it means, and it is taken to mean all.
     /// A narrow scope nobody named may count as wider (47 CFR 64.1200(a)(10)).
     pub scope_named: bool,
     /// How it came in.
@@ -247,6 +250,8 @@ impl OptOut {
             OptOutScope::Brand(b) => b == brand,
             OptOutScope::Program(p) => p == program,
             OptOutScope::Channel(c) => *c == channel,
+            // It forbids no message by day; at night the consent it takes back is missing.
+            OptOutScope::Night => false,
         }
     }
 }

@@ -180,6 +180,8 @@ pub enum Stance {
     Same,
     /// Stricter.
     Stricter,
+    /// The value covers a part of what the law asks of the shop; the note says what is left to it.
+    Partly,
     /// No law speaks; a choice of this product or of carriers.
     NoLaw,
 }

@@ -119,8 +119,14 @@ fn number_check(need: &CheckNeed) -> String {
         IfMissing::Note => "; missing is noted",
         IfMissing::Hold => "; missing holds",
     };
+    let stale = match need.if_stale.filter(|stale| *stale != need.if_missing) {
+        None => "",
+        Some(IfMissing::Ignore) => "; an older one does nothing",
+        Some(IfMissing::Note) => "; an older one is noted",
+        Some(IfMissing::Hold) => "; an older one holds",
+    };
     let days = if need.days == 1 { "a day".to_owned() } else { format!("{} days", need.days) };
-    format!("{} asked within {days}{missing}", word(&need.check))
+    format!("{} asked within {days}{missing}{stale}", word(&need.check))
 }
 
 fn wording(wording: &Wording) -> String {

@@ -75,6 +75,7 @@ fn stance(stance: Stance) -> &'static str {
     match stance {
         Stance::Same => "as the law has it",
         Stance::Stricter => "stricter than the law",
+        Stance::Partly => "a part of what the law asks",
         Stance::NoLaw => "no law speaks",
     }
 }

@@ -243,7 +243,7 @@ pub struct NumberNeed {
     pub refuse: Vec<NumberKind>,
 }
 
-/// What a missing or old answer does.
+/// What a missing, old or empty answer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IfMissing {
@@ -263,8 +263,11 @@ pub struct CheckNeed {
     pub check: CheckKind,
     /// How many days an answer carries, 1 to 3,650.
     pub days: u32,
-    /// What a missing or older answer does.
+    /// What no answer at all does.
     pub if_missing: IfMissing,
+    /// What a "no" older than `days`, or "no data", does; absent: as `if_missing`.
+    #[serde(default)]
+    pub if_stale: Option<IfMissing>,
     /// Bases of consent that make a "yes" harmless.
     #[serde(default)]
     pub lifted_by: Vec<Basis>,

@@ -156,7 +156,7 @@ fn narrowed(cx: &mut Cx<'_>, asking: &Caller, mut subject: Subject) -> Result<Op
             OptOutScope::Program(id) => {
                 Some(cx.program(id.as_str())?.is_some_and(|program| asking.reaches(&program.brand)))
             }
-            OptOutScope::All | OptOutScope::Marketing | OptOutScope::Channel(_) => None,
+            OptOutScope::All | OptOutScope::Marketing | OptOutScope::Channel(_) | OptOutScope::Night => None,
         });
     }
     subject.consents.retain(|consent| asking.reaches(&consent.brand));

@@ -88,6 +88,7 @@ pub fn scope(
         wire::OptOutScope::Brand => OptOutScope::Brand(brand?.clone()),
         wire::OptOutScope::Program => OptOutScope::Program(program?),
         wire::OptOutScope::Channel => OptOutScope::Channel(channel?),
+        wire::OptOutScope::Night => OptOutScope::Night,
     })
 }
 
@@ -117,6 +118,7 @@ pub fn opt_out(opt_out: &OptOut, whose: &Address) -> wire::OptOut {
             out.channel = names::channel(*channel).into();
             wire::OptOutScope::Channel
         }
+        OptOutScope::Night => wire::OptOutScope::Night,
     };
     out.scope = scope.into();
     out

@@ -92,7 +92,7 @@ fn scope(scope: &OptOutScope) -> String {
         OptOutScope::Brand(b) => format!("{name} {b}"),
         OptOutScope::Program(p) => format!("{name} {p}"),
         OptOutScope::Channel(c) => format!("{name} {}", words::name(c)),
-        OptOutScope::All | OptOutScope::Marketing => name,
+        OptOutScope::All | OptOutScope::Marketing | OptOutScope::Night => name,
     }
 }
 

@@ -563,6 +563,7 @@ impl Stopped {
             OptOutScope::Marketing => marketing,
             OptOutScope::Program(named) => named == program,
             OptOutScope::Channel(only) => *only == channel,
+            OptOutScope::Night => false,
         };
         scope && !self.lifted_for.contains(&(program.clone(), channel))
     }

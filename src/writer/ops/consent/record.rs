@@ -4,9 +4,9 @@
 use super::{OptInAnswer, demand_room, grant_of, write};
 use crate::consent::{ATTESTED_LIFE, Claim};
 use crate::ledger::body::{ConsentBody, ConsentCause, ConsentChange};
-use crate::model::consent::{Act, Consent, DoubleOptIn, Grade, Method};
+use crate::model::consent::{Act, Consent, DoubleOptIn, Grade, Method, OptOutScope};
 use crate::model::evidence::Evidence;
-use crate::model::facts::{Answers, AutomaticKind};
+use crate::model::facts::{Answers, AutomaticKind, PlaceFacts};
 use crate::model::location::LocationHint;
 use crate::model::phone::{Country, ParsedNumber};
 use crate::model::registry::{Brand, Disclosure, Program};
@@ -14,8 +14,9 @@ use crate::model::subject::{Address, Subject};
 use crate::model::{
     BrandId, Category, Channel, Code, ConsentState, CustomerId, Instant, ProgramId, SenderId, Span, SubjectId,
 };
+use crate::policy::{Query, Rule, Value};
 use crate::writer::ops::person::covering;
-use crate::writer::ops::send::AutomaticSend;
+use crate::writer::ops::send::{AutomaticSend, Whereabouts};
 use crate::writer::ops::{Idempotency, Target};
 use crate::writer::{Cx, Held, Op, OpError, Priority};
 
@@ -55,7 +56,9 @@ impl Op for RecordOptIn {
         let disclosure = self.wording(cx)?;
         let (known, suppressed) = cx.find_subject(&address)?;
         let people = cx.people_around(known.as_deref(), self.customer.as_ref())?;
+        let bare = Subject::new(SubjectId::default(), address.clone(), cx.now);
         let judge = Judge {
+            where_from: Whereabouts::of(known.as_deref().unwrap_or(&bare), &self.hints, cx.now).place,
             number: cx.number(&address),
             known: known.as_deref(),
             people: people.iter().map(|p| &**p).collect(),
@@ -70,7 +73,8 @@ impl Op for RecordOptIn {
             let program = cx.program_named(&brand, id.as_str())?;
             for channel in &self.channels {
                 fits(&program, &address, *channel)?;
-                judged.push((judge.consent(&program, *channel), program.clone()));
+                let steps = second_steps(cx, &judge.where_from, &program, *channel);
+                judged.push((judge.consent(&program, *channel, &steps), program.clone()));
             }
         }
         let changes: Vec<ConsentChange> = judged.iter().map(|(j, _)| j.change.clone()).collect();
@@ -142,8 +146,35 @@ fn fits(program: &Program, address: &Address, channel: Channel) -> Result<(), Op
     Err(OpError::Invalid { field: "channels", rule })
 }
 
+/// The second steps that rules of the places in question take, rule by rule (Germany's double opt-in): asked for when the
+/// consent is recorded, because a message to somebody who made none is refused.
+fn second_steps(
+    cx: &Cx<'_>,
+    place: &PlaceFacts,
+    program: &Program,
+    channel: Channel,
+) -> Vec<Vec<DoubleOptIn>> {
+    let policy = cx.policies.engine.policy();
+    let places = policy.expand(&place.jurisdictions).places;
+    let query = Query {
+        places: &places,
+        channel,
+        category: program.category,
+        sender_kind: None,
+        cart: program.covers_cart_reminders,
+        from: cx.now,
+        to: cx.now,
+    };
+    let steps = |rule: &Rule| match &rule.value {
+        Value::Consent(need) if !need.double_opt_in.is_empty() => Some(need.double_opt_in.clone()),
+        _ => None,
+    };
+    policy.applicable(&query).into_iter().filter_map(steps).collect()
+}
+
 /// Everything one judgement of evidence looks at.
 struct Judge<'a> {
+    where_from: PlaceFacts,
     number: Option<ParsedNumber>,
     known: Option<&'a Subject>,
     people: Vec<&'a Subject>,
@@ -164,7 +195,8 @@ struct Judged {
 }
 
 impl Judge<'_> {
-    fn consent(&self, program: &Program, channel: Channel) -> Judged {
+    /// `steps`: for every rule that asks for a second step, those it takes.
+    fn consent(&self, program: &Program, channel: Channel, steps: &[Vec<DoubleOptIn>]) -> Judged {
         let is_us = self.number.as_ref().and_then(|n| n.country) == Some(Country::US);
         let grant = self.known.and_then(|s| grant_of(s, &program.id, channel, self.now));
         let claim = Claim {
@@ -183,7 +215,12 @@ impl Judge<'_> {
         let stopped_at = stops.iter().map(|o| o.received_at).max();
         let asks =
             channel == Channel::Sms && (program.double_opt_in || is_us && program.covers_cart_reminders);
-        let confirmed = self.brings_reply() || grant.is_some_and(|g| g.double_opt_in == DoubleOptIn::ByText);
+        let made = match channel == Channel::Sms && self.brings_reply() {
+            true => DoubleOptIn::ByText,
+            false => grant.map_or(DoubleOptIn::None, |g| g.double_opt_in),
+        };
+        let unconfirmed =
+            asks && made != DoubleOptIn::ByText || steps.iter().any(|taken| !taken.contains(&made));
         if self.suppressed {
             reasons.push(Code::Suppressed);
         }
@@ -196,12 +233,20 @@ impl Judge<'_> {
             // What was captured before the opt-out is what the person took back; imports never reopen.
             (_, Some(stop)) if self.is_older_than(stop) => ConsentState::Refused,
             (_, Some(_)) => ConsentState::PendingConfirmation,
-            (_, None) if asks && !confirmed => ConsentState::PendingConfirmation,
+            (_, None) if unconfirmed => ConsentState::PendingConfirmation,
             _ => ConsentState::Granted,
         };
-        let new = self.record(program, channel, state, claim.covers_cart());
+        let night = claim.covers_night() && !self.night_was_taken_back(self.evidence.captured_at);
+        if self.evidence.night && !night {
+            reasons.push(Code::NightConsentMissing);
+        }
+        let mut new = self.record(program, channel, state, claim.covers_cart());
+        new.night = night;
         let consent = match grant.filter(|_| state == ConsentState::Granted) {
-            Some(old) => renewed(old, new),
+            Some(old) => {
+                let night_ended = self.night_was_taken_back(Some(old.captured_at));
+                renewed(&Consent { night: old.night && !night_ended, ..old.clone() }, new)
+            }
             None => new,
         };
         reasons.sort();
@@ -215,6 +260,13 @@ impl Judge<'_> {
         let e = self.evidence;
         (e.method, e.act, e.grade) == (Method::Imported, Some(Act::Replied), Grade::Full)
             && !e.inbound_text.trim().is_empty()
+    }
+
+    /// Whether the person took the night back since; a time nobody knows is before that.
+    fn night_was_taken_back(&self, agreed_at: Option<Instant>) -> bool {
+        let stops = self.people.iter().flat_map(|person| &person.opt_outs);
+        let mut stops = stops.filter(|o| o.scope == OptOutScope::Night);
+        stops.any(|o| agreed_at.is_none_or(|at| at <= o.received_at))
     }
 
     fn is_older_than(&self, stop: Instant) -> bool {

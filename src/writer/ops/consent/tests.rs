@@ -10,7 +10,11 @@ use crate::model::consent::{DoubleOptIn, Method, OptOutScope, OptOutSource};
 use crate::model::evidence::Evidence;
 use crate::model::facts::AutomaticKind;
 use crate::model::registry::Program;
-use crate::writer::ops::fixture::{carts, opt_in, opt_out, subject, text_shop, ticked};
+use crate::model::phone::Digits;
+use crate::model::subject::Address;
+use crate::writer::ops::Target;
+use crate::writer::ops::consent::confirm::ConfirmOptIn;
+use crate::writer::ops::fixture::{carts, key, main_brand, opt_in, opt_out, subject, text_shop, ticked};
 use crate::writer::testing::TestWriter;
 
 fn shop() -> TestWriter {
@@ -51,6 +55,94 @@ fn who_is_asked_and_when() {
         writer.run(opt_in(1, evidence, "in")).expect("taken");
         assert_eq!(requests(&writer), asked, "{name}");
     }
+}
+
+/// The second step is the law's where the person lives, whatever the program says.
+#[test]
+fn where_courts_ask_for_a_second_step_it_is_asked_for_at_once() {
+    let german = |writer: &TestWriter, name: &str| RecordOptIn {
+        target: Target::Phone(Digits::received("+4915112345678", None)),
+        ..opt_in(1, ticked(writer.clock.now()), name)
+    };
+    let states = |writer: &TestWriter| {
+        let to = Address::Phone("4915112345678".to_owned());
+        let found = writer.reader().look(|cx| cx.find_subject(&to)).expect("memory answers").0;
+        found.expect("known").consents.iter().map(|c| (c.state, c.double_opt_in)).collect::<Vec<_>>()
+    };
+    let mut writer = text_shop();
+    assert!(!carts().double_opt_in, "the program asks for nothing");
+    let now = writer.clock.now();
+    writer.run(german(&writer, "de")).expect("taken");
+    assert_eq!(states(&writer), [(ConsentState::PendingConfirmation, DoubleOptIn::None)]);
+    writer.run(opt_in(1, ticked(now), "us")).expect("taken");
+    assert_eq!(subject(&writer, 1).consents[0].state, ConsentState::Granted, "nobody asks for it in New York");
+
+    // Somebody with an American number who lives in Munich.
+    let hint = crate::model::location::LocationHint {
+        source: crate::model::location::LocationSource::Billing,
+        country: "DE".to_owned(),
+        region: String::new(),
+        postal_code: String::new(),
+        time_zone: String::new(),
+        observed_at: now,
+    };
+    writer.run(RecordOptIn { hints: vec![hint], ..opt_in(2, ticked(now), "away") }).expect("taken");
+    assert_eq!(subject(&writer, 2).consents[0].state, ConsentState::PendingConfirmation);
+
+    // The page where they confirmed tells; a grant with both steps is told again without being asked anew.
+    writer.advance(Span::hours(1));
+    let confirmed = ConfirmOptIn {
+        brand: main_brand(),
+        program: carts().id,
+        channel: Channel::Sms,
+        target: Target::Phone(Digits::received("+4915112345678", None)),
+        evidence: Evidence {
+            act: Some(crate::model::consent::Act::Ticked),
+            ..ticked(writer.clock.now())
+        },
+        idempotency: key("ConfirmOptIn", "yes"),
+        actor: "test".to_owned(),
+    };
+    writer.run(confirmed).expect("taken");
+    assert_eq!(states(&writer), [(ConsentState::Granted, DoubleOptIn::ByWeb)]);
+    writer.run(german(&writer, "again")).expect("taken");
+    assert_eq!(states(&writer), [(ConsentState::Granted, DoubleOptIn::ByWeb)]);
+    writer.check_fold();
+}
+
+/// Network Act art. 50(3): the night has a consent of its own, which the wording must ask for and the person may end alone.
+#[test]
+fn the_night_is_agreed_to_by_its_own_words_and_ended_on_its_own() {
+    let mut writer = text_shop();
+    let agree = |writer: &mut TestWriter, words: &str, name: &str| {
+        let plain = ticked(writer.clock.now());
+        let evidence =
+            Evidence { night: true, disclosure_text: format!("{}{words}", plain.disclosure_text), ..plain };
+        writer.run(opt_in(1, evidence, name)).expect("taken");
+        let entries = writer.entries();
+        let newest = entries.iter().rev().find_map(|entry| match &entry.body {
+            Body::Consent(body) => Some(body.changes[0].clone()),
+            _ => None,
+        });
+        let change = newest.expect("recorded");
+        assert_eq!(change.consent.state, ConsentState::Granted, "{name}: the day is agreed to");
+        (subject(writer, 1).consents[0].night, change.reasons)
+    };
+    let missing = vec!["NIGHT_CONSENT_MISSING".to_owned()];
+    assert_eq!(agree(&mut writer, "", "said only"), (false, missing.clone()), "no word of the night was shown");
+    writer.advance(Span::hours(1));
+    let korean = " (선택) 야간(21시~08시) 광고성 정보 수신 동의";
+    assert_eq!(agree(&mut writer, korean, "shown"), (true, Vec::new()));
+    writer.advance(Span::hours(1));
+    writer.run(opt_out(1, OptOutScope::Night, OptOutSource::App, "no night")).expect("taken");
+    assert_eq!(subject(&writer, 1).consents[0].state, ConsentState::Granted, "by day it goes on");
+    writer.advance(Span::hours(1));
+    let renewed = opt_in(1, ticked(writer.clock.now()), "day again");
+    writer.run(renewed).expect("taken");
+    assert!(!subject(&writer, 1).consents[0].night, "a consent to the day brings no night back");
+    writer.advance(Span::hours(1));
+    assert_eq!(agree(&mut writer, korean, "anew"), (true, Vec::new()));
+    writer.check_fold();
 }
 
 #[test]

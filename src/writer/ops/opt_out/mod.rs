@@ -67,6 +67,7 @@ pub fn scope_name(scope: &OptOutScope) -> &'static str {
         OptOutScope::Brand(_) => "BRAND",
         OptOutScope::Program(_) => "PROGRAM",
         OptOutScope::Channel(_) => "CHANNEL",
+        OptOutScope::Night => "NIGHT",
     }
 }
 

@@ -67,7 +67,7 @@ fn scope_exists(cx: &mut Cx<'_>, scope: &OptOutScope) -> Result<(), OpError> {
             Some(_) => Ok(()),
             None => Err(OpError::NotFound { what: "program", id: program.to_string() }),
         },
-        OptOutScope::All | OptOutScope::Marketing | OptOutScope::Channel(_) => Ok(()),
+        OptOutScope::All | OptOutScope::Marketing | OptOutScope::Channel(_) | OptOutScope::Night => Ok(()),
     }
 }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use super::{SendRequest, text};
 use crate::content::language::Language;
+use crate::content::wording::{HowToStop, complete, names_brand, says_how_to_stop, stop_wording};
 use crate::model::device::Device;
 use crate::model::notification::{Notification, NotificationAction, PushWords};
 use crate::model::outgoing::{MessageCoupon, MessageLink};
 use crate::model::registry::{Brand, Program, Sender};
 use crate::model::subject::{Address, Subject};
 use crate::model::{BrandId, Category, Channel, ConsentState, Instant, ProgramId, SubjectId, ZoneName};
+use crate::policy::value::ContentDuty;
 use crate::writer::ops::Target;
 use crate::writer::ops::link::{opt_out_url, short_url};
 use crate::writer::{Cx, Held, OpError};
@@ -197,12 +199,16 @@ pub(super) struct Makings<'a> {
     pub link: Option<&'a MessageLink>,
     pub with_coupon: bool,
     pub label: Option<&'a str>,
+    /// What laws of the places in question want a notification to say by itself.
+    pub duties: &'a [ContentDuty],
+    pub language: Language,
     /// The cart, or the message itself.
     pub collapse_key: String,
 }
 
-/// Fills in everything but the coupon. The label a law wants stands before the headline. The brand's name is not added:
-/// the system shows the app's.
+/// Fills in everything but the coupon. The label a law wants stands before the headline. The brand's name and the way to stop
+/// are added where a law asks for them and they are missing; elsewhere the system shows the app's name, and the app leads to
+/// the opt-out page.
 pub(super) fn render(
     words: &PushWords,
     variables: &[(String, String)],
@@ -212,6 +218,11 @@ pub(super) fn render(
     let variables: BTreeMap<String, String> = variables.iter().cloned().collect();
     let fill = |field, words: &str| text::fill_in(field, words, &filled, &variables);
     let mut title = fill("push.title", &words.title)?;
+    let mut body = fill("push.body", &words.body)?;
+    let brand = &of.brand.display_name;
+    if of.duties.contains(&ContentDuty::BrandName) && !names_brand(&format!("{title}\n{body}"), brand) {
+        title = complete(&title, brand, of.language, None).text;
+    }
     if let Some(label) = of.label.filter(|label| !title.to_lowercase().starts_with(&label.to_lowercase())) {
         title = format!("{label} {}", title.trim_start());
     }
@@ -219,9 +230,16 @@ pub(super) fn render(
     let leads = of.link.filter(|link| !link.opt_out).map(short).unwrap_or_default();
     let marketing = of.program.category == Category::Marketing;
     let way_out = |link: &MessageLink| opt_out_url(&of.brand.short_domain, &link.code);
+    if let Some(link) = of.link.filter(|_| of.duties.contains(&ContentDuty::OptOutWording)) {
+        let url = way_out(link);
+        let how = HowToStop::Link(&url);
+        if !says_how_to_stop(&format!("{title}\n{body}"), how) {
+            body = format!("{} {}", body.trim_end(), stop_wording(of.language, how));
+        }
+    }
     let content = Notification {
         title,
-        body: fill("push.body", &words.body)?,
+        body,
         image_url: words.image_url.clone(),
         deep_link: if words.deep_link.is_empty() { leads } else { words.deep_link.clone() },
         opt_out_url: of.link.filter(|_| marketing).map(way_out).unwrap_or_default(),

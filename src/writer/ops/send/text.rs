@@ -11,8 +11,8 @@ use crate::model::outgoing::{MessageCoupon, MessageLink, MessageSpec};
 use crate::model::registry::{Brand, Program, Sender};
 use crate::model::subject::Subject;
 use crate::model::{Category, Channel, Instant, ZoneName};
-use crate::policy::value::Place;
-use crate::policy::{Query, Value};
+use crate::policy::value::{ContentDuty, Place};
+use crate::policy::{Query, Rule, Value};
 use crate::writer::ops::link::{opt_out_url, short_url};
 use crate::writer::{Cx, OpError};
 
@@ -61,6 +61,32 @@ pub fn label(
         Value::Wording(need) if need.place == Place::Start => need.first(&brand.display_name),
         _ => None,
     })
+}
+
+/// What laws of the places in question want the words to say.
+pub fn duties(
+    cx: &Cx<'_>,
+    place: &PlaceFacts,
+    program: &Program,
+    sender: Option<&Sender>,
+    channel: Channel,
+) -> Vec<ContentDuty> {
+    let policy = cx.policies.engine.policy();
+    let places = policy.expand(&place.jurisdictions).places;
+    let query = Query {
+        places: &places,
+        channel,
+        category: program.category,
+        sender_kind: sender.map(|s| s.kind),
+        cart: false,
+        from: cx.now,
+        to: cx.now,
+    };
+    let duty = |rule: &Rule| match &rule.value {
+        Value::Content(need) => Some(need.require),
+        _ => None,
+    };
+    policy.applicable(&query).into_iter().filter_map(duty).collect()
 }
 
 /// Fills everything but the coupon, then adds label, brand name and opt-out wording where they are missing.

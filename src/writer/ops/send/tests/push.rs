@@ -308,6 +308,35 @@ fn korea_wants_its_label_first_and_its_nights_free() {
     writer.check_replay();
 }
 
+/// CASL s. 6(2) and the Network Act ask every message for its sender and a way to stop, notifications too.
+#[test]
+fn where_a_law_asks_a_notification_names_the_brand_and_says_how_to_stop() {
+    let mut writer = with_app();
+    person(&mut writer);
+    let now = writer.env.clock.now();
+    let there = |country: &str, region: &str, key: &str, writer: &TestWriter| SendRequest {
+        hints: vec![at_home(country, region, now)],
+        ..push(writer, key)
+    };
+    let shown = |answer: &SendAnswer| {
+        let content = &answer.message.spec.push.as_ref().expect("push").content;
+        (content.title.clone(), content.body.clone())
+    };
+    let canada = writer.run(Send::new(there("CA", "ON", "k1", &writer))).expect("decided");
+    let (title, body) = shown(&canada);
+    assert!(title.ends_with(": Still yours, Ada") && title.starts_with("A"), "{title}");
+    let code = &canada.message.spec.link.as_ref().expect("a link").code;
+    assert!(body.contains(&format!("go.acme.example/opt-out/{code}")), "{body}");
+    let codes = codes_of(&canada);
+    assert!(!codes.contains(&"BRAND_NAME_MISSING") && !codes.contains(&"OPT_OUT_WORDING_MISSING"), "{codes:?}");
+
+    let korea = writer.run(Send::new(there("KR", "", "k2", &writer))).expect("decided");
+    let (title, _) = shown(&korea);
+    assert!(title.starts_with("(광고) A") && title.ends_with(": Still yours, Ada"), "{title}");
+    assert!(!codes_of(&korea).contains(&"BRAND_NAME_MISSING"), "{:?}", codes_of(&korea));
+    writer.check_replay();
+}
+
 #[test]
 fn a_button_may_not_lead_elsewhere_and_a_notification_has_a_size() {
     let mut writer = with_app();
