@@ -64,9 +64,9 @@ pub fn names_carts(text: &str) -> bool {
 pub fn names_night(text: &str) -> bool {
     let text = text.to_lowercase();
     ["야간", "심야", "21시", "오후 9시", "밤 9시", "21:00"].iter().any(|words| text.contains(words))
-        || text.split(|c: char| !c.is_alphanumeric()).any(|word| {
-            matches!(word, "night" | "nights" | "nighttime" | "overnight")
-        })
+        || text
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|word| matches!(word, "night" | "nights" | "nighttime" | "overnight"))
 }
 
 /// Whether a wording of this locale may meet people in the United States: it says so, or it is English or Spanish of no

@@ -235,7 +235,10 @@ fn rule_problems(path: &str, file: &RuleFile, all: &Sources) -> Vec<String> {
     check(file.last_verified < file.review_by, "review_by: must lie after last_verified");
     let explained = file.note.as_deref().is_some_and(|n| !n.trim().is_empty());
     check(file.ship_vs_law == Stance::Same || explained, "note: say why the value is not simply the law's");
-    check(!matches!(file.ship_vs_law, Stance::Stricter | Stance::Partly) || file.law.is_some(), "law: say what the law itself gives");
+    check(
+        !matches!(file.ship_vs_law, Stance::Stricter | Stance::Partly) || file.law.is_some(),
+        "law: say what the law itself gives",
+    );
     problems
 }
 

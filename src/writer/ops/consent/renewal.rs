@@ -14,11 +14,11 @@ use crate::model::facts::AutomaticKind;
 use crate::model::outgoing::Message;
 use crate::model::subject::{Address, Subject};
 use crate::model::{
-    BrandId, Channel, Consent, ConsentState, Country, Instant, Jurisdiction, MessageId, MessageState,
-    ProgramId, Verdict,
+    BrandId, Channel, Consent, ConsentState, Instant, Jurisdiction, MessageId, MessageState, ProgramId,
+    Verdict,
 };
 use crate::writer::ops::Target;
-use crate::writer::ops::send::{AutomaticSend, renewal_ids, send_renewal};
+use crate::writer::ops::send::{AutomaticSend, Whereabouts, renewal_ids, send_renewal};
 use crate::writer::{Cx, Op, OpError, Priority};
 
 /// A consent, when it is to be renewed, and the newest notice that does it.
@@ -76,7 +76,7 @@ fn of_subject(cx: &mut Cx<'_>, wanted: &Wanted, subject: &Subject) -> Result<Vec
         if !asked {
             continue;
         }
-        let renewal = renewal_of(cx, &subject.address, consent);
+        let renewal = renewal_of(cx, subject, consent);
         let due = renewal.is_some_and(|r| r.due_from <= cx.now && cx.now < r.ends_at);
         if wanted.renewal_due && !due {
             continue;
@@ -93,13 +93,21 @@ fn of_subject(cx: &mut Cx<'_>, wanted: &Wanted, subject: &Subject) -> Result<Vec
     Ok(listed)
 }
 
-/// What the rules of the number's country say; places a person moved to are looked at when a notice is decided.
-fn renewal_of(cx: &Cx<'_>, whose: &Address, consent: &Consent) -> Option<Renewal> {
-    let country: Country = cx.number(whose)?.country?;
-    let place = Jurisdiction::of(country);
-    let rules = cx.policies.engine.policy().rules().iter();
+/// What the rules of the number's country say, and for an installation those of the countries its person is known to be in;
+/// places a person with a number moved to are looked at when a notice is decided.
+fn renewal_of(cx: &Cx<'_>, subject: &Subject, consent: &Consent) -> Option<Renewal> {
+    let places: Vec<Jurisdiction> = match cx.number(&subject.address) {
+        Some(number) => number.country.map(Jurisdiction::of).into_iter().collect(),
+        None => {
+            let place = Whereabouts::of(subject, &[], cx.now).place;
+            place.jurisdictions.into_iter().map(|place| place.parent().unwrap_or(place)).collect()
+        }
+    };
+    let policy = cx.policies.engine.policy();
+    let rules = policy.rules().iter();
     rules
-        .filter(|rule| rule.jurisdiction.as_ref() == Some(&place) && rule.in_force(cx.now))
+        .filter(|rule| rule.jurisdiction.as_ref().is_some_and(|place| places.contains(place)))
+        .filter(|rule| rule.in_force(cx.now) && policy.source(rule).channels.contains(&consent.channel))
         .filter_map(|rule| Renewal::of(rule, consent))
         .min_by_key(|renewal| renewal.ends_at)
 }

@@ -9,8 +9,8 @@ use crate::model::Span;
 use crate::model::consent::{DoubleOptIn, Method, OptOutScope, OptOutSource};
 use crate::model::evidence::Evidence;
 use crate::model::facts::AutomaticKind;
-use crate::model::registry::Program;
 use crate::model::phone::Digits;
+use crate::model::registry::Program;
 use crate::model::subject::Address;
 use crate::writer::ops::Target;
 use crate::writer::ops::consent::confirm::ConfirmOptIn;
@@ -75,7 +75,11 @@ fn where_courts_ask_for_a_second_step_it_is_asked_for_at_once() {
     writer.run(german(&writer, "de")).expect("taken");
     assert_eq!(states(&writer), [(ConsentState::PendingConfirmation, DoubleOptIn::None)]);
     writer.run(opt_in(1, ticked(now), "us")).expect("taken");
-    assert_eq!(subject(&writer, 1).consents[0].state, ConsentState::Granted, "nobody asks for it in New York");
+    assert_eq!(
+        subject(&writer, 1).consents[0].state,
+        ConsentState::Granted,
+        "nobody asks for it in New York"
+    );
 
     // Somebody with an American number who lives in Munich.
     let hint = crate::model::location::LocationHint {
@@ -96,10 +100,7 @@ fn where_courts_ask_for_a_second_step_it_is_asked_for_at_once() {
         program: carts().id,
         channel: Channel::Sms,
         target: Target::Phone(Digits::received("+4915112345678", None)),
-        evidence: Evidence {
-            act: Some(crate::model::consent::Act::Ticked),
-            ..ticked(writer.clock.now())
-        },
+        evidence: Evidence { act: Some(crate::model::consent::Act::Ticked), ..ticked(writer.clock.now()) },
         idempotency: key("ConfirmOptIn", "yes"),
         actor: "test".to_owned(),
     };
@@ -129,7 +130,11 @@ fn the_night_is_agreed_to_by_its_own_words_and_ended_on_its_own() {
         (subject(writer, 1).consents[0].night, change.reasons)
     };
     let missing = vec!["NIGHT_CONSENT_MISSING".to_owned()];
-    assert_eq!(agree(&mut writer, "", "said only"), (false, missing.clone()), "no word of the night was shown");
+    assert_eq!(
+        agree(&mut writer, "", "said only"),
+        (false, missing.clone()),
+        "no word of the night was shown"
+    );
     writer.advance(Span::hours(1));
     let korean = " (선택) 야간(21시~08시) 광고성 정보 수신 동의";
     assert_eq!(agree(&mut writer, korean, "shown"), (true, Vec::new()));

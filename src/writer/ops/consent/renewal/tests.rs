@@ -4,6 +4,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::ledger::body::{Body, Object};
 use crate::ledger::entry::Public;
+use crate::model::location::{LocationHint, LocationSource};
 use crate::model::phone::Digits;
 use crate::model::registry::{Brand, Program, Sender};
 use crate::model::{Basis, Code, DoubleOptIn, Grade, Instant, Method, Outcome, Span};
@@ -23,38 +24,67 @@ impl Op for Agreed {
     type Answer = ();
     const PRIORITY: Priority = Priority::Api;
     fn run(self, cx: &mut Cx<'_>) -> Result<(), OpError> {
-        let address = person().addresses().remove(0);
-        let subject = cx.subject_for(&address)?;
-        let consent = Consent {
-            program: carts().id,
-            brand: main_brand(),
-            channel: Channel::Sms,
-            state: ConsentState::Granted,
-            basis: Basis::Express,
-            basis_date: None,
-            grade: Grade::Full,
-            method: Method::WebForm,
-            act: None,
-            captured_at: self.0,
-            recorded_at: cx.now,
-            confirmed_at: None,
-            double_opt_in: DoubleOptIn::None,
-            covers_cart: true,
-            night: false,
-            expires_at: None,
-            sender: None,
-        };
-        let body = ConsentBody {
-            cause: ConsentCause::OptIn,
-            changes: vec![ConsentChange { consent, reasons: Vec::new() }],
-            customer: None,
-            hints: Vec::new(),
-            evidence: Evidence::empty(Method::WebForm),
-            operation: None,
-            actor: "test".to_owned(),
-        };
-        cx.emit(subject, None, Public::default(), Body::Consent(body)).map(|_| ())
+        agree(cx, &person().addresses().remove(0), Channel::Sms, self.0, Vec::new())
     }
+}
+
+/// Somebody in Seoul agreed in the app.
+struct AgreedInApp(Instant);
+
+impl Op for AgreedInApp {
+    type Answer = ();
+    const PRIORITY: Priority = Priority::Api;
+    fn run(self, cx: &mut Cx<'_>) -> Result<(), OpError> {
+        let hint = LocationHint {
+            source: LocationSource::Billing,
+            country: "KR".to_owned(),
+            region: String::new(),
+            postal_code: String::new(),
+            time_zone: String::new(),
+            observed_at: cx.now,
+        };
+        let app = Address::Device { app: "com.shop".to_owned(), installation: "i1".to_owned() };
+        agree(cx, &app, Channel::Push, self.0, vec![hint])
+    }
+}
+
+fn agree(
+    cx: &mut Cx<'_>,
+    address: &Address,
+    channel: Channel,
+    at: Instant,
+    hints: Vec<LocationHint>,
+) -> Result<(), OpError> {
+    let subject = cx.subject_for(address)?;
+    let consent = Consent {
+        program: carts().id,
+        brand: main_brand(),
+        channel,
+        state: ConsentState::Granted,
+        basis: Basis::Express,
+        basis_date: None,
+        grade: Grade::Full,
+        method: Method::WebForm,
+        act: None,
+        captured_at: at,
+        recorded_at: cx.now,
+        confirmed_at: None,
+        double_opt_in: DoubleOptIn::None,
+        covers_cart: true,
+        night: false,
+        expires_at: None,
+        sender: None,
+    };
+    let body = ConsentBody {
+        cause: ConsentCause::OptIn,
+        changes: vec![ConsentChange { consent, reasons: Vec::new() }],
+        customer: None,
+        hints,
+        evidence: Evidence::empty(Method::WebForm),
+        operation: None,
+        actor: "test".to_owned(),
+    };
+    cx.emit(subject, None, Public::default(), Body::Consent(body)).map(|_| ())
 }
 
 fn person() -> Target {
@@ -105,6 +135,21 @@ fn leave(writer: &mut TestWriter, id: MessageId, handover: Handover) -> MessageS
         }
     }
     writer.run(RecordOutcome { message: id, handover, handed_over_at: None }).expect("recorded")
+}
+
+/// Network Act art. 50(8) binds notifications as well: who is due is told, though no text can go there.
+#[test]
+fn a_consent_in_the_app_is_listed_when_it_is_due() {
+    let mut writer = writer();
+    let now = writer.clock.now();
+    writer.run(AgreedInApp(now - Span::days(669))).expect("agreed");
+    assert!(due(&writer).is_empty(), "a day early");
+    writer.advance(Span::days(1));
+    let listed = due(&writer);
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].consent.channel, Channel::Push);
+    let renewal = listed[0].renewal.expect("due");
+    assert_eq!(renewal.ends_at, now + Span::days(61));
 }
 
 fn codes(verdict: &Verdict) -> Vec<Code> {

@@ -328,7 +328,10 @@ fn where_a_law_asks_a_notification_names_the_brand_and_says_how_to_stop() {
     let code = &canada.message.spec.link.as_ref().expect("a link").code;
     assert!(body.contains(&format!("go.acme.example/opt-out/{code}")), "{body}");
     let codes = codes_of(&canada);
-    assert!(!codes.contains(&"BRAND_NAME_MISSING") && !codes.contains(&"OPT_OUT_WORDING_MISSING"), "{codes:?}");
+    assert!(
+        !codes.contains(&"BRAND_NAME_MISSING") && !codes.contains(&"OPT_OUT_WORDING_MISSING"),
+        "{codes:?}"
+    );
 
     let korea = writer.run(Send::new(there("KR", "", "k2", &writer))).expect("decided");
     let (title, _) = shown(&korea);
