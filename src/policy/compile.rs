@@ -54,8 +54,9 @@ where
         }
         reader.file(path.as_ref(), bytes.as_ref());
     }
-    let sources = reader.finish()?;
-    assemble(sources)
+    let set = assemble(reader.finish()?)?;
+    let problems = calendar_gaps(set.rules());
+    if problems.is_empty() { Ok(set) } else { Err(problems) }
 }
 
 /// Rebuilds a set from [`PolicySet::canonical`], as kept in the ledger beside the decisions it judged.
@@ -253,20 +254,13 @@ fn cross_problems(rules: &[Rule], all: &Sources) -> Vec<(String, String)> {
             problems.push((rule.id.clone(), "value: only house hours may yield to the person's own".into()));
         }
     }
-    let calendars: BTreeMap<&str, &Rule> =
-        rules.iter().filter(|r| matches!(r.value, Value::Calendar(_))).map(|r| (r.id.as_str(), r)).collect();
+    let calendars = calendars(rules);
     for rule in rules {
         let Value::Hours(hours) = &rule.value else { continue };
         let Some(id) = &hours.calendar else { continue };
-        let problem = match calendars.get(id.as_str()) {
-            None => format!("value: calendar {id:?} is no rule of kind calendar"),
-            // On such a day there would be no holidays, and nobody would know.
-            Some(calendar) if calendar.from > rule.from || calendar.to < rule.to => {
-                format!("value: calendar {id:?} is not in force on all the days of these hours")
-            }
-            Some(_) => continue,
-        };
-        problems.push((rule.id.clone(), problem));
+        if !calendars.contains_key(id.as_str()) {
+            problems.push((rule.id.clone(), format!("value: calendar {id:?} is no rule of kind calendar")));
+        }
     }
     // A country's file promises that the country is covered: without hours and consent it would be open all night.
     for place in all.jurisdictions.values().map(|j| &j.jurisdiction).filter(|j| j.is_country()) {
@@ -283,6 +277,25 @@ fn cross_problems(rules: &[Rule], all: &Sources) -> Vec<(String, String)> {
         }
     }
     problems
+}
+
+fn calendars(rules: &[Rule]) -> BTreeMap<&str, &Rule> {
+    rules.iter().filter(|r| matches!(r.value, Value::Calendar(_))).map(|r| (r.id.as_str(), r)).collect()
+}
+
+/// Hours with days on which their calendar is not in force: there would be no holidays, and nobody would know. Asked of files
+/// alone: a set that judged under an earlier release is read back as it was.
+fn calendar_gaps(rules: &[Rule]) -> Vec<Problem> {
+    let calendars = calendars(rules);
+    let gap = |rule: &Rule| {
+        let Value::Hours(hours) = &rule.value else { return None };
+        let id = hours.calendar.as_deref()?;
+        let calendar = calendars.get(id).filter(|c| c.from > rule.from || c.to < rule.to)?;
+        let problem =
+            format!("value: calendar {:?} is not in force on all the days of these hours", calendar.id);
+        Some(Problem { file: format!("{}.toml", rule.id), problem })
+    };
+    rules.iter().filter_map(gap).collect()
 }
 
 fn has(rules: &[Rule], place: &Jurisdiction, kind: impl Fn(&Value) -> bool) -> bool {

@@ -302,7 +302,11 @@ fn korea_wants_its_label_first_and_its_nights_free() {
     let night =
         writer.run(Send::new(korean("장바구니 {{link}} 수신거부: 설정", &writer, "k2"))).expect("decided");
     let spec = &night.message.spec;
-    assert!(spec.push.as_ref().expect("push").content.title.starts_with("(광고) 남은"), "{:?}", spec.push);
+    assert!(
+        spec.push.as_ref().expect("push").content.title.starts_with("(광고) Acme: 남은"),
+        "{:?}",
+        spec.push
+    );
     assert_eq!(night.verdict.outcome, Outcome::Hold, "{:?}", codes_of(&night));
     assert!(codes_of(&night).contains(&"QUIET_HOURS"), "{:?}", codes_of(&night));
     writer.check_replay();
