@@ -53,6 +53,9 @@ fn at(engine: &Engine, place: &str, zone: &str, at: Instant) -> Outcome {
             (Instant::EPOCH, Instant::EPOCH, None);
         consent.double_opt_in = crate::model::DoubleOptIn::None;
     }
+    for check in &mut facts.reach[0].checks {
+        check.asked_at = at - Span::hours(1);
+    }
     decide(engine, &facts, &req, at).outcome
 }
 
