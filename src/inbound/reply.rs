@@ -20,6 +20,7 @@ mod lexicon;
 mod normalise;
 mod pack;
 mod pattern;
+mod subject;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -31,6 +32,7 @@ use keywords::{Keyword, Keywords};
 use lexicon::{Lexicon, WordId};
 use normalise::{Words, squeezed, without_homoglyphs, without_leet};
 use pack::{Hit, Kind, Odds, Pack};
+use subject::Subject;
 
 /// What a reply asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -94,7 +96,7 @@ const RULE_FILES: [&str; 17] = [
 ];
 
 /// Counts changes of the code that reads the files; the files themselves are hashed.
-const ENGINE: &str = "replies/5";
+const ENGINE: &str = "replies/6";
 
 static KEYWORDS: LazyLock<Keywords> =
     LazyLock::new(|| Keywords::parse(KEYWORD_LIST).expect("the list is read by a test before every release"));
@@ -174,9 +176,7 @@ impl Rules {
     /// Whether a reply speaks of an order or goods in one of these languages, and in none of messages.
     fn is_about_goods(&self, read: &[(WordId, usize)], languages: &[&str]) -> bool {
         let own = self.packs.iter().filter(|pack| languages.contains(&pack.language));
-        let said = own.map(|pack| pack.speaks_of(read));
-        let (topic, channel) = said.fold((false, false), |all, one| (all.0 || one.0, all.1 || one.1));
-        topic && !channel
+        own.fold(Subject::default(), |all, pack| all.or(pack.speaks_of(read))).is_goods()
     }
 
     /// The packs of some languages, one bit each.
@@ -208,7 +208,7 @@ pub fn classify(text: &str, languages: &[&str]) -> Reading {
     if words.0.is_empty() && text.contains(GESTURES) {
         return reading(ReplyClass::Uncertain, "gesture", None);
     }
-    match whole(&words, &languages).or_else(|| KEYWORDS.anywhere(&words.spaced())) {
+    match whole(&words, &languages) {
         Some(keyword) => reading(keyword.class, &keyword.rule, Some(keyword.language)),
         None => by_rules(&words.0, &languages),
     }
@@ -304,6 +304,18 @@ fn by_rules(words: &[String], languages: &[&str]) -> Reading {
         // Who speaks of an order and of no message may well mean the order; who wants messages to go on means something else.
         RULES.is_about_goods(&read, languages) || hits.iter().any(|hit| hit.kind == Kind::Keep)
     };
+    // A listed word inside a sentence, unless the words around it say that it is no matter of messages.
+    let is_explained = |key: &str| {
+        let explains = |g: &Hit| g.kind == Kind::Guard && words[g.words.0..g.words.1].join(" ").contains(key);
+        hits.iter().any(explains)
+    };
+    if let Some((key, keyword)) = KEYWORDS.anywhere(&words.join(" "))
+        && !is_explained(key)
+    {
+        let doubted = keyword.class.stops() && is_doubtful();
+        let class = if doubted { ReplyClass::Uncertain } else { keyword.class };
+        return reading(class, &keyword.rule, Some(keyword.language));
+    }
     match hits.iter().filter(counts).rev().max_by_key(weight) {
         Some(hit) if class_of(hit.kind).stops() && is_doubtful() => {
             reading(ReplyClass::Uncertain, hit.rule, Some(hit.language))

@@ -72,9 +72,10 @@ impl Keywords {
         fitting.min_by_key(|k| (k.class != ReplyClass::OptOut, !k.is_read_by(languages)))
     }
 
-    /// A word of a script without spaces, wherever it stands.
-    pub fn anywhere(&self, message: &str) -> Option<&Keyword> {
-        self.anywhere.iter().find(|(key, _)| message.contains(key.as_str())).map(|(_, keyword)| keyword)
+    /// A word of a script without spaces, wherever it stands, and its letters.
+    pub fn anywhere(&self, message: &str) -> Option<(&str, &Keyword)> {
+        let found = self.anywhere.iter().find(|(key, _)| message.contains(key.as_str()));
+        found.map(|(key, keyword)| (key.as_str(), keyword))
     }
 }
 

@@ -6,6 +6,7 @@ use super::frame::Frame;
 use super::lexicon::{Lexicon, WordId};
 use super::normalise::{Words, folded};
 use super::pattern::{First, Groups, Pattern, Reply};
+use super::subject::{Subject, Subjects};
 
 /// What a rule of a file says about a reply that matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,9 +106,8 @@ pub(super) struct Pack {
     pub fillers: HashSet<String>,
     /// Openings of a phone's own report of a reaction: `liked`, `le gusto`.
     pub reactions: Vec<Vec<String>>,
-    /// Words of orders and goods, and words of messages and whoever they go to: see [`Pack::speaks_of`].
-    topics: Mentions,
-    channels: Mentions,
+    /// Words of orders and goods, and words of messages and whoever they go to.
+    subjects: Subjects,
     /// What a word stands for here, by number; none: itself.
     aliases: HashMap<WordId, Vec<WordId>>,
     rules: Vec<Rule>,
@@ -154,8 +154,11 @@ impl Pack {
             "gap" => groups.gap = rest.trim().parse().map_err(|_| "a gap is a number of words")?,
             "word" => words_of(rest).iter().for_each(|word| _ = lexicon.add(word)),
             "glue" => words_of(rest).iter().for_each(|word| lexicon.add_glue(word)),
-            "topic" => self.topics.add(rest, lexicon)?,
-            "channel" => self.channels.add(rest, lexicon)?,
+            "topic" => self.subjects.topics.add(rest, lexicon)?,
+            "channel" => self.subjects.channels.add(rest, lexicon)?,
+            "carry" => self.subjects.carries.add(rest, lexicon)?,
+            "parcel" => self.subjects.parcels.add(rest, lexicon)?,
+            "forever" => self.subjects.forever.add(rest, lexicon)?,
             "fuzzy" => words_of(rest).iter().for_each(|word| lexicon.add_fuzzy(word)),
             "particle" => words_of(rest).iter().for_each(|word| lexicon.add_particle(word)),
             // Read before everything else; `sms:en` is two words, each would stand for the whole.
@@ -216,8 +219,7 @@ impl Pack {
 
     /// To be called once the lexicon holds the words of all files: which rules to try at which word.
     pub fn finish(&mut self, lexicon: &Lexicon) {
-        self.topics.finish(lexicon);
-        self.channels.finish(lexicon);
+        self.subjects.finish(lexicon);
         for (at, rule) in self.rules.iter_mut().enumerate() {
             rule.frame.finish(lexicon);
             let Some(first) = &rule.first else {
@@ -239,9 +241,9 @@ impl Pack {
         }
     }
 
-    /// Whether a reply speaks of an order or goods, and whether it speaks of messages or whoever they go to.
-    pub fn speaks_of(&self, reply: &[(WordId, usize)]) -> (bool, bool) {
-        (self.topics.stand_in(reply), self.channels.stand_in(reply))
+    /// What a reply speaks of: goods or messages.
+    pub fn speaks_of(&self, reply: &[(WordId, usize)]) -> Subject {
+        self.subjects.of(reply)
     }
 
     /// Words this pack must be asked about when a reply holds one of them.
@@ -282,49 +284,6 @@ impl Pack {
             places.resize(words.len(), *place);
         }
         (words, places)
-    }
-}
-
-/// Words one of which a reply may hold: whole ones, beginnings (`order*`), and in scripts without spaces rows of characters.
-#[derive(Debug, Default)]
-struct Mentions {
-    /// In order once finished.
-    words: Vec<WordId>,
-    rows: Vec<Vec<WordId>>,
-}
-
-impl Mentions {
-    fn add(&mut self, list: &str, lexicon: &mut Lexicon) -> Result<(), String> {
-        for token in list.split_whitespace() {
-            match (token.strip_suffix('*'), &Words::of(token.trim_end_matches('*')).0[..]) {
-                (Some(_), [stem]) => self.words.push(lexicon.add_stem(stem)),
-                (None, [word]) => self.words.push(lexicon.add(word)),
-                (None, [_, _, ..]) => {
-                    self.rows.push(Words::of(token).0.iter().map(|word| lexicon.add(word)).collect());
-                }
-                _ => return Err(format!("{token:?} is not a word")),
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, lexicon: &Lexicon) {
-        let begun: Vec<WordId> =
-            self.words.iter().flat_map(|stem| lexicon.with_stem(*stem)).copied().collect();
-        self.words.extend(begun);
-        self.words.extend(lexicon.behind_particles(&self.words));
-        self.words.sort_unstable();
-        self.words.dedup();
-    }
-
-    fn stand_in(&self, reply: &[(WordId, usize)]) -> bool {
-        let row_at = |at: usize, row: &[WordId]| {
-            reply.len() >= at + row.len()
-                && row.iter().zip(&reply[at..]).all(|(word, (read, _))| word == read)
-        };
-        (0..reply.len()).any(|at| {
-            self.words.binary_search(&reply[at].0).is_ok() || self.rows.iter().any(|row| row_at(at, row))
-        })
     }
 }
 
@@ -379,7 +338,7 @@ mod tests {
         let mut pack = Pack::parse(file, &mut lexicon).expect("a good file");
         lexicon.finish();
         pack.finish(&lexicon);
-        let topic = |text: &str| pack.speaks_of(&lexicon.read(&[text.to_owned()])).0;
+        let topic = |text: &str| pack.speaks_of(&lexicon.read(&[text.to_owned()])).goods;
         assert!(topic("הזמנה") && topic("ההזמנה") && !topic("די"));
     }
 
