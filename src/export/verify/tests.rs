@@ -3,7 +3,7 @@
 use super::*;
 use crate::entropy::SeededEntropy;
 use crate::export::bundle::archive::{Archive, Parts};
-use crate::export::bundle::format::{Line, Manifest, json_line, names};
+use crate::export::bundle::format::{BUNDLE_FORMAT, Line, Manifest, json_line, names};
 use crate::export::testing::{World, master, origin, person};
 use crate::export::{Export, ExportError, Format, Person, Request};
 use crate::ledger::checkpoint::{LogKey, VerifierKey};
@@ -77,7 +77,7 @@ impl Forge {
 
     /// Puts it together with counts and hashes that fit what is there: a forger does.
     fn close(&mut self) -> Vec<u8> {
-        self.close_as(crate::export::bundle::format::BUNDLE_FORMAT)
+        self.close_as(BUNDLE_FORMAT)
     }
 
     fn close_as(&mut self, format: u32) -> Vec<u8> {
@@ -274,7 +274,10 @@ fn another_key_or_a_forged_checkpoint_proves_nothing() {
     let mut newer = Forge::of(&bytes);
     let about = newer.content(names::ABOUT);
     let text = String::from_utf8(about.clone()).expect("JSON");
-    *about = text.replace("\"format\": 4", "\"format\": 5").into_bytes();
+    let (newest, next) = (BUNDLE_FORMAT, BUNDLE_FORMAT + 1);
+    let raised = text.replace(&format!("\"format\": {newest}"), &format!("\"format\": {next}"));
+    assert_ne!(raised, text);
+    *about = raised.into_bytes();
     assert_eq!(check(&world, &newer.close()).outcome, Outcome::Unreadable);
 }
 

@@ -126,9 +126,12 @@ fn entries_after_the_root_are_shown_and_said_to_be_open_ended() {
     let mut old = Forge::of(&make(&world, request()));
     old.0.retain(|(name, _)| !newer.contains(&name.as_str()));
     let about = old.content(names::ABOUT);
-    *about = String::from_utf8_lossy(about).replace("\"format\": 4", "\"format\": 1").into_bytes();
+    *about = String::from_utf8_lossy(about)
+        .replace(&format!("\"format\": {BUNDLE_FORMAT}"), "\"format\": 1")
+        .into_bytes();
     let page = old.content(names::PAGE);
-    let text = String::from_utf8_lossy(page).replace("bundle format 4", "bundle format 1");
+    let text =
+        String::from_utf8_lossy(page).replace(&format!("bundle format {BUNDLE_FORMAT}"), "bundle format 1");
     let said = crate::export::bundle::anchors::said(crate::model::Instant::EPOCH, &[]);
     let text = text.replace(&said, crate::export::page::NOT_ANCHORED);
     let (before, after) = text.split_once("\n<h2>After STOP").expect("a statement");
