@@ -108,7 +108,8 @@ const server = smpp.createServer(cert ? { cert, key } : {}, (session) => {
 });
 
 const commands = {
-  script: ({ acts }) => { script = acts; next = 0; },
+  // Said back: what is submitted from then on is answered by it.
+  script: ({ acts }) => { script = acts; next = 0; tell({ event: 'scripted' }); },
   bind_status: ({ status }) => { bindStatus = status; },
   drop: () => { for (const session of sessions) session.destroy(); },
   enquire: () => { for (const session of sessions) session.enquire_link({}, () => tell({ event: 'enquire_answered' })); },

@@ -89,8 +89,11 @@ impl Peer {
         writeln!(self.input.as_mut().expect("open"), "{command}").expect("it reads");
     }
 
-    fn script(&mut self, acts: Value) {
+    /// It answers by these from then on: a text sent at once could overtake the command, which comes another way.
+    async fn script(&mut self, acts: Value) {
+        let before = self.events("scripted").len();
         self.tell(json!({ "do": "script", "acts": acts }));
+        self.until("scripted", before + 1).await;
     }
 
     fn events(&self, kind: &str) -> Vec<Value> {
@@ -234,7 +237,8 @@ async fn its_refusals_dropped_lines_and_hasty_receipts_come_out_right() {
         { "by_parameters": true, "stat": "UNDELIV" },
         { "disguised": true, "receipt_ids": "same", "stat": "REJECTD" },
         { "silent": true }, { "drop": true }, { "no_receipt": true },
-    ]));
+    ]))
+    .await;
     let mut outcomes = Vec::new();
     for n in 0..8 {
         outcomes.push(shown(&line.smpp.send(dispatch(n)).await));
@@ -269,7 +273,7 @@ async fn its_refusals_dropped_lines_and_hasty_receipts_come_out_right() {
 async fn it_is_not_overrun_and_its_complaints_are_heard() {
     let Some(mut peer) = Peer::start() else { return };
     let line = bound(&peer, &[("window", "3"), ("bind", "pair")]).await;
-    peer.script(json!([{ "after": 20, "no_receipt": true }]));
+    peer.script(json!([{ "after": 20, "no_receipt": true }])).await;
     let sends = (0..12).map(|n| line.smpp.send(dispatch(n)));
     for handover in futures_util::future::join_all(sends).await {
         assert!(shown(&handover).starts_with("accepted"), "{}", shown(&handover));
@@ -278,7 +282,7 @@ async fn it_is_not_overrun_and_its_complaints_are_heard() {
     let most = peer.until("most", 1).await.remove(0)["most"].as_u64().expect("a number");
     assert!((2..=3).contains(&most), "{most} in the window");
     for status in [0x58, 0x14] {
-        peer.script(json!([{ "status": status }]));
+        peer.script(json!([{ "status": status }])).await;
         let handover = shown(&line.smpp.send(dispatch(20)).await);
         assert!(handover.starts_with("not taken Retryable"), "{handover}");
         assert!(line.smpp.resting_until().is_some(), "{status:#x}");
