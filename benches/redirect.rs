@@ -58,6 +58,7 @@ fn brand() -> Brand {
         locale: "en".to_owned(),
         accepts_attested: false,
         profile: BrandProfile::default(),
+        plain_typography: false,
     }
 }
 

@@ -168,6 +168,7 @@ fn objects() -> Vec<Object> {
         locale: "en".to_owned(),
         accepts_attested: false,
         profile: BrandProfile::default(),
+        plain_typography: false,
     };
     let connection = Connection {
         id: id("carrier"),

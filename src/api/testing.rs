@@ -193,6 +193,7 @@ fn brand(id: &str) -> Brand {
         locale: "en".to_owned(),
         accepts_attested: false,
         profile: BrandProfile::default(),
+        plain_typography: false,
     }
 }
 

@@ -1,6 +1,5 @@
 //! Message parts: which alphabet a text travels in and how many parts it is billed as (3GPP TS 23.038 and 23.040).
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use super::national::{NationalLanguage, Shift};
@@ -142,39 +141,6 @@ pub(super) fn gsm7_septets(c: char) -> Option<usize> {
     }
 }
 
-/// Replaces typographic characters by GSM-7 ones where the meaning stays the same (curly quotes, dashes, ellipsis,
-/// odd spaces, invisible marks). A text that would need UCS-2 anyway, or more parts than before, is left alone.
-pub fn substitute(text: &str) -> Cow<'_, str> {
-    if text.chars().all(|c| gsm7_septets(c).is_some()) {
-        return Cow::Borrowed(text);
-    }
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        match plain_form(c) {
-            Some(replacement) => plain.push_str(replacement),
-            None if gsm7_septets(c).is_some() => plain.push(c),
-            None => return Cow::Borrowed(text),
-        }
-    }
-    if segment(&plain).parts > segment(text).parts { Cow::Borrowed(text) } else { Cow::Owned(plain) }
-}
-
-/// The GSM-7 spelling of a typographic character; also the hint for a caller who asks what forced UCS-2.
-pub fn plain_form(c: char) -> Option<&'static str> {
-    Some(match c {
-        '\u{2018}'..='\u{201b}' | '\u{2032}' | '\u{2035}' | '`' | '´' | 'ʼ' | 'ʻ' => "'",
-        '\u{201c}'..='\u{201f}' | '\u{2033}' | '\u{2036}' | '«' | '»' => "\"",
-        '\u{2039}' => "<",
-        '\u{203a}' => ">",
-        '\u{2010}'..='\u{2015}' | '\u{2212}' | '•' | '·' => "-",
-        '…' => "...",
-        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\t' => " ",
-        '\u{ad}' | '\u{200b}' | '\u{2060}' | '\u{feff}' => "",
-        '×' => "x",
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,15 +185,6 @@ mod tests {
         assert_eq!(s.encoding, Encoding::Ucs2);
         assert_eq!(s.forcing, ['û', '“', '”', '–', 'ç', '`']);
         assert!(segment("ÉÄÖÑÜ àèéùìòñ Ç @£$¥ ΔΦΓΛΩΠΨΣΘΞ ^{}\\[~]|€").forcing.is_empty());
-    }
-
-    #[test]
-    fn substitution_only_where_it_pays() {
-        assert_eq!(substitute("It’s here — “20%” off…\u{a0}now"), "It's here - \"20%\" off... now");
-        for kept in ["plain", "It’s 🛒", "“я”", &"…".repeat(70)] {
-            assert_eq!(substitute(kept), kept);
-            assert!(matches!(substitute(kept), Cow::Borrowed(_)));
-        }
     }
 
     #[test]
@@ -296,13 +253,6 @@ mod tests {
         #[test]
         fn more_text_never_takes_fewer_parts(text in "[a€я🛒 ]{0,400}", more in "[a€я🛒]{0,5}") {
             prop_assert!(segment(&(text.clone() + &more)).parts >= segment(&text).parts);
-        }
-
-        #[test]
-        fn substitution_never_costs_a_part(text in "[a-z ’“”–…\u{a0}€🛒]{0,100}") {
-            let plain = substitute(&text);
-            prop_assert!(segment(&plain).parts <= segment(&text).parts);
-            prop_assert_eq!(substitute(&plain), plain.clone());
         }
     }
 }

@@ -319,6 +319,7 @@ fn shop() -> Vec<Object> {
         locale: "en".to_owned(),
         accepts_attested: false,
         profile: BrandProfile::default(),
+        plain_typography: false,
     };
     let disclosure = Disclosure {
         id: "checkout".parse().expect("a slug"),

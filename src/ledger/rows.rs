@@ -16,7 +16,7 @@ use crate::model::{
 use super::body::{LegalHoldBody, Object};
 
 /// Shape of the rows; another number in an index means it is rebuilt from the ledger.
-pub const SCHEMA_VERSION: u32 = 8;
+pub const SCHEMA_VERSION: u32 = 9;
 
 /// Link from a keyed address to its subject; survives erasure as a suppression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,9 +96,28 @@ pub struct HeldCoupon {
 /// An object an operator set up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegistryRow {
+    /// As its entry has it: what an entry leaves out because it is empty has no place in a row of positions.
+    #[serde(with = "as_in_the_ledger")]
     pub object: Object,
     pub created_at: Instant,
     pub updated_at: Instant,
+}
+
+/// An object as JSON, inside a row that is none.
+mod as_in_the_ledger {
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Object;
+
+    pub fn serialize<S: Serializer>(object: &Object, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&serde_json::to_string(object).map_err(S::Error::custom)?)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Object, D::Error> {
+        serde_json::from_str(<&str>::deserialize(from)?).map_err(D::Error::custom)
+    }
 }
 
 /// A request that was answered: where the answer stands.

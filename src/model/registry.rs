@@ -40,6 +40,9 @@ pub struct Brand {
     pub accepts_attested: bool,
     /// What this brand tightens; a brand never loosens.
     pub profile: BrandProfile,
+    /// Texts leave with plain characters for typographic ones where that spares a part. Off: as they were written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plain_typography: bool,
 }
 
 /// A purpose people consent to. Its category decides which rules apply and is never a caller's to choose.

@@ -83,6 +83,7 @@ pub fn objects() -> Vec<Object> {
             locale: "en".to_owned(),
             accepts_attested: false,
             profile: BrandProfile::default(),
+            plain_typography: false,
         }),
         Object::Program(Program { double_opt_in: true, ..program("carts", Category::Marketing) }),
         Object::Program(program("orders", Category::Transactional)),

@@ -258,9 +258,10 @@ impl Admins {
             "locale",
             "accepts_attested",
             "profile",
+            "plain_typography",
         ];
         let mask = mask::named(&mut f, request.update_mask, &fields);
-        overlay!(mask.iter().flatten().copied(), known <- given: display_name short_domain target_domains fallback_url support_contact locale accepts_attested profile);
+        overlay!(mask.iter().flatten().copied(), known <- given: display_name short_domain target_domains fallback_url support_contact locale accepts_attested profile plain_typography);
         let read = f.within("brand", |f| registry::brand(f, known));
         let reason = f.text("reason", request.reason, 1..=512, Lines::Many);
         let read = (|| Some((mask?, read?, reason?)))();

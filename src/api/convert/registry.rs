@@ -55,6 +55,7 @@ pub fn brand(f: &mut Fields, brand: wire::Brand) -> Option<Brand> {
         locale: locale?.unwrap_or_else(|| "en".to_owned()),
         accepts_attested: brand.accepts_attested,
         profile: profile?.unwrap_or_default(),
+        plain_typography: brand.plain_typography,
     })
 }
 
@@ -100,6 +101,7 @@ pub fn brand_out(brand: &Brand, legal_name: String, row: &RegistryRow) -> wire::
         locale: brand.locale.clone(),
         accepts_attested: brand.accepts_attested,
         profile: Some(profile),
+        plain_typography: brand.plain_typography,
         legal_name,
         created_at: Some(timestamp(row.created_at)),
         updated_at: Some(timestamp(row.updated_at)),

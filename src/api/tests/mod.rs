@@ -12,5 +12,6 @@ mod push;
 mod restricted;
 mod shadow;
 mod shop;
+mod spelling;
 mod standing;
 mod wording;

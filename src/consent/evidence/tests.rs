@@ -18,6 +18,7 @@ pub fn brand() -> Brand {
         locale: "en-US".to_owned(),
         accepts_attested: false,
         profile: BrandProfile::default(),
+        plain_typography: false,
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) fn brand(settings: &SeedSettings) -> Brand {
         locale: "en-US".to_owned(),
         accepts_attested: false,
         profile: BrandProfile::default(),
+        plain_typography: false,
     }
 }
 

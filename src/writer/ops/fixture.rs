@@ -41,6 +41,7 @@ pub fn brand(id: &str) -> Brand {
         locale: "en".to_owned(),
         accepts_attested: false,
         profile: BrandProfile::default(),
+        plain_typography: false,
     }
 }
 

@@ -7,6 +7,7 @@ use super::draft::{Draft, find_brand, find_program, program_sender, subject_at};
 use super::{Phase, Whereabouts, json_sha256, judge, record, recording, text};
 use crate::content::automatic::{AutomaticText as Wording, ProgramWording, automatic_text};
 use crate::content::language::Language;
+use crate::content::segments::segment_on;
 use crate::model::facts::{AutomaticKind, AutomaticText, OnHold};
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::registry::{Brand, Program};
@@ -98,7 +99,8 @@ fn draft(
         None => words(wish.kind, &program, &brand, language),
     };
     let tables = sender.as_ref().map(|s| s.national_languages.as_slice()).unwrap_or_default();
-    let parts = crate::content::segments::segment_on(&body, tables);
+    let body = text::spelled(&brand, &body, str::to_owned, |text| segment_on(text, tables).parts);
+    let parts = segment_on(&body, tables);
     let last_sent = last_sent(&subject, wish.kind, wish.trigger);
     let automatic = AutomaticText {
         kind: wish.kind,

@@ -7,6 +7,7 @@ use super::push::{self, Makings, Way};
 use super::route::{is_usable, of_pool, serves};
 use super::{SendRequest, Words, has_room, text};
 use crate::content::render::Template;
+use crate::content::segments::segment_on;
 use crate::model::cart::Cart;
 use crate::model::location::LocationHint;
 use crate::model::notification::PushSpec;
@@ -118,25 +119,29 @@ impl Draft {
             )),
             _ => None,
         };
+        let coupon_ends = coupon::expires_at(cx, &brand.id, coupon.as_ref(), cx.now)?;
+        let zone = whereabouts.zone();
+        let tables = sender.as_ref().map(|s| s.national_languages.as_slice()).unwrap_or_default();
+        let fill = |text: &str| text::fill(text, coupon.as_ref(), coupon_ends, &zone, cx, language);
         let rendered = match &notification {
             Some((_, content)) => content.words(),
             None => text::render(
                 &words,
                 &request.variables,
-                &brand,
-                &program,
-                sender.as_deref(),
-                link.as_ref(),
-                request.coupon_pool.is_some(),
-                language,
-                label.as_deref(),
+                &text::Makings {
+                    brand: &brand,
+                    program: &program,
+                    sender: sender.as_deref(),
+                    link: link.as_ref(),
+                    with_coupon: request.coupon_pool.is_some(),
+                    language,
+                    label: label.as_deref(),
+                },
+                |text| segment_on(&fill(text), tables).parts,
             )?,
         };
-        let coupon_ends = coupon::expires_at(cx, &brand.id, coupon.as_ref(), cx.now)?;
-        let zone = whereabouts.zone();
-        let preview = text::fill(&rendered, coupon.as_ref(), coupon_ends, &zone, cx, language);
-        let tables = sender.as_ref().map(|s| s.national_languages.as_slice()).unwrap_or_default();
-        let parts = crate::content::segments::segment_on(&preview, tables);
+        let preview = fill(&rendered);
+        let parts = segment_on(&preview, tables);
         let counted =
             if channel == Channel::Push { 1 } else { u32::try_from(parts.parts).unwrap_or(u32::MAX) };
         let push = notification.map(|(words, content)| {

@@ -7,6 +7,7 @@ mod herd;
 mod prepared;
 pub mod push;
 mod routes;
+mod spelling;
 
 use super::*;
 use crate::ledger::body::{ConsentBody, ConsentCause, ConsentChange, Object};
@@ -39,6 +40,7 @@ pub fn shop() -> Vec<Object> {
             locale: "en".to_owned(),
             accepts_attested: false,
             profile: BrandProfile::default(),
+            plain_typography: false,
         }),
         Object::Program(Program {
             id: "carts".parse().expect("a slug"),

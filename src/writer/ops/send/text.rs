@@ -1,9 +1,11 @@
 //! The words of a message: placeholders, the brand's name, the way to stop, the coupon and its real end in local time.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::facts::Whereabouts;
 use crate::content::language::Language;
+use crate::content::plain::substitute;
 use crate::content::render::Template;
 use crate::content::wording::{HowToStop, complete};
 use crate::model::facts::PlaceFacts;
@@ -89,29 +91,59 @@ pub fn duties(
     policy.applicable(&query).into_iter().filter_map(duty).collect()
 }
 
-/// Fills everything but the coupon, then adds label, brand name and opt-out wording where they are missing.
-#[allow(clippy::too_many_arguments, reason = "each is one of the things a text is made of")]
+/// What a text is made of besides its words.
+pub struct Makings<'a> {
+    pub brand: &'a Brand,
+    pub program: &'a Program,
+    pub sender: Option<&'a Sender>,
+    pub link: Option<&'a MessageLink>,
+    pub with_coupon: bool,
+    pub language: Language,
+    /// What some law wants to stand first.
+    pub label: Option<&'a str>,
+}
+
+/// Fills everything but the coupon, then adds label, brand name and opt-out wording where they are missing. `parts` counts
+/// those of a text as it would leave.
 pub fn render(
     words: &str,
     variables: &[(String, String)],
-    brand: &Brand,
-    program: &Program,
-    sender: Option<&Sender>,
-    link: Option<&MessageLink>,
-    with_coupon: bool,
-    language: Language,
-    label: Option<&str>,
+    of: &Makings<'_>,
+    parts: impl Fn(&str) -> usize,
 ) -> Result<String, OpError> {
-    let filled = placeholders(brand, link, with_coupon);
-    let opt_out = link.map(|l| opt_out_url(&brand.short_domain, &l.code)).unwrap_or_default();
+    let filled = placeholders(of.brand, of.link, of.with_coupon);
     let variables: BTreeMap<String, String> = variables.iter().cloned().collect();
-    let mut text = fill_in("body", words, &filled, &variables)?;
-    if let Some(label) = label.filter(|label| !text.to_lowercase().starts_with(&label.to_lowercase())) {
-        text = format!("{label} {}", text.trim_start());
+    let words = fill_in("body", words, &filled, &variables)?;
+    Ok(spelled(of.brand, &words, |words| completed(words, of), parts))
+}
+
+/// Filled words with what they lack.
+fn completed(words: &str, of: &Makings<'_>) -> String {
+    let mut text = Cow::Borrowed(words);
+    if let Some(label) = of.label.filter(|label| !text.to_lowercase().starts_with(&label.to_lowercase())) {
+        text = format!("{label} {}", text.trim_start()).into();
     }
-    let marketing = program.category == Category::Marketing;
-    let how = marketing.then(|| how_to_stop(sender, &opt_out));
-    Ok(complete(&text, &brand.display_name, language, how).text)
+    let opt_out = of.link.map(|l| opt_out_url(&of.brand.short_domain, &l.code)).unwrap_or_default();
+    let marketing = of.program.category == Category::Marketing;
+    let how = marketing.then(|| how_to_stop(of.sender, &opt_out));
+    complete(&text, &of.brand.display_name, of.language, how).text
+}
+
+/// Words completed: as they were written, or with plain characters for typographic ones where the brand wants that and it
+/// spares a part of the whole.
+pub fn spelled(
+    brand: &Brand,
+    words: &str,
+    complete: impl Fn(&str) -> String,
+    parts: impl Fn(&str) -> usize,
+) -> String {
+    let exact = complete(words);
+    if !brand.plain_typography {
+        return exact;
+    }
+    let Cow::Owned(plain) = substitute(words) else { return exact };
+    let plain = complete(&plain);
+    if parts(&plain) < parts(&exact) { plain } else { exact }
 }
 
 /// What the gateway fills into placeholders itself; the coupon stays open until dispatch.
