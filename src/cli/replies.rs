@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::output::Output;
-use crate::inbound::reply::corpus::{self, Miss, Score};
-use crate::inbound::reply::{ReplyClass, classify, version};
+use crate::inbound::reply::corpus::{self, Meaning, Miss, Sample, Score};
+use crate::inbound::reply::{ReplyClass, Weighed, classify, pieces, version, weigh};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -30,7 +30,13 @@ enum Verb {
         #[arg(long, env = "CONSENTRY_MISSES")]
         misses: bool,
     },
-    /// Read one reply and say which rule decided.
+    /// Print the pieces each text of a corpus is made of, a line of JSON each: what `policies/lists/learn_replies.py` learns from.
+    Pieces {
+        /// A folder as for `score`.
+        #[arg(default_value = "tests/corpus/replies")]
+        dir: PathBuf,
+    },
+    /// Read one reply and say which rule decided, and what the second witness weighs.
     Read {
         /// What the person wrote.
         text: String,
@@ -43,10 +49,41 @@ enum Verb {
 pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
     match &args.verb {
         Verb::Score { dir, misses } => output.answer(&Scored::of(dir, *misses)?)?,
+        Verb::Pieces { dir } => output.raw(&cut(dir)?)?,
         Verb::Read { text, language } => output.answer(&Read::of(text, language))?,
     }
     Ok(ExitCode::SUCCESS)
 }
+
+/// A text of a corpus and the pieces it is made of.
+#[derive(Serialize)]
+struct Cut<'a> {
+    language: &'a str,
+    set: &'a str,
+    meaning: Meaning,
+    pieces: Vec<String>,
+}
+
+/// Every text of a folder, a line of JSON each.
+fn cut(dir: &Path) -> Result<Vec<u8>, Failure> {
+    let mut lines = Vec::new();
+    for (language, file) in files(dir)? {
+        for sample in samples_of(&language, &file)? {
+            let pieces = pieces(&sample.text);
+            let cut = Cut { language: &language, set: &sample.set, meaning: sample.meaning, pieces };
+            serde_json::to_writer(&mut lines, &cut).map_err(Failure::unusable)?;
+            lines.push(b'\n');
+        }
+    }
+    Ok(lines)
+}
+
+fn samples_of(language: &str, file: &str) -> Result<Vec<Sample>, Failure> {
+    corpus::parse(file).map_err(|e| Failure::unusable(format!("{language}.tsv: {e}")))
+}
+
+/// Pieces named with a reading.
+const PIECES_SHOWN: usize = 5;
 
 /// One reply's reading.
 #[derive(Serialize)]
@@ -55,6 +92,8 @@ struct Read {
     rule: &'static str,
     language: Option<&'static str>,
     version: &'static str,
+    #[serde(flatten)]
+    weighed: Weighed,
 }
 
 impl Read {
@@ -66,13 +105,17 @@ impl Read {
             rule: reading.rule,
             language: reading.language,
             version: reading.version,
+            weighed: weigh(text, PIECES_SHOWN),
         }
     }
 }
 
 impl fmt::Display for Read {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} by {} ({})", self.class, self.rule, self.version)
+        writeln!(f, "{:?} by {} ({})", self.class, self.rule, self.version)?;
+        let named: Vec<String> =
+            self.weighed.pieces.iter().map(|(piece, weight)| format!("{piece:?} {weight:+}")).collect();
+        write!(f, "weighs {:+}: {}", self.weighed.weight, named.join(", "))
     }
 }
 
@@ -122,8 +165,7 @@ impl Scored {
         let mut by_set: BTreeMap<String, BTreeMap<String, Score>> = BTreeMap::new();
         let mut misses = Vec::new();
         for (language, file) in files(dir)? {
-            let samples =
-                corpus::parse(&file).map_err(|e| Failure::unusable(format!("{language}.tsv: {e}")))?;
+            let samples = samples_of(&language, &file)?;
             let (scores, missed) = corpus::score(&language, &samples);
             for (set, score) in scores {
                 by_set.entry(set).or_default().insert(language.clone(), score);
@@ -241,7 +283,10 @@ mod tests {
     #[test]
     fn a_reply_is_read_with_its_rule() {
         let shown = Read::of("STOP", &[]).to_string();
-        assert_eq!(shown, format!("OptOut by keyword.en.stop ({})", version()));
+        assert!(
+            shown.starts_with(&format!("OptOut by keyword.en.stop ({})\nweighs +", version())),
+            "{shown}"
+        );
         assert_eq!(Read::of("AYUDA", &["es-MX".to_owned()]).class, ReplyClass::Help);
     }
 }

@@ -1,4 +1,4 @@
-//! What a person's reply means: deterministic, explainable, versioned. No model, no chance, no clock.
+//! What a person's reply means: deterministic, explainable, versioned. No chance, no clock.
 //!
 //! A reply is normalised (`normalise`), then judged in this order; the first that speaks decides:
 //!
@@ -8,6 +8,9 @@
 //! 3. the rules of each language (`pack`): strong words anywhere (`stop`), phrases (`take me off`), frames of words in any order, weak words inside a
 //!    sentence (`cancel my appointment`), minus the words a guard explains (`bus stop`, `can't stop laughing`);
 //! 4. anything else is `Other`.
+//!
+//! A second witness weighs the reply against the published corpus (`weights`). Where it contradicts a rule beyond all
+//! doubt, the rule's opt-out becomes uncertain; where no rule spoke and the reply weighs like an opt-out, it is one.
 //!
 //! A false opt-out costs a sale and can be reversed by an officer; a missed one costs a person's trust and a statutory
 //! penalty. So where a rule is in doubt it says [`ReplyClass::Uncertain`], which suppresses marketing until a person
@@ -21,6 +24,7 @@ mod normalise;
 mod pack;
 mod pattern;
 mod subject;
+mod weights;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -33,6 +37,7 @@ use lexicon::{Lexicon, WordId};
 use normalise::{Words, squeezed, without_homoglyphs, without_leet};
 use pack::{Hit, Kind, Odds, Pack};
 use subject::Subject;
+use weights::{Pieces, Weights};
 
 /// What a reply asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,7 +71,7 @@ impl ReplyClass {
 pub struct Reading {
     /// What it asks for.
     pub class: ReplyClass,
-    /// The rule that decided, as `keyword.en.stop`, `en.take-off`, `reaction` or `none`.
+    /// The rule that decided, as `keyword.en.stop`, `en.take-off`, `reaction`, `weights` or `none`.
     pub rule: &'static str,
     /// The version of rules and lists, see [`version`].
     pub version: &'static str,
@@ -75,6 +80,7 @@ pub struct Reading {
 }
 
 const KEYWORD_LIST: &str = include_str!("../../policies/lists/reply_keywords.tsv");
+const WEIGHT_LIST: &str = include_str!("../../policies/lists/reply_weights.tsv");
 const RULE_FILES: [&str; 17] = [
     include_str!("../../policies/lists/replies/en.txt"),
     include_str!("../../policies/lists/replies/es.txt"),
@@ -96,16 +102,18 @@ const RULE_FILES: [&str; 17] = [
 ];
 
 /// Counts changes of the code that reads the files; the files themselves are hashed.
-const ENGINE: &str = "replies/6";
+const ENGINE: &str = "replies/7";
 
 static KEYWORDS: LazyLock<Keywords> =
     LazyLock::new(|| Keywords::parse(KEYWORD_LIST).expect("the list is read by a test before every release"));
 static RULES: LazyLock<Rules> = LazyLock::new(|| {
     Rules::parse(&RULE_FILES).expect("the rule files are read by a test before every release")
 });
+static WEIGHTS: LazyLock<Weights> =
+    LazyLock::new(|| Weights::parse(WEIGHT_LIST).expect("the list is read by a test before every release"));
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut hash = Sha256::new();
-    std::iter::once(KEYWORD_LIST).chain(RULE_FILES).for_each(|file| hash.update(file));
+    [KEYWORD_LIST, WEIGHT_LIST].into_iter().chain(RULE_FILES).for_each(|file| hash.update(file));
     format!("{ENGINE}+{}", hex::encode(&hash.finalize()[..6]))
 });
 
@@ -210,8 +218,57 @@ pub fn classify(text: &str, languages: &[&str]) -> Reading {
     }
     match whole(&words, &languages) {
         Some(keyword) => reading(keyword.class, &keyword.rule, Some(keyword.language)),
-        None => by_rules(&words.0, &languages),
+        None => {
+            let read = by_rules(&words.0, &languages);
+            match words.0.len() {
+                length if WEIGHED.contains(&length) => {
+                    weighed_against(read, WEIGHTS.of(&Pieces::of(&words, text)))
+                }
+                _ => read.reading,
+            }
+        }
     }
+}
+
+/// Words of replies the second witness is asked about: a shorter one leaves it too little to tell, in a longer one what a
+/// rule found is lost among the rest.
+const WEIGHED: std::ops::RangeInclusive<usize> = 4..=60;
+/// Below this a reply is so unlike an opt-out that a rule which reads one is doubted.
+const DOUBT_BELOW: i32 = -300;
+/// From this on a reply of which no rule says anything is an opt-out.
+const OPT_OUT_FROM: i32 = 600;
+
+/// What the rules read, with what the reply weighs beside it.
+fn weighed_against(read: Judged, weight: i32) -> Reading {
+    let Reading { class, rule, language, .. } = read.reading;
+    match class {
+        ReplyClass::OptOut if weight < DOUBT_BELOW => reading(ReplyClass::Uncertain, rule, language),
+        ReplyClass::Other if weight >= OPT_OUT_FROM && !read.is_explained => {
+            reading(ReplyClass::OptOut, "weights", None)
+        }
+        _ => read.reading,
+    }
+}
+
+/// What the second witness says of a reply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Weighed {
+    /// In thousandths: above 0 the reply is more like the opt-outs of the corpus than like its other texts.
+    pub weight: i32,
+    /// The pieces that weigh most either way, heaviest first: rows of words, or of letters inside a word after `~`.
+    pub pieces: Vec<(String, i32)>,
+}
+
+/// Weighs a reply, naming at most `most` pieces.
+pub fn weigh(text: &str, most: usize) -> Weighed {
+    let words = Words::of(text);
+    let pieces = Pieces::of(&words, text);
+    Weighed { weight: WEIGHTS.of(&pieces), pieces: WEIGHTS.heaviest(&pieces, most) }
+}
+
+/// Every piece of a reply, to learn weights from.
+pub fn pieces(text: &str) -> Vec<String> {
+    Pieces::of(&Words::of(text), text).written()
 }
 
 /// Without words these may say no.
@@ -278,7 +335,14 @@ fn whole(words: &Words, languages: &[&str]) -> Option<&'static Keyword> {
     })
 }
 
-fn by_rules(words: &[String], languages: &[&str]) -> Reading {
+/// What the rules say.
+struct Judged {
+    reading: Reading,
+    /// A rule knows the words and says that they mean something harmless.
+    is_explained: bool,
+}
+
+fn by_rules(words: &[String], languages: &[&str]) -> Judged {
     let read = RULES.lexicon.read(words);
     let hits = RULES.hits(&read, languages);
     // A guard inside a longer row of words explains none of it: the row means what it means as a whole.
@@ -314,15 +378,18 @@ fn by_rules(words: &[String], languages: &[&str]) -> Reading {
     {
         let doubted = keyword.class.stops() && is_doubtful();
         let class = if doubted { ReplyClass::Uncertain } else { keyword.class };
-        return reading(class, &keyword.rule, Some(keyword.language));
+        let reading = reading(class, &keyword.rule, Some(keyword.language));
+        return Judged { reading, is_explained: false };
     }
-    match hits.iter().filter(counts).rev().max_by_key(weight) {
+    let reading = match hits.iter().filter(counts).rev().max_by_key(weight) {
         Some(hit) if class_of(hit.kind).stops() && is_doubtful() => {
             reading(ReplyClass::Uncertain, hit.rule, Some(hit.language))
         }
         Some(hit) => reading(class_of(hit.kind), hit.rule, Some(hit.language)),
         None => reading(ReplyClass::Other, "none", None),
-    }
+    };
+    let explains = |hit: &Hit| matches!(hit.kind, Kind::Guard | Kind::Excuse | Kind::Keep);
+    Judged { reading, is_explained: hits.iter().any(explains) }
 }
 
 fn class_of(kind: Kind) -> ReplyClass {

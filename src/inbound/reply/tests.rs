@@ -167,11 +167,34 @@ fn a_wrong_number_outweighs_and_never_hides_a_stop() {
 fn readings_name_their_version() {
     let reading = classify("stop", &[]);
     assert_eq!((reading.version, reading.language), (version(), Some("en")));
-    assert!(version().starts_with("replies/6+") && version().len() == 22, "{}", version());
+    assert!(version().starts_with("replies/7+") && version().len() == 22, "{}", version());
     assert_eq!(
         classify("hello", &[]),
         Reading { class: ReplyClass::Other, rule: "none", version: version(), language: None }
     );
+}
+
+#[test]
+fn the_second_witness_doubts_and_adds_but_never_against_a_short_or_explained_reply() {
+    for (text, expected) in [
+        // A rule reads an opt-out, the whole sentence weighs like none.
+        ("Please stop adding so much plastic packaging", ReplyClass::Uncertain),
+        // No rule knows it, it weighs like one.
+        ("please make these messages disappear from my life", ReplyClass::OptOut),
+        // Too short to weigh.
+        ("stop packaging", ReplyClass::OptOut),
+        // Explained by a rule, however it weighs.
+        ("please do not take me off the list", ReplyClass::Other),
+    ] {
+        assert_eq!(
+            classify(text, &["en"]).class,
+            expected,
+            "{text}: {:?} {:?}",
+            classify(text, &["en"]),
+            weigh(text, 5)
+        );
+    }
+    assert!(weigh("stop texting me", 3).pieces.len() == 3);
 }
 
 /// Every way the same letters can arrive: fullwidth, mathematical, circled, boxed, small capitals.
