@@ -268,7 +268,7 @@ impl Op for Agree {
                 confirmed_at: Some(at),
                 double_opt_in: DoubleOptIn::ByText,
                 covers_cart: true,
-                night: false,
+                night: consentry::model::consent::Night::No,
                 expires_at: None,
                 sender: Some(id("main")),
             };

@@ -59,6 +59,10 @@ pub struct Args {
     /// Where the person said they are, as in US-NY or US.
     #[arg(long, env = "CONSENTRY_PLACE", value_parser = place)]
     place: Option<(String, String)>,
+    /// The separate consent to messages at night (South Korea), beside one to the day that is recorded already: an act of
+    /// its own, on a wording of its own that names the hours, 21:00 to 08:00.
+    #[arg(long, env = "CONSENTRY_NIGHT_ONLY")]
+    night_only: bool,
     /// Names this attempt. Default: a new one each time.
     #[arg(long, env = "CONSENTRY_IDEMPOTENCY_KEY")]
     idempotency_key: Option<String>,
@@ -128,6 +132,7 @@ pub fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         customer_id: args.customer_id.unwrap_or_default(),
         locations: args.place.map(stated).into_iter().collect(),
         evidence: Some(evidence),
+        night_only: args.night_only,
         idempotency_key: idempotency_key.clone(),
     };
     let answer =

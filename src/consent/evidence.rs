@@ -1,6 +1,7 @@
 //! Evidence of one opt-in against what the law, carriers and this product ask for: every reason against it at once.
 
-use super::wording::{check_text, is_for_us, names_carts, names_night};
+use super::night::check_night_text;
+use super::wording::{check_text, is_for_us, names_carts};
 use crate::model::consent::{Act, Basis, Grade, Method};
 use crate::model::evidence::Evidence;
 use crate::model::registry::{Brand, ControlDefault, Disclosure, Program};
@@ -55,10 +56,16 @@ impl Claim<'_> {
         }
     }
 
-    /// Whether the person agreed to the night as well: said so, and the wording shown asked for it.
-    pub fn covers_night(&self) -> bool {
-        let wording = self.disclosure.map_or(&self.evidence.disclosure_text, |d| &d.text);
-        self.evidence.night && names_night(wording)
+    /// Everything that speaks against it as the separate consent to messages at night (Network Act art. 50(3)), sorted: an
+    /// act as good as any, on a wording of its own. Nobody vouches for it: an import without the wording is refused.
+    pub fn night_refusals(&self) -> Vec<Code> {
+        let mut found = self.control();
+        found.extend(self.capture_time());
+        found.extend(self.night_wording());
+        found.extend(self.act());
+        found.sort();
+        found.dedup();
+        found
     }
 
     fn is_marketing(&self) -> bool {
@@ -118,7 +125,8 @@ impl Claim<'_> {
             };
         };
         let mut found: Vec<Code> = disclosure.refusals.iter().map(|code| Code::from(code.as_str())).collect();
-        if disclosure.brand != self.brand.id || disclosure.program != self.program.id {
+        // One that asks for the night alone asks for nothing by day.
+        if disclosure.night || !self.is_about_this(disclosure) {
             found.push(Code::DisclosureMismatch);
         }
         // Registered for people elsewhere, shown to someone with an American number.
@@ -126,6 +134,28 @@ impl Claim<'_> {
             found.extend(check_text(&disclosure.text, self.brand, self.program, true));
         }
         found
+    }
+
+    fn night_wording(&self) -> Vec<Code> {
+        let Some(disclosure) = self.disclosure else {
+            let text = self.evidence.disclosure_text.trim();
+            return match text.is_empty() {
+                true => vec![Code::DisclosureMissing],
+                false => check_night_text(text, self.brand),
+            };
+        };
+        let mut found: Vec<Code> = disclosure.refusals.iter().map(|code| Code::from(code.as_str())).collect();
+        if !self.is_about_this(disclosure) {
+            found.push(Code::DisclosureMismatch);
+        }
+        if !disclosure.night {
+            found.push(Code::NightConsentBundled);
+        }
+        found
+    }
+
+    fn is_about_this(&self, disclosure: &Disclosure) -> bool {
+        disclosure.brand == self.brand.id && disclosure.program == self.program.id
     }
 
     /// The form of the agreement and the act that stands for a signature.

@@ -1,10 +1,11 @@
 //! Whether what is kept proves that a person agreed: the wording they saw, and the evidence of what they did. Pure.
 
 pub mod evidence;
+pub mod night;
 pub mod wording;
 
 pub use evidence::Claim;
-pub use wording::{check_disclosure, names_carts, names_night};
+pub use wording::{check_disclosure, names_carts};
 
 use crate::model::verdict::{Code, Effect, Reason};
 
@@ -35,6 +36,9 @@ fn citation(code: &Code) -> &'static str {
         OptedOutBefore => "47 CFR 64.1200(a)(10)",
         StopWordingMissing | RatesWordingMissing | FrequencyWordingMissing | HelpWordingMissing => {
             "CTIA Short Code Monitoring Handbook 1.9; CTIA Messaging Principles 5.1"
+        }
+        NightConsentMissing | NightConsentBundled | NightConsentAlone | NightWordingMissing => {
+            "Network Act (정보통신망법) art. 50(3)"
         }
         CartWordingMissing => "US carriers' cart reminder rules, May 2020",
         DisclosureLacksBrand | DisclosureMissing | DisclosureMismatch => {

@@ -1,12 +1,14 @@
 //! A consent wording, judged once when it is registered: what it must say, and what it must not be bundled with.
 
+use super::night::check_night_text;
 use crate::content::automatic::{Part, says_part};
 use crate::content::phrases::{self, says};
 use crate::content::wording::{HowToStop, names_brand, says_how_to_stop};
 use crate::model::registry::{Brand, Control, ControlDefault, Disclosure, Program};
 use crate::model::{Category, Code};
 
-/// Everything wrong with a disclosure, sorted; empty: every consent may rest on it.
+/// Everything wrong with a disclosure, sorted; empty: every consent may rest on it, or every consent to the night where it
+/// asks for that.
 pub fn check_disclosure(disclosure: &Disclosure, brand: &Brand, program: &Program) -> Vec<Code> {
     let mut found = Vec::new();
     let mut refuse = |wrong: bool, code: Code| {
@@ -22,9 +24,12 @@ pub fn check_disclosure(disclosure: &Disclosure, brand: &Brand, program: &Progra
     refuse(!disclosure.separate_from_terms, Code::BundledTerms);
     // Where written consent is taken electronically, one court asked for the E-SIGN disclosures (Bradley v. Dentalplans).
     let electronic = matches!(disclosure.control, Control::Checkbox | Control::Button | Control::Keyword);
-    let marketing = program.category == Category::Marketing;
+    let marketing = program.category == Category::Marketing && !disclosure.night;
     refuse(marketing && for_us && electronic && disclosure.e_sign_text.trim().is_empty(), Code::ESignMissing);
-    found.extend(check_text(&disclosure.text, brand, program, for_us));
+    found.extend(match disclosure.night {
+        true => check_night_text(&disclosure.text, brand),
+        false => check_text(&disclosure.text, brand, program, for_us),
+    });
     found.sort();
     found.dedup();
     found
@@ -57,16 +62,6 @@ pub fn check_text(text: &str, brand: &Brand, program: &Program, for_us: bool) ->
 /// Whether the wording names cart reminders.
 pub fn names_carts(text: &str) -> bool {
     says_part(text, Part::CartReminders)
-}
-
-/// Whether the wording asks for messages at night: the Network Act wants a consent of its own for them (art. 50(3)), and
-/// agreeing to a text that does not speak of the night is none.
-pub fn names_night(text: &str) -> bool {
-    let text = text.to_lowercase();
-    ["야간", "심야", "21시", "오후 9시", "밤 9시", "21:00"].iter().any(|words| text.contains(words))
-        || text
-            .split(|c: char| !c.is_alphanumeric())
-            .any(|word| matches!(word, "night" | "nights" | "nighttime" | "overnight"))
 }
 
 /// Whether a wording of this locale may meet people in the United States: it says so, or it is English or Spanish of no

@@ -211,8 +211,10 @@ pub struct ConsentLine {
     pub double_opt_in: DoubleOptIn,
     /// It names carts.
     pub names_carts: bool,
-    /// It covers the night.
+    /// It covers the night, agreed to with the day.
     pub night: bool,
+    /// When the night was agreed to by an act of its own.
+    pub night_ago: Option<Length>,
     /// When it was given.
     pub ago: Length,
     /// When it runs out, from `at` on.
@@ -482,6 +484,7 @@ impl Default for ConsentLine {
             double_opt_in: DoubleOptIn::ByText,
             names_carts: true,
             night: false,
+            night_ago: None,
             ago: Length(Span::days(10)),
             expires_in: None,
         }

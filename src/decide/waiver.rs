@@ -5,7 +5,7 @@ use super::case::Case;
 use super::consent;
 use super::findings::Findings;
 use crate::model::Code;
-use crate::model::consent::{Basis, Consent, OptOutScope};
+use crate::model::consent::{Basis, Consent, Night};
 use crate::policy::Value;
 use crate::policy::value::{Hours, Waiver};
 
@@ -25,15 +25,13 @@ pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
 /// Whether the person's consent to this program lifts the hours.
 pub(super) fn is_waived(case: &Case<'_>, hours: &Hours) -> bool {
     let lifts = |consent: &Consent, waiver: Waiver| match waiver {
-        Waiver::NightConsent => consent.night && !is_taken_back(case, consent),
+        Waiver::NightConsent => consent.night != Night::No && !is_taken_back(case, consent),
         Waiver::ExpressConsent => matches!(consent.basis, Basis::ExpressWritten | Basis::Express),
     };
     hours.waived_by.is_some_and(|waiver| consent::candidates(case).any(|consent| lifts(consent, waiver)))
 }
 
-/// Whether the person took back the consent to the night after they gave it, at any of their addresses. Only a new consent
-/// to the night undoes that: what lifts the opt-out says nothing of the night.
+/// Whether the person took back the consent to the night after they gave it, at any of their addresses.
 fn is_taken_back(case: &Case<'_>, consent: &Consent) -> bool {
-    let stops = case.facts.reach.iter().flat_map(|person| &person.opt_outs);
-    stops.filter(|o| o.scope == OptOutScope::Night).any(|o| o.received_at >= consent.captured_at)
+    consent.night_is_taken_back(case.facts.reach.iter().flat_map(|person| &person.opt_outs))
 }

@@ -339,6 +339,7 @@ fn shop() -> Vec<Object> {
         text_sha256: wording_hash(),
         registered_at: Instant::from_seconds(1_780_000_000),
         refusals: Vec::new(),
+        night: false,
     };
     let key = ApiKey {
         id: "k1".to_owned(),
@@ -380,7 +381,7 @@ fn consent(brand: &str, digits: &str, at: Instant) -> ConsentBody {
         confirmed_at: None,
         double_opt_in: DoubleOptIn::None,
         covers_cart: true,
-        night: false,
+        night: crate::model::consent::Night::No,
         expires_at: None,
         sender: None,
     };

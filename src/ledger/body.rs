@@ -182,6 +182,8 @@ pub enum ConsentCause {
     NumberChanged,
     /// The notice left by which the law renews it, or it did not arrive after all.
     Renewal,
+    /// A caller recorded the separate consent to messages at night; the evidence is that act's alone.
+    Night,
 }
 
 /// One consent after the change, and why it is not granted where it is not.

@@ -2,7 +2,7 @@
 //!
 //! Stored rows keep variants by position: new variants go to the end, none is removed.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ids::{BrandId, ProgramId, SenderId};
 use super::instant::Instant;
@@ -127,6 +127,80 @@ pub enum DoubleOptIn {
     InApp,
 }
 
+/// Whether a consent covers messages at night, and by which act. In text it is `false`, `true` or the instant of the act, so
+/// that what was written before there was one reads as it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Night {
+    /// By day only.
+    #[default]
+    No,
+    /// Agreed to in the act that agreed to the day, as it was taken before the night had one of its own; counted from that
+    /// act. Never written any more.
+    WithDay,
+    /// Agreed to by an act of its own at that instant (Korea, Network Act art. 50(3)).
+    At(Instant),
+}
+
+impl Serialize for Night {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            _ if !to.is_human_readable() => StoredNight::from(*self).serialize(to),
+            Night::No => to.serialize_bool(false),
+            Night::WithDay => to.serialize_bool(true),
+            Night::At(at) => at.serialize(to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Night {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Night, D::Error> {
+        if !from.is_human_readable() {
+            return StoredNight::deserialize(from).map(Night::from);
+        }
+        Ok(match WrittenNight::deserialize(from)? {
+            WrittenNight::Flag(false) => Night::No,
+            WrittenNight::Flag(true) => Night::WithDay,
+            WrittenNight::At(at) => Night::At(at),
+        })
+    }
+}
+
+/// In rows: the first two as the bytes of the flag it was.
+#[derive(Serialize, Deserialize)]
+enum StoredNight {
+    No,
+    WithDay,
+    At(Instant),
+}
+
+impl From<Night> for StoredNight {
+    fn from(night: Night) -> StoredNight {
+        match night {
+            Night::No => StoredNight::No,
+            Night::WithDay => StoredNight::WithDay,
+            Night::At(at) => StoredNight::At(at),
+        }
+    }
+}
+
+impl From<StoredNight> for Night {
+    fn from(night: StoredNight) -> Night {
+        match night {
+            StoredNight::No => Night::No,
+            StoredNight::WithDay => Night::WithDay,
+            StoredNight::At(at) => Night::At(at),
+        }
+    }
+}
+
+/// In entries and recorded facts.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenNight {
+    Flag(bool),
+    At(Instant),
+}
+
 /// One grant (or refusal) for one program and channel at one address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
@@ -159,12 +233,36 @@ pub struct Consent {
     pub double_opt_in: DoubleOptIn,
     /// The wording shown, and the confirming text, named cart reminders.
     pub covers_cart: bool,
-    /// Separate agreement to messages at night (Korea).
-    pub night: bool,
+    /// The separate agreement to messages at night (Korea), valid only beside this one.
+    pub night: Night,
     /// When it runs out by itself.
     pub expires_at: Option<Instant>,
     /// The sender the person dealt with, for keyword and text opt-ins.
     pub sender: Option<SenderId>,
+}
+
+impl Consent {
+    /// When the person agreed to the night; none: they did not.
+    pub fn night_agreed_at(&self) -> Option<Instant> {
+        match self.night {
+            Night::No => None,
+            Night::WithDay => Some(self.captured_at),
+            Night::At(at) => Some(at),
+        }
+    }
+
+    /// Whether one of these opt-outs took the night back after it was agreed to. Only a new act undoes that: what lifts an
+    /// opt-out says nothing of the night. An agreement of its own ends with every opt-out from this program's marketing, one
+    /// taken with the day with scope `NIGHT` alone, as it always did.
+    pub fn night_is_taken_back<'a>(&self, opt_outs: impl IntoIterator<Item = &'a OptOut>) -> bool {
+        let Some(agreed_at) = self.night_agreed_at() else { return false };
+        let own_act = matches!(self.night, Night::At(_));
+        let ends = |o: &OptOut| {
+            o.scope == OptOutScope::Night
+                || own_act && o.reaches(&self.brand, &self.program, Category::Marketing, self.channel)
+        };
+        opt_outs.into_iter().any(|o| o.received_at >= agreed_at && ends(o))
+    }
 }
 
 /// How far an opt-out reaches.
@@ -241,9 +339,18 @@ impl OptOut {
 
     /// Whether it forbids a message of that brand, program, category and channel.
     pub fn covers(&self, brand: &BrandId, program: &ProgramId, category: Category, channel: Channel) -> bool {
-        if self.lifted_for.iter().any(|(p, c)| p == program && *c == channel) {
-            return false;
-        }
+        let reopened = self.lifted_for.iter().any(|(p, c)| p == program && *c == channel);
+        !reopened && self.reaches(brand, program, category, channel)
+    }
+
+    /// Whether its scope reaches that far, lifted or not.
+    pub fn reaches(
+        &self,
+        brand: &BrandId,
+        program: &ProgramId,
+        category: Category,
+        channel: Channel,
+    ) -> bool {
         match &self.scope {
             OptOutScope::All => true,
             OptOutScope::Marketing => category == Category::Marketing,

@@ -257,6 +257,9 @@ pub struct Disclosure {
     pub registered_at: Instant,
     /// Codes of failed checks; empty: accepted. Refused wording is kept, and refuses every consent that names it.
     pub refusals: Vec<String>,
+    /// Asks for the separate consent to messages at night, and for nothing else.
+    #[serde(default)]
+    pub night: bool,
 }
 
 /// What the person acted on.

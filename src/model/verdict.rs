@@ -144,6 +144,9 @@ codes! {
     318 DisclosureMismatch "DISCLOSURE_MISMATCH" "The wording belongs to another brand or program.",
     319 SignatureMissing "SIGNATURE_MISSING" "The act that stands for a signature is missing.",
     320 AttestedNotAccepted "ATTESTED_NOT_ACCEPTED" "The brand does not accept attested consents.",
+    321 NightConsentBundled "NIGHT_CONSENT_BUNDLED" "One act or wording asked for the day and the night; the night needs its own.",
+    322 NightConsentAlone "NIGHT_CONSENT_ALONE" "A consent to the night counts beside one to the day, and there is none in force.",
+    323 NightWordingMissing "NIGHT_WORDING_MISSING" "The wording does not name the hours of the night.",
 }
 
 impl From<String> for Code {

@@ -203,6 +203,7 @@ impl Live {
             customer: None,
             hints: Vec::new(),
             evidence,
+            night_only: false,
             idempotency: once("RecordOptIn"),
             actor: ACTOR.to_owned(),
         };

@@ -184,6 +184,7 @@ pub fn disclosures() -> Vec<RegisterDisclosure> {
             text_sha256: [0; 32],
             registered_at: Instant::EPOCH,
             refusals: Vec::new(),
+            night: false,
         },
         actor: ACTOR.to_owned(),
     })
@@ -258,6 +259,7 @@ pub fn opt_in(
         ..Evidence::empty(method)
     };
     RecordOptIn {
+        night_only: false,
         brand: brand_id(),
         programs: vec![id(program)],
         target: target(person.number),
@@ -306,6 +308,7 @@ pub fn switched_on(app: &App, captured_at: Instant, name: &str) -> RecordOptIn {
         ..Evidence::empty(Method::AppPermission)
     };
     RecordOptIn {
+        night_only: false,
         brand: brand_id(),
         programs: vec![id("carts")],
         target: installed(app),

@@ -81,6 +81,7 @@ pub(super) fn opt_in_of(
         customer: customer?,
         hints: hints?,
         evidence: evidence?,
+        night_only: wire.night_only,
         idempotency,
         actor: caller.key.clone(),
     })

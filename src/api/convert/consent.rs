@@ -4,7 +4,7 @@ use crate::api::convert::verdict::reason;
 use crate::api::convert::{check, maybe_timestamp, names, subject, timestamp};
 use crate::api::field::Fields;
 use crate::ledger::body::ConsentChange;
-use crate::model::consent::{Channel, Consent, ConsentState, OptOut, OptOutScope};
+use crate::model::consent::{Channel, Consent, ConsentState, Night, OptOut, OptOutScope};
 use crate::model::message::{Medium, Touch};
 use crate::model::subject::{Address, Subject};
 use crate::model::{BrandId, Code, Instant, ProgramId, SubjectId};
@@ -35,7 +35,8 @@ pub fn consent(consent: &Consent, whose: &Address, at: Instant) -> wire::Consent
         grade: names::grade(consent.grade).into(),
         double_opt_in: names::double_opt_in(consent.double_opt_in).into(),
         covers_cart_reminders: consent.covers_cart,
-        night: consent.night,
+        night: consent.night != Night::No,
+        night_captured_at: maybe_timestamp(consent.night_agreed_at()),
         sender: consent.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
         ..wire::Consent::default()
     }

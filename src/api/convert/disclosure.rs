@@ -54,6 +54,7 @@ pub fn disclosure(f: &mut Fields, wire: wire::Disclosure) -> Option<(Disclosure,
         approved_by: approved_by?,
         registered_at: f.now(),
         refusals: Vec::new(),
+        night: wire.night,
     };
     Some((disclosure, wire.snapshot))
 }
@@ -79,5 +80,6 @@ pub fn disclosure_out(disclosure: &Disclosure) -> wire::Disclosure {
         snapshot_sha256: disclosure.snapshot_sha256.clone(),
         registered_at: Some(timestamp(disclosure.registered_at)),
         refusals: disclosure.refusals.iter().map(|code| because(&Code::from(code.as_str()))).collect(),
+        night: disclosure.night,
     }
 }

@@ -5,6 +5,7 @@ mod devices;
 mod late;
 mod messages;
 mod narrowed;
+mod night;
 mod policy;
 mod proof;
 mod providers;

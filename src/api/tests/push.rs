@@ -112,7 +112,7 @@ impl Op for PhoneAgreed {
             confirmed_at: Some(cx.now),
             double_opt_in: DoubleOptIn::ByText,
             covers_cart: true,
-            night: false,
+            night: crate::model::consent::Night::No,
             expires_at: None,
             sender: None,
         };
@@ -139,6 +139,7 @@ fn device() -> Option<wire::Subject> {
 async fn agrees_in_the_app(shop: &Shop) {
     let mut consents = ConsentServiceClient::new(shop.channel.clone());
     let request = wire::RecordOptInRequest {
+        night_only: false,
         brand: "main".into(),
         programs: vec!["carts".into()],
         subject: device(),

@@ -255,7 +255,7 @@ fn consent(at: Instant, basis: Basis, double_opt_in: DoubleOptIn, expires_at: Op
         confirmed_at: (double_opt_in != DoubleOptIn::None).then_some(at),
         double_opt_in,
         covers_cart: true,
-        night: false,
+        night: crate::model::consent::Night::No,
         expires_at,
         sender: None,
     }

@@ -56,6 +56,7 @@ impl Kind {
                 ("basis", "opt_in.evidence.basis"),
                 ("basis_date", "opt_in.evidence.basis_date"),
                 ("night", "opt_in.evidence.night"),
+                ("night_only", "opt_in.night_only"),
                 ("grade", "opt_in.evidence.grade"),
                 ("attested_by", "attested_by"),
                 ("attribute.NAME", "opt_in.evidence.attributes"),
@@ -158,6 +159,7 @@ pub fn consent(r: &Record, import_id: &str, defaults: &Defaults) -> Result<pb::I
         customer_id: r.get("customer_id").to_owned(),
         locations: place(r)?.into_iter().collect(),
         evidence: Some(evidence(r, grade, defaults)?),
+        night_only: yes(r, "night_only")?,
         idempotency_key: String::new(),
     };
     Ok(pb::ImportConsentsRequest {

@@ -61,6 +61,7 @@ pub fn disclosure() -> Disclosure {
         text_sha256: [0; 32],
         registered_at: Instant::EPOCH,
         refusals: Vec::new(),
+        night: false,
     }
 }
 

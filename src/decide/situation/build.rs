@@ -4,7 +4,7 @@ use super::{
     AlsoLine, BrandLine, CartLine, CheckLine, CouponLine, Length, OptOutLine, Situation, SituationError,
     TouchLine,
 };
-use crate::model::consent::{Act, Channel, Consent, DoubleOptIn, Method, OptOut};
+use crate::model::consent::{Act, Channel, Consent, DoubleOptIn, Method, Night, OptOut};
 use crate::model::facts::*;
 use crate::model::phone::Country;
 use crate::model::{Instant, MessageId, MessageState, Request, Touch, WeekHours, Zones};
@@ -135,7 +135,11 @@ impl Situation {
             confirmed_at: (line.double_opt_in != DoubleOptIn::None).then_some(given),
             double_opt_in: line.double_opt_in,
             covers_cart: line.names_carts,
-            night: line.night,
+            night: match (line.night_ago, line.night) {
+                (Some(ago), _) => Night::At(at - ago.0),
+                (None, true) => Night::WithDay,
+                (None, false) => Night::No,
+            },
             expires_at: line.expires_in.map(|length| at + length.0),
             sender: None,
         }

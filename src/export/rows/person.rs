@@ -5,7 +5,7 @@ use crate::ledger::body::{
     ConsentBody, ConsentCause, DeviceBody, DeviceCause, ExternalSendBody, InboundBody, NumberCheckBody,
     OptOutBody, OptOutLiftedBody, PreferencesBody, ReviewBody,
 };
-use crate::model::consent::{Consent, OptOutScope};
+use crate::model::consent::{Consent, Night, OptOutScope};
 use crate::model::evidence::Evidence;
 
 pub fn consent(row: &mut Row, body: &ConsentBody) {
@@ -28,6 +28,7 @@ pub fn consent(row: &mut Row, body: &ConsentBody) {
         ConsentCause::Keyword => "The person texted a keyword",
         ConsentCause::NumberChanged => "The number belongs to another person now",
         ConsentCause::Renewal => "The notice that renews it was sent, or did not arrive",
+        ConsentCause::Night => "A caller recorded a consent to the night, an act of its own",
     };
     row.summary = format!("{how}: {}.", row.state);
     evidence(row, &body.evidence);
@@ -35,8 +36,12 @@ pub fn consent(row: &mut Row, body: &ConsentBody) {
 
 fn one_consent(consent: &Consent) -> String {
     let expires = consent.expires_at.map(|at| format!(", expires {at}")).unwrap_or_default();
+    let night = match consent.night {
+        Night::At(at) => format!(", at night since {at}"),
+        Night::No | Night::WithDay => String::new(),
+    };
     format!(
-        "{} {} {} on {}, {}, captured {}{expires}",
+        "{} {} {} on {}, {}, captured {}{expires}{night}",
         consent.program,
         words::name(&consent.channel),
         words::name(&consent.state),

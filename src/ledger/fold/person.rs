@@ -10,6 +10,7 @@ use crate::ledger::rows::{
     AddressRow, CustomerRow, InboundRow, InboundTextRow, OperationRow, ReviewRow, keys,
 };
 use crate::ledger::state::State;
+use crate::model::consent::Night;
 use crate::model::facts::CheckAnswer;
 use crate::model::location::LocationHint;
 use crate::model::message::{Medium, MessageState, Touch};
@@ -111,6 +112,12 @@ fn lift(opt_out: &mut OptOut, programs: &[ProgramId], channel: Option<Channel>, 
 pub(super) fn opt_out(state: &mut State<'_>, entry: &Entry, body: &OptOutBody) -> Result<(), FoldError> {
     let mut subject = subject_of(state, entry)?;
     put_opt_out(&mut subject.opt_outs, body.opt_out.clone());
+    // Written into the consent itself: the opt-out may make room for others one day, and the night does not come back then.
+    for consent in &mut subject.consents {
+        if consent.night_is_taken_back([&body.opt_out]) {
+            consent.night = Night::No;
+        }
+    }
     if let Some(customer) = &body.customer {
         join_customer(state, &mut subject, customer)?;
     }

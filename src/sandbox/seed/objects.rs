@@ -150,6 +150,7 @@ fn disclosure(id: DisclosureId, text: &str, control: Control, control_default: C
         text_sha256: [0; 32],
         registered_at: Instant::EPOCH,
         refusals: Vec::new(),
+        night: false,
     }
 }
 

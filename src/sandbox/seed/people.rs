@@ -100,6 +100,7 @@ impl Person {
             customer: None,
             hints: Vec::new(),
             evidence,
+            night_only: false,
             idempotency: self.step("RecordOptIn"),
             actor: ACTOR.to_owned(),
         }

@@ -300,6 +300,7 @@ pub fn opt_in(n: u8, evidence: Evidence, name: &str) -> RecordOptIn {
         customer: None,
         hints: Vec::new(),
         evidence,
+        night_only: false,
         idempotency: key("RecordOptIn", name),
         actor: "test".to_owned(),
     }

@@ -8,7 +8,7 @@ use super::opt_out::{OptOutAnswer, RecordOptOut};
 use crate::ledger::body::{Body, ImportBody};
 use crate::ledger::entry::{Public, SELLER_CHAIN};
 use crate::ledger::rows::{ImportRow, keys};
-use crate::model::consent::{Consent, OptOut};
+use crate::model::consent::{Consent, Night, OptOut};
 use crate::writer::{Cx, Op, OpError, Priority};
 
 /// The key of one row of one import.
@@ -64,6 +64,9 @@ fn is_known(cx: &mut Cx<'_>, row: &RecordOptIn) -> Result<bool, OpError> {
     }
     let e = &row.evidence;
     let same = |c: &Consent| {
+        if row.night_only {
+            return e.captured_at.is_some_and(|at| c.night == Night::At(at));
+        }
         Some(c.captured_at) == e.captured_at && (c.method, c.basis, c.grade) == (e.method, e.basis, e.grade)
     };
     let stands = |program, channel| grant_of(&subject, program, channel, cx.now).is_some_and(same);

@@ -26,6 +26,7 @@ fn consent(row: u64, n: u32) -> wire::ImportConsentsRequest {
         ..wire::ConsentEvidence::default()
     };
     let opt_in = wire::RecordOptInRequest {
+        night_only: false,
         brand: "main".into(),
         programs: vec!["carts".into()],
         subject: phone(n),

@@ -39,7 +39,7 @@ fn consent_by_text(program: &Program, sender: &Sender, at: Instant, now: Instant
         confirmed_at: Some(now),
         double_opt_in: DoubleOptIn::ByText,
         covers_cart: false,
-        night: false,
+        night: crate::model::consent::Night::No,
         expires_at: None,
         sender: Some(sender.id.clone()),
     }

@@ -2,6 +2,7 @@
 
 mod confirm;
 mod keyword;
+mod night;
 mod record;
 pub mod renewal;
 

@@ -1,10 +1,10 @@
 //! `RecordOptIn`: somebody tells us that a person agreed. Told is not proven: evidence is checked, a second step asked for
 //! where program or carriers want one, and nothing told here ever undoes an opt-out.
 
-use super::{OptInAnswer, demand_room, grant_of, write};
+use super::{OptInAnswer, demand_room, grant_of, pending_of, write};
 use crate::consent::{ATTESTED_LIFE, Claim};
 use crate::ledger::body::{ConsentBody, ConsentCause, ConsentChange};
-use crate::model::consent::{Act, Consent, DoubleOptIn, Grade, Method, OptOutScope};
+use crate::model::consent::{Act, Consent, DoubleOptIn, Grade, Method, Night};
 use crate::model::evidence::Evidence;
 use crate::model::facts::{Answers, AutomaticKind, PlaceFacts};
 use crate::model::location::LocationHint;
@@ -38,6 +38,8 @@ pub struct RecordOptIn {
     pub hints: Vec<LocationHint>,
     /// `disclosure_sha256` is filled in here.
     pub evidence: Evidence,
+    /// The separate consent to messages at night, beside one to the day: see [`super::night`].
+    pub night_only: bool,
     pub idempotency: Idempotency,
     pub actor: String,
 }
@@ -52,6 +54,9 @@ impl Op for RecordOptIn {
             return OptInAnswer::of(&entry, true);
         }
         let brand = cx.brand_named(self.brand.as_str())?;
+        if self.night_only {
+            return super::night::record(self, cx, &brand, operation);
+        }
         let address = self.address(cx)?;
         let disclosure = self.wording(cx)?;
         let (known, suppressed) = cx.find_subject(&address)?;
@@ -103,7 +108,7 @@ impl Op for RecordOptIn {
 }
 
 impl RecordOptIn {
-    fn address(&self, cx: &mut Cx<'_>) -> Result<Address, OpError> {
+    pub(super) fn address(&self, cx: &mut Cx<'_>) -> Result<Address, OpError> {
         match &self.target {
             Target::Customer(_) => Err(OpError::Invalid {
                 field: "subject.customer_id",
@@ -114,7 +119,7 @@ impl RecordOptIn {
     }
 
     /// The registered wording, with its version and hash filled in.
-    fn wording(&mut self, cx: &mut Cx<'_>) -> Result<Option<Disclosure>, OpError> {
+    pub(super) fn wording(&mut self, cx: &mut Cx<'_>) -> Result<Option<Disclosure>, OpError> {
         use sha2::{Digest, Sha256};
         let Some((id, version)) = &self.evidence.disclosure else {
             if !self.evidence.disclosure_text.is_empty() {
@@ -131,7 +136,7 @@ impl RecordOptIn {
 }
 
 /// A consent names a channel its program and its address can have.
-fn fits(program: &Program, address: &Address, channel: Channel) -> Result<(), OpError> {
+pub(super) fn fits(program: &Program, address: &Address, channel: Channel) -> Result<(), OpError> {
     let of_address = match address {
         Address::Phone(_) => Channel::Sms,
         Address::Device { .. } => Channel::Push,
@@ -236,17 +241,21 @@ impl Judge<'_> {
             (_, None) if unconfirmed => ConsentState::PendingConfirmation,
             _ => ConsentState::Granted,
         };
-        let night = claim.covers_night() && !self.night_was_taken_back(self.evidence.captured_at);
-        if self.evidence.night && !night {
-            reasons.push(Code::NightConsentMissing);
+        // An act that claims both agreed to the day alone (Network Act art. 50(3)).
+        if self.evidence.night {
+            reasons.push(Code::NightConsentBundled);
         }
         let mut new = self.record(program, channel, state, claim.covers_cart());
-        new.night = night;
+        // The night's own act stays beside the day it was made for, told again or asked for anew.
+        let waiting = self.known.and_then(|s| pending_of(s, &program.id, channel));
+        if state != ConsentState::Refused
+            && let Some(old) = waiting.or(grant)
+            && !old.night_is_taken_back(self.people.iter().flat_map(|person| &person.opt_outs))
+        {
+            new.night = old.night;
+        }
         let consent = match grant.filter(|_| state == ConsentState::Granted) {
-            Some(old) => {
-                let night_ended = self.night_was_taken_back(Some(old.captured_at));
-                renewed(&Consent { night: old.night && !night_ended, ..old.clone() }, new)
-            }
+            Some(old) => renewed(old, new),
             None => new,
         };
         reasons.sort();
@@ -260,13 +269,6 @@ impl Judge<'_> {
         let e = self.evidence;
         (e.method, e.act, e.grade) == (Method::Imported, Some(Act::Replied), Grade::Full)
             && !e.inbound_text.trim().is_empty()
-    }
-
-    /// Whether the person took the night back since; a time nobody knows is before that.
-    fn night_was_taken_back(&self, agreed_at: Option<Instant>) -> bool {
-        let stops = self.people.iter().flat_map(|person| &person.opt_outs);
-        let mut stops = stops.filter(|o| o.scope == OptOutScope::Night);
-        stops.any(|o| agreed_at.is_none_or(|at| at <= o.received_at))
     }
 
     fn is_older_than(&self, stop: Instant) -> bool {
@@ -292,7 +294,7 @@ impl Judge<'_> {
             confirmed_at: replied.then_some(captured_at),
             double_opt_in: if replied { DoubleOptIn::ByText } else { DoubleOptIn::None },
             covers_cart,
-            night: e.night,
+            night: Night::No,
             expires_at: (e.grade == Grade::Attested).then_some(captured_at + ATTESTED_LIFE),
             sender: None,
         }
@@ -305,14 +307,13 @@ fn renewed(old: &Consent, new: Consent) -> Consent {
     let ends = |c: &Consent| c.expires_at.unwrap_or(Instant::FAR_FUTURE);
     let weaker = (new.grade, new.basis) > (old.grade, old.basis) || ends(&new) < ends(old);
     if weaker {
-        return old.clone();
+        return Consent { night: new.night, ..old.clone() };
     }
     let confirmed = if old.double_opt_in == DoubleOptIn::None { &new } else { old };
     Consent {
         double_opt_in: confirmed.double_opt_in,
         confirmed_at: confirmed.confirmed_at,
         covers_cart: new.covers_cart || old.covers_cart,
-        night: new.night || old.night,
         sender: old.sender.clone(),
         ..new
     }

@@ -9,6 +9,7 @@ use crate::decide::{Renewal, counted_from};
 use crate::ledger::body::{ConsentBody, ConsentCause, ConsentChange};
 use crate::ledger::rows::keys;
 use crate::ledger::state::Row;
+use crate::model::consent::Night;
 use crate::model::evidence::Evidence;
 use crate::model::facts::AutomaticKind;
 use crate::model::outgoing::Message;
@@ -232,7 +233,7 @@ pub(in crate::writer::ops) fn notice_is(
         basis: consent.basis,
         basis_date,
         captured_at: Some(consent.captured_at),
-        night: consent.night,
+        night: consent.night != Night::No,
         grade: consent.grade,
         attributes: vec![("notice".to_owned(), spec.id.to_string())],
         ..Evidence::empty(consent.method)

@@ -1,5 +1,6 @@
 //! The second step: who is asked, when, how often, and until when a YES counts.
 
+mod night;
 mod ties;
 
 use super::*;
@@ -108,45 +109,6 @@ fn where_courts_ask_for_a_second_step_it_is_asked_for_at_once() {
     assert_eq!(states(&writer), [(ConsentState::Granted, DoubleOptIn::ByWeb)]);
     writer.run(german(&writer, "again")).expect("taken");
     assert_eq!(states(&writer), [(ConsentState::Granted, DoubleOptIn::ByWeb)]);
-    writer.check_fold();
-}
-
-/// Network Act art. 50(3): the night has a consent of its own, which the wording must ask for and the person may end alone.
-#[test]
-fn the_night_is_agreed_to_by_its_own_words_and_ended_on_its_own() {
-    let mut writer = text_shop();
-    let agree = |writer: &mut TestWriter, words: &str, name: &str| {
-        let plain = ticked(writer.clock.now());
-        let evidence =
-            Evidence { night: true, disclosure_text: format!("{}{words}", plain.disclosure_text), ..plain };
-        writer.run(opt_in(1, evidence, name)).expect("taken");
-        let entries = writer.entries();
-        let newest = entries.iter().rev().find_map(|entry| match &entry.body {
-            Body::Consent(body) => Some(body.changes[0].clone()),
-            _ => None,
-        });
-        let change = newest.expect("recorded");
-        assert_eq!(change.consent.state, ConsentState::Granted, "{name}: the day is agreed to");
-        (subject(writer, 1).consents[0].night, change.reasons)
-    };
-    let missing = vec!["NIGHT_CONSENT_MISSING".to_owned()];
-    assert_eq!(
-        agree(&mut writer, "", "said only"),
-        (false, missing.clone()),
-        "no word of the night was shown"
-    );
-    writer.advance(Span::hours(1));
-    let korean = " (선택) 야간(21시~08시) 광고성 정보 수신 동의";
-    assert_eq!(agree(&mut writer, korean, "shown"), (true, Vec::new()));
-    writer.advance(Span::hours(1));
-    writer.run(opt_out(1, OptOutScope::Night, OptOutSource::App, "no night")).expect("taken");
-    assert_eq!(subject(&writer, 1).consents[0].state, ConsentState::Granted, "by day it goes on");
-    writer.advance(Span::hours(1));
-    let renewed = opt_in(1, ticked(writer.clock.now()), "day again");
-    writer.run(renewed).expect("taken");
-    assert!(!subject(&writer, 1).consents[0].night, "a consent to the day brings no night back");
-    writer.advance(Span::hours(1));
-    assert_eq!(agree(&mut writer, korean, "anew"), (true, Vec::new()));
     writer.check_fold();
 }
 

@@ -93,6 +93,7 @@ fn disclosure() -> Disclosure {
         text_sha256: [0; 32],
         registered_at: Instant::EPOCH,
         refusals: Vec::new(),
+        night: false,
     }
 }
 

@@ -119,7 +119,7 @@ impl Op for Grant {
             confirmed_at: Some(cx.now),
             double_opt_in: DoubleOptIn::ByText,
             covers_cart: true,
-            night: false,
+            night: crate::model::consent::Night::No,
             expires_at: None,
             sender: None,
         };

@@ -71,7 +71,7 @@ fn agree(
         confirmed_at: None,
         double_opt_in: DoubleOptIn::None,
         covers_cart: true,
-        night: false,
+        night: crate::model::consent::Night::No,
         expires_at: None,
         sender: None,
     };
