@@ -4,6 +4,7 @@
 //! brand and opt-out, [`reading`] tells the decision what the result says. [`automatic`] writes the texts that answer.
 
 pub mod automatic;
+pub mod contact;
 pub mod fold;
 pub mod language;
 pub mod links;

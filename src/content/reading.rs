@@ -3,6 +3,7 @@
 use crate::model::facts::ContentFacts;
 use crate::model::registry::NationalLanguage;
 
+use super::contact::says_contact;
 use super::fold::words;
 use super::language::Language;
 use super::links::{find_links, is_shared_shortener};
@@ -10,11 +11,12 @@ use super::segments::segment_on;
 use super::wording::{HowToStop, asks_to_buy, brand_beside, instructions, tells_how_to_stop};
 use super::{offer, prohibited};
 
-/// Reads a rendered text. `target_host` is the host its short link leads to, which the text cannot tell; `tables` are
-/// the national language tables its sender's route writes with.
+/// Reads a rendered text. `contact` is where its brand can be reached, `target_host` the host its short link leads to,
+/// which the text cannot tell; `tables` are the national language tables its sender's route writes with.
 pub fn read_text(
     body: String,
     brand: &str,
+    contact: &str,
     how_to_stop: HowToStop<'_>,
     language: Option<Language>,
     target_host: Option<String>,
@@ -34,6 +36,7 @@ pub fn read_text(
         language: language.map(|l| l.tag().to_owned()),
         has_brand_name,
         has_opt_out,
+        has_contact: says_contact(&body, contact),
         shared_shorteners: link_hosts.iter().filter(|host| is_shared_shortener(host)).cloned().collect(),
         link_hosts,
         target_host,
@@ -62,7 +65,12 @@ mod tests {
     fn reads_every_fact_of_a_text() {
         let body =
             "Acme: 20% off your vapes https://bit.ly/x or acme.com, acme.com. Reply YES to order".to_owned();
-        let facts = read_text(body.clone(), "ACME", HowToStop::Reply, Some(Language::En), None, &[]);
+        let read = |contact| {
+            read_text(body.clone(), "ACME", contact, HowToStop::Reply, Some(Language::En), None, &[])
+        };
+        assert!(!read("help@acme.com").has_contact);
+        let facts = read("https://acme.com");
+        assert!(facts.has_contact);
         assert_eq!(facts.body, body);
         assert_eq!((facts.segments, facts.language.as_deref()), (1, Some("en")));
         assert!(facts.has_brand_name && !facts.has_opt_out && facts.asks_reply_to_buy);

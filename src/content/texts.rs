@@ -41,6 +41,8 @@ pub struct Texts {
     pub stop_by_reply: &'static str,
     /// The same before the address of the opt-out page.
     pub stop_by_link: &'static str,
+    /// Before the contact of the brand, where some law wants it in the text.
+    pub contact: &'static str,
     /// Between two sentences.
     pub gap: &'static str,
 }

@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::findings::{Findings, Ground};
 use crate::model::Code;
-use crate::model::facts::AutomaticKind;
+use crate::model::facts::{AutomaticKind, BrandFacts};
 use crate::policy::value::ContentDuty;
 use crate::policy::{Rule, Value};
 
@@ -28,6 +28,14 @@ fn duty(case: &Case<'_>, rule: &Rule, duty: ContentDuty, findings: &mut Findings
         }
         ContentDuty::OptOutWording if !content.has_opt_out && !is_answer(case) => {
             findings.refuse(rule, Code::OptOutWordingMissing, "the text does not say how to stop");
+        }
+        ContentDuty::Contact if !content.has_contact && !is_answer(case) => {
+            let detail = "the text does not tell the contact of the brand";
+            findings.refuse(rule, Code::ContactMissing, detail);
+        }
+        ContentDuty::ContactOrLink if !content.has_contact && !links_home(case) && !is_answer(case) => {
+            let detail = "the text neither tells the contact of the brand nor carries a link of it";
+            findings.refuse(rule, Code::ContactMissing, detail);
         }
         ContentDuty::NoSharedShortener if !content.shared_shorteners.is_empty() => {
             let detail = format!("public shortener: {}", content.shared_shorteners.join(", "));
@@ -64,12 +72,24 @@ fn is_from_abroad(case: &Case<'_>) -> bool {
     sender.is_none() || sender != number
 }
 
+/// Whether it carries a link to the brand: to a domain of its own, or by its short one.
+fn links_home(case: &Case<'_>) -> bool {
+    let brand = &case.facts.brand;
+    case.facts.content.link_hosts.iter().any(|host| is_own(brand, host) || is_short(brand, host))
+}
+
+fn is_own(brand: &BrandFacts, host: &str) -> bool {
+    brand.target_domains.iter().any(|domain| within(host, domain))
+}
+
+fn is_short(brand: &BrandFacts, host: &str) -> bool {
+    brand.short_domain.as_deref() == Some(host)
+}
+
 fn own_domains(case: &Case<'_>, rule: &Rule, findings: &mut Findings) {
     let (brand, content) = (&case.facts.brand, &case.facts.content);
-    let own = |host: &str| brand.target_domains.iter().any(|domain| within(host, domain));
-    let short = |host: &str| brand.short_domain.as_deref() == Some(host);
-    let strange = content.link_hosts.iter().filter(|host| !own(host) && !short(host));
-    for host in strange.chain(content.target_host.iter().filter(|host| !own(host))) {
+    let strange = content.link_hosts.iter().filter(|host| !is_own(brand, host) && !is_short(brand, host));
+    for host in strange.chain(content.target_host.iter().filter(|host| !is_own(brand, host))) {
         let detail = format!("{host} is not one of the brand's domains");
         findings.refuse(rule, Code::LinkDomain, detail);
     }

@@ -405,6 +405,8 @@ pub struct ContentLine {
     pub brand_name: bool,
     /// Says how to stop.
     pub opt_out: bool,
+    /// Tells the brand's contact.
+    pub contact: bool,
     /// Hosts linked to.
     pub link_hosts: Vec<String>,
     /// Public shorteners.
@@ -522,6 +524,7 @@ impl Default for ContentLine {
             segments: 1,
             brand_name: true,
             opt_out: true,
+            contact: true,
             link_hosts: Vec::new(),
             shared_shorteners: Vec::new(),
             prohibited: Vec::new(),

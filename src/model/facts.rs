@@ -457,6 +457,9 @@ pub struct ContentFacts {
     pub has_brand_name: bool,
     /// It says how to stop.
     pub has_opt_out: bool,
+    /// It tells the contact the brand recorded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_contact: bool,
     /// Hosts of all links in it, lower case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub link_hosts: Vec<String>,

@@ -113,6 +113,7 @@ codes! {
     225 LabelRequired "LABEL_REQUIRED" "A mandatory label is missing.",
     226 TooManySegments "TOO_MANY_SEGMENTS" "The text needs more parts than permitted.",
     227 ContentUnreadable "CONTENT_UNREADABLE" "The text is empty or holds what a phone cannot show.",
+    228 ContactMissing "CONTACT_MISSING" "The text does not say where its sender can be reached.",
     // Coupons: 240
     240 CouponExhausted "COUPON_EXHAUSTED" "The pool has no code left.",
     241 CouponChannel "COUPON_CHANNEL" "The pool is reserved for another channel.",

@@ -40,6 +40,8 @@ pub fn sentence(value: &Value) -> String {
         Value::Content(need) => match need.require {
             ContentDuty::BrandName => "the text names the brand",
             ContentDuty::OptOutWording => "the text says how to stop",
+            ContentDuty::Contact => "the text tells the brand's contact",
+            ContentDuty::ContactOrLink => "the text tells the brand's contact or carries a link of the brand",
             ContentDuty::NoSharedShortener => "no public link shortener",
             ContentDuty::OwnDomains => "links lead to the brand's own domains",
             ContentDuty::NoReplyToBuy => "nothing is bought by replying",

@@ -90,8 +90,8 @@ pub struct PolicySet {
     places: BTreeMap<Jurisdiction, Place>,
     by_place: HashMap<Jurisdiction, Vec<usize>>,
     anywhere: Vec<usize>,
-    /// Where some rule wants a label before a text; none: everywhere.
-    labelled: Vec<Option<Jurisdiction>>,
+    /// Where some rule wants a label before a text, or a contact in it; none: everywhere.
+    worded: Vec<Option<Jurisdiction>>,
     calendars: HashMap<String, usize>,
 }
 
@@ -170,11 +170,13 @@ impl PolicySet {
             }
         }
         let places = places(&sources.jurisdictions);
-        let label =
-            |rule: &Rule| matches!(&rule.value, Value::Wording(need) if need.place == value::Place::Start);
-        let labelled =
-            rules.iter().filter(|rule| label(rule)).map(|rule| rule.jurisdiction.clone()).collect();
-        PolicySet { sources, canonical, hash, rules, places, by_place, anywhere, labelled, calendars }
+        let words = |rule: &&Rule| match &rule.value {
+            Value::Wording(need) => need.place == value::Place::Start,
+            Value::Content(need) => need.require.asks_for_contact(),
+            _ => false,
+        };
+        let worded = rules.iter().filter(words).map(|rule| rule.jurisdiction.clone()).collect();
+        PolicySet { sources, canonical, hash, rules, places, by_place, anywhere, worded, calendars }
     }
 
     /// The set's own version.
@@ -263,10 +265,10 @@ impl PolicySet {
         Expanded { places: places.into_iter().collect(), unsupported: unsupported.into_iter().collect() }
     }
 
-    /// Whether some rule, in force or not, wants a label before texts to one of these places' countries.
-    pub fn may_label(&self, places: &[Jurisdiction]) -> bool {
-        let meets = |label: &Jurisdiction| places.iter().any(|place| place.country() == label.country());
-        self.labelled.iter().any(|label| label.as_ref().is_none_or(meets))
+    /// Whether some rule, in force or not, wants a label or a contact put into texts to one of these places' countries.
+    pub fn may_add_words(&self, places: &[Jurisdiction]) -> bool {
+        let meets = |asks: &Jurisdiction| places.iter().any(|place| place.country() == asks.country());
+        self.worded.iter().any(|asks| asks.as_ref().is_none_or(meets))
     }
 
     /// Every zone the people of those places may live in; sorted.

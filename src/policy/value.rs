@@ -301,6 +301,10 @@ pub enum ContentDuty {
     BrandName,
     /// Say how to stop.
     OptOutWording,
+    /// Say where the sender can be reached.
+    Contact,
+    /// Say it, or carry a link of the brand that leads there.
+    ContactOrLink,
     /// No public shortener.
     NoSharedShortener,
     /// Links only to the brand's own domains.
@@ -311,6 +315,13 @@ pub enum ContentDuty {
     NoLink,
     /// No link, unless the sender belongs to the person's country.
     NoLinkFromAbroad,
+}
+
+impl ContentDuty {
+    /// Whether it asks for the contact of the brand, which is put into a text that lacks it.
+    pub fn asks_for_contact(self) -> bool {
+        matches!(self, ContentDuty::Contact | ContentDuty::ContactOrLink)
+    }
 }
 
 /// A duty of content.

@@ -307,7 +307,10 @@ fn touch(message: MessageId, at: Instant, sent: &Sent, category: Category) -> To
 /// The text as the rules read it; what the log or the options do not tell is in order.
 fn content(sent: &Sent, options: &Options) -> ContentFacts {
     let body = sent.body.clone().unwrap_or_default();
-    let mut read = read_text(body, options.brand.as_deref().unwrap_or(""), HowToStop::Reply, None, None, &[]);
+    let brand = options.brand.as_deref().unwrap_or("");
+    let mut read = read_text(body, brand, "", HowToStop::Reply, None, None, &[]);
+    // Nobody says what it is.
+    read.has_contact = true;
     if options.brand.is_none() || sent.body.is_none() {
         read.has_brand_name = true;
     }

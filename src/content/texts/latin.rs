@@ -21,6 +21,7 @@ pub const EN: Texts = Texts {
     carts: "incl. cart reminders",
     stop_by_reply: "Reply STOP to opt out",
     stop_by_link: "Opt out: ",
+    contact: "Contact: ",
     gap: " ",
 };
 
@@ -43,6 +44,7 @@ pub const ES: Texts = Texts {
     carts: "incl. recordatorios de carrito",
     stop_by_reply: "Responde STOP para cancelar",
     stop_by_link: "Cancelar: ",
+    contact: "Contacto: ",
     gap: " ",
 };
 
@@ -65,6 +67,7 @@ pub const FR: Texts = Texts {
     carts: "y compris rappels de panier",
     stop_by_reply: "Répondez STOP pour ne plus recevoir de messages",
     stop_by_link: "Se désabonner : ",
+    contact: "Contact : ",
     gap: " ",
 };
 
@@ -87,6 +90,7 @@ pub const DE: Texts = Texts {
     carts: "inkl. Erinnerungen an den Warenkorb",
     stop_by_reply: "STOP zum Abmelden",
     stop_by_link: "Abmelden: ",
+    contact: "Kontakt: ",
     gap: " ",
 };
 
@@ -109,6 +113,7 @@ pub const PT: Texts = Texts {
     carts: "incl. lembretes de carrinho",
     stop_by_reply: "Responda SAIR para cancelar",
     stop_by_link: "Cancelar: ",
+    contact: "Contato: ",
     gap: " ",
 };
 
@@ -131,6 +136,7 @@ pub const IT: Texts = Texts {
     carts: "inclusi promemoria del carrello",
     stop_by_reply: "Rispondi STOP per cancellarti",
     stop_by_link: "Cancellati: ",
+    contact: "Contatti: ",
     gap: " ",
 };
 
@@ -153,6 +159,7 @@ pub const NL: Texts = Texts {
     carts: "incl. winkelmandherinneringen",
     stop_by_reply: "Antwoord STOP om je af te melden",
     stop_by_link: "Afmelden: ",
+    contact: "Contact: ",
     gap: " ",
 };
 
@@ -175,6 +182,7 @@ pub const PL: Texts = Texts {
     carts: "w tym przypomnienia o koszyku",
     stop_by_reply: "Odpisz STOP, aby zrezygnowac",
     stop_by_link: "Rezygnacja: ",
+    contact: "Kontakt: ",
     gap: " ",
 };
 
@@ -197,6 +205,7 @@ pub const TR: Texts = Texts {
     carts: "sepet hatirlatmalari dahil",
     stop_by_reply: "Iptal icin RET yazin",
     stop_by_link: "Iptal: ",
+    contact: "Iletisim: ",
     gap: " ",
 };
 
@@ -219,5 +228,6 @@ pub const SV: Texts = Texts {
     carts: "inkl. påminnelser om varukorgen",
     stop_by_reply: "Svara STOPP för att avsluta",
     stop_by_link: "Avsluta: ",
+    contact: "Kontakt: ",
     gap: " ",
 };

@@ -21,6 +21,7 @@ pub const RU: Texts = Texts {
     carts: "включая напоминания о корзине",
     stop_by_reply: "Ответьте СТОП, чтобы отписаться",
     stop_by_link: "Отписаться: ",
+    contact: "Контакт: ",
     gap: " ",
 };
 
@@ -43,6 +44,7 @@ pub const JA: Texts = Texts {
     carts: "カートのお知らせを含む",
     stop_by_reply: "配信停止は「停止」と返信",
     stop_by_link: "配信停止: ",
+    contact: "お問い合わせ: ",
     gap: " ",
 };
 
@@ -65,6 +67,7 @@ pub const KO: Texts = Texts {
     carts: "장바구니 알림 포함",
     stop_by_reply: "그만 받으려면 '수신거부'로 답장",
     stop_by_link: "수신거부: ",
+    contact: "문의: ",
     gap: " ",
 };
 
@@ -87,6 +90,7 @@ pub const ZH_HANS: Texts = Texts {
     carts: "含购物车提醒",
     stop_by_reply: "拒收请回复 退订",
     stop_by_link: "退订：",
+    contact: "联系: ",
     gap: " ",
 };
 
@@ -109,6 +113,7 @@ pub const ZH_HANT: Texts = Texts {
     carts: "含購物車提醒",
     stop_by_reply: "拒收請回覆 退訂",
     stop_by_link: "退訂：",
+    contact: "聯絡: ",
     gap: " ",
 };
 
@@ -131,6 +136,7 @@ pub const AR: Texts = Texts {
     carts: "تشمل تذكيرات سلة التسوق",
     stop_by_reply: "لإلغاء الاشتراك أرسل ايقاف",
     stop_by_link: "لإلغاء الاشتراك: ",
+    contact: "للتواصل: ",
     gap: " ",
 };
 
@@ -153,6 +159,7 @@ pub const HE: Texts = Texts {
     carts: "כולל תזכורות עגלה",
     stop_by_reply: "להסרה השיבו הסר",
     stop_by_link: "להסרה: ",
+    contact: "ליצירת קשר: ",
     gap: " ",
 };
 
@@ -175,5 +182,6 @@ pub const HI: Texts = Texts {
     carts: "कार्ट रिमाइंडर सहित",
     stop_by_reply: "रोकने के लिए STOP भेजें",
     stop_by_link: "बंद करें: ",
+    contact: "संपर्क: ",
     gap: " ",
 };

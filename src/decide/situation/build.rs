@@ -154,6 +154,7 @@ impl Situation {
             language: line.language,
             has_brand_name: line.brand_name,
             has_opt_out: line.opt_out,
+            has_contact: line.contact,
             link_hosts: line.link_hosts,
             target_host: None,
             shared_shorteners: line.shared_shorteners,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::draft::{Draft, find_brand, find_program, program_sender, subject_at};
 use super::{Phase, Whereabouts, json_sha256, judge, record, recording, text};
 use crate::content::automatic::{AutomaticText as Wording, ProgramWording, automatic_text};
+use crate::content::contact::add_contact;
 use crate::content::language::Language;
 use crate::content::segments::segment_on;
 use crate::model::facts::{AutomaticKind, AutomaticText, OnHold};
@@ -97,6 +98,15 @@ fn draft(
     let body = match own {
         Some(own) => own(&brand, &program, language),
         None => words(wish.kind, &program, &brand, language),
+    };
+    // What answers a STOP or a HELP advertises nothing.
+    let reach = match wish.kind {
+        AutomaticKind::OptOutConfirmation | AutomaticKind::Help => None,
+        _ => text::reach_duty(cx, &whereabouts.place, &program, sender.as_deref()),
+    };
+    let body = match text::is_reachable(&body, reach, &brand) {
+        true => body,
+        false => add_contact(&body, &brand.support_contact, language),
     };
     let tables = sender.as_ref().map(|s| s.national_languages.as_slice()).unwrap_or_default();
     let body = text::spelled(&brand, &body, str::to_owned, |text| segment_on(text, tables).parts);

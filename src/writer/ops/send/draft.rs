@@ -136,6 +136,7 @@ impl Draft {
                     with_coupon: request.coupon_pool.is_some(),
                     language,
                     label: label.as_deref(),
+                    reach: text::reach_duty(cx, &whereabouts.place, &program, sender.as_deref()),
                 },
                 |text| segment_on(&fill(text), tables).parts,
             )?,

@@ -95,7 +95,8 @@ pub(super) fn facts_there(
         Channel::Sms => None,
     };
     let tables = sender.as_ref().map(|s| s.national_languages.as_slice()).unwrap_or_default();
-    let mut content = read_text(body, &brand.display_name, how, language, target, tables);
+    let (name, contact) = (&brand.display_name, &brand.support_contact);
+    let mut content = read_text(body, name, contact, how, language, target, tables);
     if let Some(push) = &spec.push {
         content.link_hosts.extend(push_hosts(push, &content.link_hosts));
     }

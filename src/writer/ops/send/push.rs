@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{SendRequest, text};
+use crate::content::contact::add_contact;
 use crate::content::language::Language;
 use crate::content::wording::{HowToStop, complete, names_brand, says_how_to_stop, stop_wording};
 use crate::model::device::Device;
@@ -206,8 +207,8 @@ pub(super) struct Makings<'a> {
     pub collapse_key: String,
 }
 
-/// Fills in everything but the coupon. The label a law wants stands before the headline. The brand's name and the way to stop
-/// are added where a law asks for them and they are missing; elsewhere the system shows the app's name, and the app leads to
+/// Fills in everything but the coupon. The label a law wants stands before the headline. The brand's name, its contact and the
+/// way to stop are added where a law asks for them and they are missing; elsewhere the system shows the app's name, and the app leads to
 /// the opt-out page.
 pub(super) fn render(
     words: &PushWords,
@@ -218,7 +219,7 @@ pub(super) fn render(
     let variables: BTreeMap<String, String> = variables.iter().cloned().collect();
     let fill = |field, words: &str| text::fill_in(field, words, &filled, &variables);
     let mut title = fill("push.title", &words.title)?;
-    let mut body = fill("push.body", &words.body)?;
+    let body = fill("push.body", &words.body)?;
     let brand = &of.brand.display_name;
     if of.duties.contains(&ContentDuty::BrandName) && !names_brand(&format!("{title}\n{body}"), brand) {
         title = complete(&title, brand, of.language, None).text;
@@ -228,20 +229,27 @@ pub(super) fn render(
     }
     let short = |link: &MessageLink| short_url(&of.brand.short_domain, &link.code);
     let leads = of.link.filter(|link| !link.opt_out).map(short).unwrap_or_default();
+    let deep_link = if words.deep_link.is_empty() { leads } else { words.deep_link.clone() };
     let marketing = of.program.category == Category::Marketing;
     let way_out = |link: &MessageLink| opt_out_url(&of.brand.short_domain, &link.code);
-    if let Some(link) = of.link.filter(|_| of.duties.contains(&ContentDuty::OptOutWording)) {
-        let url = way_out(link);
-        let how = HowToStop::Link(&url);
-        if !says_how_to_stop(&format!("{title}\n{body}"), how) {
-            body = format!("{} {}", body.trim_end(), stop_wording(of.language, how));
+    let stop = of.link.filter(|_| of.duties.contains(&ContentDuty::OptOutWording)).map(way_out);
+    let stoppable = |body: String| match stop.as_deref().map(HowToStop::Link) {
+        Some(how) if !says_how_to_stop(&format!("{title}\n{body}"), how) => {
+            format!("{} {}", body.trim_end(), stop_wording(of.language, how))
         }
-    }
+        _ => body,
+    };
+    let whole = stoppable(body.clone());
+    let seen = format!("{title}\n{whole}\n{deep_link}");
+    let body = match text::is_reachable(&seen, text::strictest(of.duties), of.brand) {
+        true => whole,
+        false => stoppable(add_contact(&body, &of.brand.support_contact, of.language)),
+    };
     let content = Notification {
         title,
         body,
         image_url: words.image_url.clone(),
-        deep_link: if words.deep_link.is_empty() { leads } else { words.deep_link.clone() },
+        deep_link,
         opt_out_url: of.link.filter(|_| marketing).map(way_out).unwrap_or_default(),
         collapse_key: words.collapse_key.clone().unwrap_or_else(|| of.collapse_key.clone()),
         actions: words.actions.iter().map(NotificationAction::clone).collect(),

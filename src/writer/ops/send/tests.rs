@@ -1,6 +1,7 @@
 //! From a request to a receipt, over memory: what each step leaves in state.
 
 mod bounds;
+mod contact;
 mod ends;
 mod erased;
 mod herd;

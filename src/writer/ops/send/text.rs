@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::facts::Whereabouts;
+use crate::content::contact::{add_contact, says_contact};
 use crate::content::language::Language;
+use crate::content::links::{find_links, host_within};
 use crate::content::plain::substitute;
 use crate::content::render::Template;
 use crate::content::wording::{HowToStop, complete};
@@ -46,7 +48,7 @@ pub fn label(
     channel: Channel,
 ) -> Option<String> {
     let policy = cx.policies.engine.policy();
-    if !policy.may_label(&place.jurisdictions) {
+    if !policy.may_add_words(&place.jurisdictions) {
         return None;
     }
     let places = policy.expand(&place.jurisdictions).places;
@@ -63,6 +65,35 @@ pub fn label(
         Value::Wording(need) if need.place == Place::Start => need.first(&brand.display_name),
         _ => None,
     })
+}
+
+/// What laws of the places in question want a text to say of where its sender can be reached; the strictest.
+pub fn reach_duty(
+    cx: &Cx<'_>,
+    place: &PlaceFacts,
+    program: &Program,
+    sender: Option<&Sender>,
+) -> Option<ContentDuty> {
+    if !cx.policies.engine.policy().may_add_words(&place.jurisdictions) {
+        return None;
+    }
+    strictest(&duties(cx, place, program, sender, Channel::Sms))
+}
+
+/// Of several duties to tell the contact the one that asks for most.
+pub fn strictest(duties: &[ContentDuty]) -> Option<ContentDuty> {
+    let whole = duties.iter().find(|duty| **duty == ContentDuty::Contact);
+    whole.or_else(|| duties.iter().find(|duty| duty.asks_for_contact())).copied()
+}
+
+/// Whether words tell where the brand can be reached as far as a duty asks. A link of the brand leads there: its site, or
+/// the opt-out page, which names the contact.
+pub fn is_reachable(words: &str, duty: Option<ContentDuty>, brand: &Brand) -> bool {
+    let Some(duty) = duty else { return true };
+    let own = brand.target_domains.iter().chain([&brand.short_domain]);
+    let hosts: Vec<&str> = own.map(|domain| domain.split(':').next().unwrap_or_default()).collect();
+    let links_home = || find_links(words).iter().any(|link| host_within(&link.host, hosts.iter().copied()));
+    says_contact(words, &brand.support_contact) || duty == ContentDuty::ContactOrLink && links_home()
 }
 
 /// What laws of the places in question want the words to say.
@@ -101,9 +132,11 @@ pub struct Makings<'a> {
     pub language: Language,
     /// What some law wants to stand first.
     pub label: Option<&'a str>,
+    /// What some law wants to be told of where the brand can be reached.
+    pub reach: Option<ContentDuty>,
 }
 
-/// Fills everything but the coupon, then adds label, brand name and opt-out wording where they are missing. `parts` counts
+/// Fills everything but the coupon, then adds label, brand name, contact and opt-out wording where they are missing. `parts` counts
 /// those of a text as it would leave.
 pub fn render(
     words: &str,
@@ -126,7 +159,14 @@ fn completed(words: &str, of: &Makings<'_>) -> String {
     let opt_out = of.link.map(|l| opt_out_url(&of.brand.short_domain, &l.code)).unwrap_or_default();
     let marketing = of.program.category == Category::Marketing;
     let how = marketing.then(|| how_to_stop(of.sender, &opt_out));
-    complete(&text, &of.brand.display_name, of.language, how).text
+    let (brand, language) = (&of.brand.display_name, of.language);
+    let whole = complete(&text, brand, language, how).text;
+    if is_reachable(&whole, of.reach, of.brand) {
+        return whole;
+    }
+    // Before the way to stop, which stands last in some laws; the name first, so that no address passes for it.
+    let named = complete(&text, brand, language, None).text;
+    complete(&add_contact(&named, &of.brand.support_contact, language), brand, language, how).text
 }
 
 /// Words completed: as they were written, or with plain characters for typographic ones where the brand wants that and it

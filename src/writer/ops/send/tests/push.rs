@@ -331,6 +331,7 @@ fn where_a_law_asks_a_notification_names_the_brand_and_says_how_to_stop() {
     assert!(title.ends_with(": Still yours, Ada") && title.starts_with("A"), "{title}");
     let code = &canada.message.spec.link.as_ref().expect("a link").code;
     assert!(body.contains(&format!("go.acme.example/opt-out/{code}")), "{body}");
+    assert!(!body.contains("help@acme.example"), "a link will do: {body}");
     let codes = codes_of(&canada);
     assert!(
         !codes.contains(&"BRAND_NAME_MISSING") && !codes.contains(&"OPT_OUT_WORDING_MISSING"),
@@ -338,9 +339,13 @@ fn where_a_law_asks_a_notification_names_the_brand_and_says_how_to_stop() {
     );
 
     let korea = writer.run(Send::new(there("KR", "", "k2", &writer))).expect("decided");
-    let (title, _) = shown(&korea);
+    let (title, body) = shown(&korea);
+    assert!(body.ends_with("help@acme.example"), "{body}");
     assert!(title.starts_with("(광고) A") && title.ends_with(": Still yours, Ada"), "{title}");
-    assert!(!codes_of(&korea).contains(&"BRAND_NAME_MISSING"), "{:?}", codes_of(&korea));
+    let missing = ["BRAND_NAME_MISSING", "CONTACT_MISSING"];
+    for codes in [codes_of(&canada), codes_of(&korea)] {
+        assert!(!codes.iter().any(|code| missing.contains(code)), "{codes:?}");
+    }
     writer.check_replay();
 }
 
