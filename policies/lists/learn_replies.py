@@ -28,7 +28,8 @@ WEIGHT_MIN = 200
 
 def main():
     texts = [json.loads(line) for line in sys.stdin]
-    texts = [text for text in texts if text["set"] == "dev"]
+    # Who says that the number is not theirs is no example of either.
+    texts = [text for text in texts if text["set"] == "dev" and text["meaning"] != "WRONG_NUMBER"]
     known = collections.Counter(piece for text in texts for piece in set(text["pieces"]))
     columns = {piece: at for at, piece in enumerate(sorted(p for p, n in known.items() if n >= TEXTS_MIN))}
     values, rows, places = [], [], []

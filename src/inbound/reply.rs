@@ -218,36 +218,53 @@ pub fn classify(text: &str, languages: &[&str]) -> Reading {
     }
     match whole(&words, &languages) {
         Some(keyword) => reading(keyword.class, &keyword.rule, Some(keyword.language)),
-        None => {
-            let read = by_rules(&words.0, &languages);
-            match words.0.len() {
-                length if WEIGHED.contains(&length) => {
-                    weighed_against(read, WEIGHTS.of(&Pieces::of(&words, text)))
-                }
-                _ => read.reading,
-            }
-        }
+        None => weighed_against(by_rules(&words.0, &languages), &words, text),
     }
 }
 
-/// Words of replies the second witness is asked about: a shorter one leaves it too little to tell, in a longer one what a
-/// rule found is lost among the rest.
-const WEIGHED: std::ops::RangeInclusive<usize> = 4..=60;
+/// Words of replies, and of sentences in them, that are weighed: a shorter one leaves too little to tell, in a longer one
+/// what was asked for is lost among the rest.
+const WEIGHED: std::ops::RangeInclusive<usize> = 3..=60;
+/// A reply of fewer words is not doubted for its weight: a rule knows most of it.
+const DOUBTED_FROM: usize = 4;
 /// Below this a reply is so unlike an opt-out that a rule which reads one is doubted.
 const DOUBT_BELOW: i32 = -300;
-/// From this on a reply of which no rule says anything is an opt-out.
+/// From this on a reply is an opt-out of which no rule says anything, or only that it may be one.
 const OPT_OUT_FROM: i32 = 600;
+/// Sentences of a reply that are weighed apart, the last ones.
+const SENTENCES_MAX: usize = 8;
 
 /// What the rules read, with what the reply weighs beside it.
-fn weighed_against(read: Judged, weight: i32) -> Reading {
+fn weighed_against(read: Judged, words: &Words, text: &str) -> Reading {
     let Reading { class, rule, language, .. } = read.reading;
+    if !matches!(class, ReplyClass::OptOut | ReplyClass::Other | ReplyClass::Uncertain) {
+        return read.reading;
+    }
+    let Some(weight) = weight_of(words, text) else { return read.reading };
     match class {
-        ReplyClass::OptOut if weight < DOUBT_BELOW => reading(ReplyClass::Uncertain, rule, language),
+        ReplyClass::OptOut if weight < DOUBT_BELOW && words.0.len() >= DOUBTED_FROM => {
+            reading(ReplyClass::Uncertain, rule, language)
+        }
+        ReplyClass::Uncertain if weight >= OPT_OUT_FROM && !read.is_kept => {
+            reading(ReplyClass::OptOut, rule, language)
+        }
         ReplyClass::Other if weight >= OPT_OUT_FROM && !read.is_explained => {
             reading(ReplyClass::OptOut, "weights", None)
         }
         _ => read.reading,
     }
+}
+
+/// What a reply weighs: as a whole, or the sentence of it that weighs most.
+fn weight_of(words: &Words, text: &str) -> Option<i32> {
+    let sentences = text.rsplit(['.', '!', '?', '\n', ';', '…', '。', '！', '？', '।', '؟', '۔']);
+    let sentences = sentences.filter(|part| part.len() < text.len()).take(SENTENCES_MAX);
+    let heaviest = sentences.filter_map(|part| weight_of_words(&Words::of(part), part)).max();
+    weight_of_words(words, text).max(heaviest)
+}
+
+fn weight_of_words(words: &Words, text: &str) -> Option<i32> {
+    WEIGHED.contains(&words.0.len()).then(|| WEIGHTS.of(&Pieces::of(words, text)))
 }
 
 /// What the second witness says of a reply.
@@ -340,6 +357,8 @@ struct Judged {
     reading: Reading,
     /// A rule knows the words and says that they mean something harmless.
     is_explained: bool,
+    /// A rule reads that messages may go on.
+    is_kept: bool,
 }
 
 fn by_rules(words: &[String], languages: &[&str]) -> Judged {
@@ -379,7 +398,11 @@ fn by_rules(words: &[String], languages: &[&str]) -> Judged {
         let doubted = keyword.class.stops() && is_doubtful();
         let class = if doubted { ReplyClass::Uncertain } else { keyword.class };
         let reading = reading(class, &keyword.rule, Some(keyword.language));
-        return Judged { reading, is_explained: false };
+        return Judged {
+            reading,
+            is_explained: false,
+            is_kept: hits.iter().any(|hit| hit.kind == Kind::Keep),
+        };
     }
     let reading = match hits.iter().filter(counts).rev().max_by_key(weight) {
         Some(hit) if class_of(hit.kind).stops() && is_doubtful() => {
@@ -388,8 +411,12 @@ fn by_rules(words: &[String], languages: &[&str]) -> Judged {
         Some(hit) => reading(class_of(hit.kind), hit.rule, Some(hit.language)),
         None => reading(ReplyClass::Other, "none", None),
     };
-    let explains = |hit: &Hit| matches!(hit.kind, Kind::Guard | Kind::Excuse | Kind::Keep);
-    Judged { reading, is_explained: hits.iter().any(explains) }
+    let any = |kinds: &[Kind]| hits.iter().any(|hit| kinds.contains(&hit.kind));
+    Judged {
+        reading,
+        is_explained: any(&[Kind::Guard, Kind::Excuse, Kind::Keep]),
+        is_kept: any(&[Kind::Keep]),
+    }
 }
 
 fn class_of(kind: Kind) -> ReplyClass {
