@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, env = "CONSENTRY_SEND_RENEWALS")]
     send: bool,
     /// The sentence of the notice that says how to refuse, as in `무료수신거부 080-123-4567`. Default: by replying the
-    /// language's word for STOP.
+    /// language's word for STOP; in notifications the opt-out page.
     #[arg(long, env = "CONSENTRY_REFUSAL_TEXT", default_value = "", requires = "send")]
     refusal_text: String,
 }
@@ -89,7 +89,11 @@ struct Renewals {
 /// A consent whose renewal is due.
 #[derive(Debug, Serialize)]
 struct Renewal {
+    /// Empty where the consent is an installation's.
     phone: String,
+    /// App and installation, as in `com.shop/i1`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    installation: String,
     brand: String,
     program: String,
     captured_at: Option<Instant>,
@@ -106,12 +110,16 @@ struct Renewal {
 impl Renewal {
     fn of(one: &pb::ListedConsent) -> Renewal {
         let consent = one.consent.clone().unwrap_or_default();
-        let phone = match consent.subject.and_then(|subject| subject.address) {
-            Some(pb::subject::Address::Phone(phone)) => phone,
-            _ => String::new(),
+        let (phone, installation) = match consent.subject.and_then(|subject| subject.address) {
+            Some(pb::subject::Address::Phone(phone)) => (phone, String::new()),
+            Some(pb::subject::Address::Device(key)) => {
+                (String::new(), format!("{}/{}", key.app, key.installation_id))
+            }
+            _ => (String::new(), String::new()),
         };
         Renewal {
             phone,
+            installation,
             brand: consent.brand,
             program: consent.program,
             captured_at: instant(consent.captured_at.as_ref()),
@@ -143,7 +151,8 @@ impl fmt::Display for Renewals {
             let day = |at: Option<Instant>| at.map(|at| at.to_jiff().to_string()).unwrap_or_default();
             let ends = day(one.ends_at);
             let notice = if one.notice.is_empty() { "no notice" } else { &one.notice_state };
-            writeln!(f, "{}  {}/{}  ends {ends}  {notice}", one.phone, one.brand, one.program)?;
+            let whose = if one.phone.is_empty() { &one.installation } else { &one.phone };
+            writeln!(f, "{whose}  {}/{}  ends {ends}  {notice}", one.brand, one.program)?;
             if let Some(verdict) = one.verdict.as_ref().filter(|verdict| !verdict.is_favourable()) {
                 verdict.reasons.iter().try_for_each(|reason| writeln!(f, "  {reason}"))?;
             }

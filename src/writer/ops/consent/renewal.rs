@@ -165,9 +165,13 @@ impl Op for SendConsentRenewal {
         let brand = cx.brand_named(self.brand.as_str())?;
         let program = cx.program_named(&brand, self.program.as_str())?;
         let address = cx.address_of(&self.target)?;
-        let nothing = || OpError::Precondition("no consent to this program by text is in force".to_owned());
+        let channel = match &address {
+            Address::Phone(_) => Channel::Sms,
+            Address::Device { .. } => Channel::Push,
+        };
+        let nothing = || OpError::Precondition("no consent to this program is in force there".to_owned());
         let (Some(subject), _) = cx.find_subject(&address)? else { return Err(nothing()) };
-        let consent = grant_of(&subject, &program.id, Channel::Sms, cx.now).ok_or_else(nothing)?;
+        let consent = grant_of(&subject, &program.id, channel, cx.now).ok_or_else(nothing)?;
         let wish = wish(&subject, consent);
         let seller = cx.env.seller.clone();
         for id in renewal_ids(&seller, &wish) {
@@ -179,10 +183,11 @@ impl Op for SendConsentRenewal {
                     return Ok(RenewalAnswer { message: Some(known), verdict });
                 }
                 None => {
-                    let agreed_on = agreed_on(cx, &address, consent.captured_at);
-                    let refusal = self.refusal.as_deref();
-                    let (message, verdict) = send_renewal(cx, &wish, id, |brand, program, language| {
-                        renewal_notice(&brand.display_name, &program.name, &agreed_on, refusal, language)
+                    let agreed_on = agreed_on(cx, &subject, consent.captured_at);
+                    let (message, verdict) = send_renewal(cx, &wish, id, |told| {
+                        let (brand, program) = (&told.brand.display_name, &told.program.name);
+                        let refusal = self.refusal.as_deref().or(told.way_out.as_deref());
+                        renewal_notice(brand, program, &agreed_on, refusal, told.language)
                     })?;
                     return Ok(RenewalAnswer { message, verdict: Arc::new(verdict) });
                 }
@@ -197,12 +202,16 @@ const fn came_to_nothing(state: MessageState) -> bool {
     matches!(state, Undelivered | Failed | Rejected | Refused | Cancelled | Expired | NotSent)
 }
 
-/// The date of the consent where the number is at home.
-fn agreed_on(cx: &Cx<'_>, whose: &Address, at: Instant) -> String {
+/// The date of the consent where the number is at home; of an installation, where its person is.
+fn agreed_on(cx: &Cx<'_>, whose: &Subject, at: Instant) -> String {
     let engine = &cx.policies.engine;
-    let country = cx.number(whose).and_then(|number| number.country);
-    let places: Vec<Jurisdiction> = country.map(Jurisdiction::of).into_iter().collect();
-    let zone = engine.policy().zones_of(&engine.policy().expand(&places).places).into_iter().next();
+    let zone = match cx.number(&whose.address) {
+        Some(number) => {
+            let places: Vec<Jurisdiction> = number.country.map(Jurisdiction::of).into_iter().collect();
+            engine.policy().zones_of(&engine.policy().expand(&places).places).into_iter().next()
+        }
+        None => Some(Whereabouts::of(whose, &[], cx.now).zone()),
+    };
     engine.zones().local_date(zone.as_ref().map_or("UTC", |zone| zone.as_str()), at)
 }
 

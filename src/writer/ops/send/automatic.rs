@@ -1,19 +1,21 @@
-//! Texts the gateway sends by itself: opt-in request, welcome, opt-out confirmation, HELP answer, renewal notice. They go the same way
-//! as every other message, with limits of their own.
+//! What the gateway sends by itself: opt-in request, welcome, opt-out confirmation, HELP answer, renewal notice. It goes the
+//! same way as every other message, with limits of its own; by text, and the notice to an installation as a notification.
 
 use std::sync::Arc;
 
-use super::draft::{Draft, find_brand, find_program, program_sender, subject_at};
-use super::{Phase, Whereabouts, json_sha256, judge, record, recording, text};
+use super::draft::{Draft, LINK_LIFE, find_brand, find_program, opt_out_link, program_sender, subject_at};
+use super::{Phase, Whereabouts, json_sha256, judge, push, record, recording, text};
 use crate::content::automatic::{AutomaticText as Wording, ProgramWording, automatic_text};
 use crate::content::contact::add_contact;
 use crate::content::language::Language;
 use crate::content::segments::segment_on;
+use crate::content::wording::{HowToStop, stop_wording};
 use crate::model::facts::{AutomaticKind, AutomaticText, OnHold};
 use crate::model::outgoing::{Message, MessageSpec};
 use crate::model::registry::{Brand, Program};
-use crate::model::subject::{SentAutomatic, Subject};
+use crate::model::subject::{Address, SentAutomatic, Subject};
 use crate::model::{Channel, Instant, MessageId, Outcome, ProgramId, SellerId, SenderId, SubjectId, Verdict};
+use crate::writer::ops::link::opt_out_url;
 use crate::writer::{Cx, OpError};
 
 /// An automatic text to be sent, if its rules let it.
@@ -65,7 +67,7 @@ pub fn send_renewal(
     cx: &mut Cx<'_>,
     wish: &AutomaticSend,
     id: MessageId,
-    words: impl FnOnce(&Brand, &Program, Language) -> String,
+    words: impl FnOnce(&Told<'_>) -> String,
 ) -> Result<(Option<Arc<Message>>, Verdict), OpError> {
     let draft = draft(cx, wish, id, Some(Box::new(words)))?;
     let (verdict, inputs) = judge(cx, &draft, Phase::Accept, cx.now)?;
@@ -77,7 +79,17 @@ pub fn send_renewal(
     Ok((Some(record(cx, recording)?), verdict))
 }
 
-type OwnWords<'a> = Box<dyn FnOnce(&Brand, &Program, Language) -> String + 'a>;
+/// Of whom and how a notice speaks.
+pub struct Told<'a> {
+    pub brand: &'a Brand,
+    pub program: &'a Program,
+    pub language: Language,
+    /// How to refuse where the caller says nothing else: none by reply; in a notification, which nobody can reply to, by the
+    /// opt-out page; empty where the brand has no domain to put it on.
+    pub way_out: Option<String>,
+}
+
+type OwnWords<'a> = Box<dyn FnOnce(&Told<'_>) -> String + 'a>;
 
 fn draft(
     cx: &mut Cx<'_>,
@@ -90,26 +102,45 @@ fn draft(
     let to = cx.subject(&wish.subject)?.address.clone();
     let subject = subject_at(cx, &to)?;
     let whereabouts = Whereabouts::of(&subject, &[], cx.now);
-    let sender = match &wish.sender {
-        Some(id) => cx.sender(id.as_str())?,
-        None => program_sender(cx, &program, &subject, &whereabouts, Channel::Sms)?,
+    let channel = match &to {
+        Address::Phone(_) => Channel::Sms,
+        Address::Device { .. } => Channel::Push,
+    };
+    let sender = match (&wish.sender, channel) {
+        (Some(id), _) => cx.sender(id.as_str())?,
+        (None, Channel::Sms) => program_sender(cx, &program, &subject, &whereabouts, channel)?,
+        (None, Channel::Push) => push::sender(cx, None, &program, &subject)?,
     };
     let language = text::language(&subject, &brand);
-    let body = match own {
-        Some(own) => own(&brand, &program, language),
+    let link = match channel {
+        Channel::Sms => None,
+        Channel::Push => opt_out_link(cx, &brand, cx.now + LINK_LIFE)?,
+    };
+    let page = link.as_ref().map(|link| opt_out_url(&brand.short_domain, &link.code)).unwrap_or_default();
+    let way_out = (channel == Channel::Push).then(|| match page.as_str() {
+        "" => String::new(),
+        url => stop_wording(language, HowToStop::Link(url)),
+    });
+    let words = match own {
+        Some(own) => own(&Told { brand: &brand, program: &program, language, way_out }),
         None => words(wish.kind, &program, &brand, language),
     };
     // What answers a STOP or a HELP advertises nothing.
     let reach = match wish.kind {
         AutomaticKind::OptOutConfirmation | AutomaticKind::Help => None,
-        _ => text::reach_duty(cx, &whereabouts.place, &program, sender.as_deref()),
+        _ => text::reach_duty(cx, &whereabouts.place, &program, sender.as_deref(), channel),
     };
-    let body = match text::is_reachable(&body, reach, &brand) {
-        true => body,
-        false => add_contact(&body, &brand.support_contact, language),
+    let words = match text::is_reachable(&words, reach, &brand) {
+        true => words,
+        false => add_contact(&words, &brand.support_contact, language),
     };
+    let push = (channel == Channel::Push)
+        .then(|| Box::new(push::plain(&brand.display_name, words.clone(), page, id.to_string())));
     let tables = sender.as_ref().map(|s| s.national_languages.as_slice()).unwrap_or_default();
-    let body = text::spelled(&brand, &body, str::to_owned, |text| segment_on(text, tables).parts);
+    let body = match &push {
+        Some(push) => push.content.words(),
+        None => text::spelled(&brand, &words, str::to_owned, |text| segment_on(text, tables).parts),
+    };
     let parts = segment_on(&body, tables);
     let last_sent = last_sent(&subject, wish.kind, wish.trigger);
     let automatic = AutomaticText {
@@ -124,7 +155,7 @@ fn draft(
         brand: brand.id.clone(),
         program: program.id.clone(),
         category: program.category,
-        channel: Channel::Sms,
+        channel,
         subject: subject.id,
         to,
         connection: sender.as_ref().map(|s| s.connection.clone()),
@@ -133,10 +164,10 @@ fn draft(
         preview: body.clone(),
         text: body,
         encoding: parts.encoding,
-        parts: u32::try_from(parts.parts).unwrap_or(u32::MAX),
+        parts: if push.is_some() { 1 } else { u32::try_from(parts.parts).unwrap_or(u32::MAX) },
         template: None,
         language: language.tag().to_owned(),
-        link: None,
+        link,
         coupon: None,
         expires_at: None,
         on_hold: OnHold::Hold,
@@ -144,7 +175,7 @@ fn draft(
         subject_matter: program.subject_matter.clone(),
         labels: Vec::new(),
         actor: "gateway".to_owned(),
-        push: None,
+        push,
     };
     Ok(Draft { spec, subject, cart: None, hints: Vec::new(), whereabouts })
 }

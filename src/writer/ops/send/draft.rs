@@ -20,7 +20,7 @@ use crate::writer::ops::{coupon, link};
 use crate::writer::{Cx, Held, OpError};
 
 /// How long the link of a message works when the message sets no end of its own.
-const LINK_LIFE: Span = Span::days(30);
+pub(super) const LINK_LIFE: Span = Span::days(30);
 
 /// A message ready to be judged.
 pub struct Draft {
@@ -71,7 +71,7 @@ impl Draft {
         let whereabouts = Whereabouts::of(&subject, &request.hints, cx.now);
         let sender = match channel {
             Channel::Sms => choose_sender(cx, request, &program, &subject, &whereabouts)?,
-            Channel::Push => push::sender(cx, request, &program, &subject)?,
+            Channel::Push => push::sender(cx, request.sender.as_ref(), &program, &subject)?,
         };
         let language = text::language(&subject, &brand);
         let mut link = link_of(cx, request, &brand, cart.as_ref().map(|c| &*c.cart))?;
@@ -96,7 +96,8 @@ impl Draft {
             },
         };
         if link.is_none() && needs_way_out(&words, &program, sender.as_deref()) {
-            link = opt_out_link(cx, request, &brand)?;
+            let ends = link_end(cx, request);
+            link = opt_out_link(cx, &brand, ends)?;
         }
         let label = text::label(cx, &whereabouts.place, &brand, &program, sender.as_deref(), channel);
         let notification = match &request.words {
@@ -136,7 +137,13 @@ impl Draft {
                     with_coupon: request.coupon_pool.is_some(),
                     language,
                     label: label.as_deref(),
-                    reach: text::reach_duty(cx, &whereabouts.place, &program, sender.as_deref()),
+                    reach: text::reach_duty(
+                        cx,
+                        &whereabouts.place,
+                        &program,
+                        sender.as_deref(),
+                        Channel::Sms,
+                    ),
                 },
                 |text| segment_on(&fill(text), tables).parts,
             )?,
@@ -265,15 +272,14 @@ fn needs_way_out(words: &str, program: &Program, sender: Option<&Sender>) -> boo
 }
 
 /// A link that leads to the opt-out page alone; none where the brand has no short domain to put it on.
-fn opt_out_link(
+pub(super) fn opt_out_link(
     cx: &mut Cx<'_>,
-    request: &SendRequest,
     brand: &Brand,
+    ends: Instant,
 ) -> Result<Option<MessageLink>, OpError> {
     if brand.short_domain.is_empty() {
         return Ok(None);
     }
-    let ends = link_end(cx, request);
     let made = link::for_message(cx, "", ends)?;
     Ok(Some(MessageLink {
         target: link::opt_out_url(&brand.short_domain, &made.code),

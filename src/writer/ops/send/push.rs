@@ -9,11 +9,13 @@ use crate::content::contact::add_contact;
 use crate::content::language::Language;
 use crate::content::wording::{HowToStop, complete, names_brand, says_how_to_stop, stop_wording};
 use crate::model::device::Device;
-use crate::model::notification::{Notification, NotificationAction, PushWords};
+use crate::model::notification::{Notification, NotificationAction, PushSpec, PushWords};
 use crate::model::outgoing::{MessageCoupon, MessageLink};
 use crate::model::registry::{Brand, Program, Sender};
 use crate::model::subject::{Address, Subject};
-use crate::model::{BrandId, Category, Channel, ConsentState, Instant, ProgramId, SubjectId, ZoneName};
+use crate::model::{
+    BrandId, Category, Channel, ConsentState, Instant, ProgramId, SenderId, SubjectId, ZoneName,
+};
 use crate::policy::value::ContentDuty;
 use crate::writer::ops::Target;
 use crate::writer::ops::link::{opt_out_url, short_url};
@@ -157,11 +159,11 @@ fn carries(cx: &mut Cx<'_>, sender: &Sender, app: &str, device: &Device) -> Resu
 /// The sender of a notification: the one asked for, if it fits; else the first of the program's that does.
 pub(super) fn sender(
     cx: &mut Cx<'_>,
-    request: &SendRequest,
+    asked: Option<&SenderId>,
     program: &Program,
     subject: &Subject,
 ) -> Result<Option<Held<Sender>>, OpError> {
-    let asked = match &request.sender {
+    let asked = match asked {
         Some(id) => match cx.sender(id.as_str())? {
             Some(sender) => Some(sender),
             None => return Err(OpError::NotFound { what: "sender", id: id.to_string() }),
@@ -261,6 +263,37 @@ pub(super) fn render(
         return Err(OpError::Invalid { field: "push", rule });
     }
     Ok(content)
+}
+
+/// A notification of plain words, to one installation and nowhere else: what the gateway says by itself. Tapping it leads
+/// nowhere; the opt-out page is told to the app where there is one.
+pub(super) fn plain(title: &str, body: String, way_out: String, collapse_key: String) -> PushSpec {
+    let words = PushWords {
+        title: title.to_owned(),
+        body: body.clone(),
+        image_url: String::new(),
+        deep_link: String::new(),
+        collapse_key: None,
+        actions: Vec::new(),
+    };
+    let content = Notification {
+        title: title.to_owned(),
+        body,
+        image_url: String::new(),
+        deep_link: String::new(),
+        opt_out_url: way_out,
+        collapse_key,
+        actions: Vec::new(),
+    };
+    PushSpec {
+        preview: content.clone(),
+        content,
+        words,
+        variables: Vec::new(),
+        link_url: String::new(),
+        any_installation: false,
+        text_to: None,
+    }
 }
 
 /// A notification with the coupon filled in as it would be, or is, at dispatch.

@@ -73,11 +73,12 @@ pub fn reach_duty(
     place: &PlaceFacts,
     program: &Program,
     sender: Option<&Sender>,
+    channel: Channel,
 ) -> Option<ContentDuty> {
     if !cx.policies.engine.policy().may_add_words(&place.jurisdictions) {
         return None;
     }
-    strictest(&duties(cx, place, program, sender, Channel::Sms))
+    strictest(&duties(cx, place, program, sender, channel))
 }
 
 /// Of several duties to tell the contact the one that asks for most.

@@ -1,5 +1,7 @@
 //! A Korean consent from its day to the next two years.
 
+mod push;
+
 use super::*;
 use crate::clock::Clock;
 use crate::ledger::body::{Body, Object};
@@ -135,21 +137,6 @@ fn leave(writer: &mut TestWriter, id: MessageId, handover: Handover) -> MessageS
         }
     }
     writer.run(RecordOutcome { message: id, handover, handed_over_at: None }).expect("recorded")
-}
-
-/// Network Act art. 50(8) binds notifications as well: who is due is told, though no text can go there.
-#[test]
-fn a_consent_in_the_app_is_listed_when_it_is_due() {
-    let mut writer = writer();
-    let now = writer.clock.now();
-    writer.run(AgreedInApp(now - Span::days(669))).expect("agreed");
-    assert!(due(&writer).is_empty(), "a day early");
-    writer.advance(Span::days(1));
-    let listed = due(&writer);
-    assert_eq!(listed.len(), 1);
-    assert_eq!(listed[0].consent.channel, Channel::Push);
-    let renewal = listed[0].renewal.expect("due");
-    assert_eq!(renewal.ends_at, now + Span::days(61));
 }
 
 fn codes(verdict: &Verdict) -> Vec<Code> {
