@@ -35,6 +35,7 @@ mod quiet_hours;
 mod schedule;
 mod segments;
 mod sender;
+mod sender_name;
 mod situation;
 mod stale;
 mod suppression;
@@ -75,6 +76,7 @@ const CHECKS: &[Check] = &[
     ban::check,
     category::check,
     sender::check,
+    sender_name::check,
     content::check,
     wording::check,
     waiver::check,

@@ -377,6 +377,8 @@ pub struct SenderLine {
     pub none: bool,
     /// Its kind; unset: 10DLC for texts, an app for push.
     pub kind: Option<SenderKind>,
+    /// Its name, where it is one and rules look at it.
+    pub name: Option<String>,
     /// Registered.
     pub registered: bool,
     /// Paused.
@@ -507,6 +509,7 @@ impl Default for SenderLine {
         SenderLine {
             none: false,
             kind: None,
+            name: None,
             registered: true,
             paused: false,
             country: None,

@@ -221,6 +221,9 @@ pub struct SenderFacts {
     pub id: SenderId,
     /// What it is.
     pub kind: SenderKind,
+    /// The name itself, where it is one; unset for numbers, and in entries of releases that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The country it belongs to; unset for push applications and global names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<Country>,

@@ -149,9 +149,13 @@ impl Sender {
     }
 }
 
+/// What the name of a sender must be, for who wrote another.
+pub const SENDER_NAME_RULE: &str =
+    "must be 3 to 11 letters, digits, spaces and hyphens with at least one letter; it may begin with #";
+
 /// Whether a text can be the name of a sender: 3 to 11 letters, digits, spaces and hyphens, a letter among them. Registers
 /// prescribe signs around the name: `AD-SHOP` in the Emirates, `SHOP-AD` in Saudi Arabia, `SHOP-P` in India, `#SHOP` in
-/// Hong Kong.
+/// Hong Kong; which, the packs say (`sender_name` rules).
 pub fn is_sender_name(text: &str) -> bool {
     let name = text.strip_prefix('#').unwrap_or(text);
     let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-');

@@ -104,6 +104,7 @@ codes! {
     201 SenderCountry "SENDER_COUNTRY" "The sender cannot reach that country.",
     202 SenderPaused "SENDER_PAUSED" "The sender or its lane is paused.",
     203 SenderBacklog "SENDER_BACKLOG" "The sender cannot get to it in time.",
+    204 SenderName "SENDER_NAME" "The sender's name is not spelled as the country asks.",
     // Content: 220
     220 BrandNameMissing "BRAND_NAME_MISSING" "The text does not say who sends it.",
     221 OptOutWordingMissing "OPT_OUT_WORDING_MISSING" "The text does not say how to stop.",

@@ -2,7 +2,7 @@
 
 use super::value::{
     About, CheckNeed, ConsentNeed, ContentDuty, CountBy, Hours, IfMissing, Kept, MarketingSigns,
-    OptOutDeadline, Place, SenderDuty, Value, Waiver, Wording,
+    OptOutDeadline, Place, SenderDuty, SenderName, Value, Waiver, Wording,
 };
 use crate::model::{Medium, WeekHours};
 
@@ -37,6 +37,7 @@ pub fn sentence(value: &Value) -> String {
             SenderDuty::ReachesCountry => "the sender may reach the country".to_owned(),
             SenderDuty::Unsupported => "such senders are not carried".to_owned(),
         },
+        Value::SenderName(need) => sender_name(need),
         Value::Content(need) => match need.require {
             ContentDuty::BrandName => "the text names the brand",
             ContentDuty::OptOutWording => "the text says how to stop",
@@ -56,6 +57,17 @@ pub fn sentence(value: &Value) -> String {
         Value::Segments(limit) => format!("at most {} parts", limit.at_most),
         Value::Category(signs) => signs_of_marketing(signs),
     }
+}
+
+fn sender_name(need: &SenderName) -> String {
+    let parts = [
+        ("begins with", &need.begins_with),
+        ("ends with", &need.ends_with),
+        ("does not end with", &need.never_ends_with),
+    ];
+    let said = parts.iter().filter(|(_, affixes)| !affixes.is_empty());
+    let said: Vec<String> = said.map(|(verb, affixes)| format!("{verb} {}", affixes.join(" or "))).collect();
+    format!("the sender's name {}", said.join(" and "))
 }
 
 fn hours(hours: &Hours) -> String {

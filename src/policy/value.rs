@@ -1,11 +1,13 @@
 //! What each kind of rule says. One struct a kind; a rule that says nothing more than "this is required" has none.
 
 mod record;
+mod sender;
 mod wording;
 
 use serde::{Deserialize, Serialize};
 
 pub use record::{Kept, OptOutDeadline, Retention};
+pub use sender::{SenderDuty, SenderName, SenderNeed};
 pub use wording::{About, Place, Wording};
 
 use crate::model::consent::{Basis, DoubleOptIn, OptOutScope, OptOutSource};
@@ -46,6 +48,8 @@ pub enum Value {
     NumberCheck(CheckNeed),
     /// `sender`: what a sender must be.
     Sender(SenderNeed),
+    /// `sender_name`: how a sender that is a name must be spelled.
+    SenderName(SenderName),
     /// `content`: what a text must or must not be.
     Content(ContentNeed),
     /// `wording`: words a text must carry, and where.
@@ -273,26 +277,6 @@ pub struct CheckNeed {
     pub lifted_by: Vec<Basis>,
 }
 
-/// What a sender must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SenderDuty {
-    /// Registered with whoever must know it.
-    Registered,
-    /// Of, or permitted to reach, the person's country.
-    ReachesCountry,
-    /// Something else: kinds named by the rule are not carried at all.
-    Unsupported,
-}
-
-/// A duty of senders.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SenderNeed {
-    /// Which.
-    pub require: SenderDuty,
-}
-
 /// What a text must or must not be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -381,6 +365,7 @@ impl Value {
             "number" => Value::Number(get(value)?),
             "number_check" => Value::NumberCheck(get(value)?),
             "sender" => Value::Sender(get(value)?),
+            "sender_name" => Value::SenderName(get(value)?),
             "content" => Value::Content(get(value)?),
             "wording" => Value::Wording(get(value)?),
             "opt_out_deadline" => Value::OptOutDeadline(get(value)?),
@@ -429,6 +414,7 @@ impl Value {
                 };
                 check(!v.any_of.iter().any(late), "renew_within must be less than days");
             }
+            Value::SenderName(v) => v.problems().into_iter().for_each(|problem| check(false, problem)),
             Value::Wording(v) => v.problems().into_iter().for_each(|problem| check(false, problem)),
             Value::OptOutDeadline(v) => check(v.is_sound(), "hours or business_days, one of them, 1 to 366"),
             Value::Retention(v) => check((1..=36_600).contains(&v.days), "days must be 1 to 36600"),

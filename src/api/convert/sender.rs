@@ -5,7 +5,7 @@ use crate::api::field::{Fields, Lines};
 use crate::ledger::rows::{HeardRow, RegistryRow};
 use crate::model::facts::{Answers, SenderKind};
 use crate::model::registry::{
-    Connection, Reconcile, Sender, TaxIdCap, ThrottleGroup, Validity, is_sender_name,
+    Connection, Reconcile, SENDER_NAME_RULE, Sender, TaxIdCap, ThrottleGroup, Validity, is_sender_name,
 };
 use crate::model::{Instant, Phone, SenderId};
 use crate::pb::consentry::v1 as wire;
@@ -80,10 +80,7 @@ fn address(f: &mut Fields, kind: SenderKind, text: String) -> Option<String> {
         SenderKind::ShortCode if digits && (3..=8).contains(&text.len()) => Some(text),
         SenderKind::ShortCode => f.refuse(FIELD, "must be a short code of 3 to 8 digits"),
         SenderKind::Alphanumeric if is_sender_name(&text) => Some(text),
-        SenderKind::Alphanumeric => {
-            let rule = "must be 3 to 11 letters, digits, spaces and hyphens with at least one letter; it may begin with #";
-            f.refuse(FIELD, rule)
-        }
+        SenderKind::Alphanumeric => f.refuse(FIELD, SENDER_NAME_RULE),
         SenderKind::PushApp => f.text(FIELD, text, 1..=255, Lines::One),
     }
 }

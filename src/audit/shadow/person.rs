@@ -10,6 +10,7 @@ use crate::decide::{Engine, decide};
 use crate::model::consent::{Act, Basis, Consent, DoubleOptIn, Grade, Method};
 use crate::model::facts::*;
 use crate::model::phone::{Country, NumberKind, parse_for_sending};
+use crate::model::registry::is_sender_name;
 use crate::model::{
     Category, Channel, ConsentState, Instant, Medium, MessageId, MessageState, OptOut, OptOutScope,
     OptOutSource, Phone, Request, Span, Touch, Verdict,
@@ -187,9 +188,12 @@ impl Person {
 
     /// Registered and running, of the kind its name or number shows.
     fn sender(&self, sent: &Sent, options: &Options) -> SenderFacts {
+        let kind = options.sender_kind.unwrap_or_else(|| kind_of(&sent.from, self.number.country));
+        let named = kind == SenderKind::Alphanumeric && is_sender_name(&sent.from);
         SenderFacts {
             id: id("sender"),
-            kind: options.sender_kind.unwrap_or_else(|| kind_of(&sent.from, self.number.country)),
+            kind,
+            name: named.then(|| sent.from.clone()),
             country: self.number.country,
             reaches: Vec::new(),
             registered: true,

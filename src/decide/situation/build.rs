@@ -93,6 +93,7 @@ impl Situation {
         SenderFacts {
             id: id("sender"),
             kind: self.sender.kind.unwrap_or(usual),
+            name: self.sender.name.clone(),
             country: self.sender.country.or_else(|| self.country()),
             reaches: Vec::new(),
             registered: self.sender.registered,

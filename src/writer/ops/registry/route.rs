@@ -3,8 +3,10 @@
 use super::{OBJECTS_MAX, Problems, is_host};
 use crate::content::links::target_host;
 use crate::model::facts::SenderKind;
-use crate::model::registry::{Connection, Sender, Validity, is_sender_name};
-use crate::model::{Country, Phone, ZoneName};
+use crate::model::registry::{Connection, SENDER_NAME_RULE, Sender, Validity, is_sender_name};
+use crate::model::{Category, Channel, Country, Jurisdiction, Phone, ZoneName};
+use crate::policy::value::SenderDuty;
+use crate::policy::{Query, Value};
 use crate::writer::cx::{Cx, Held};
 use crate::writer::op::OpError;
 use crate::writer::ops::link::is_local;
@@ -34,14 +36,64 @@ pub(super) fn check_sender(
         problems.demand(cx.brand(brand.as_str())?.is_some(), &field, "does not exist");
         problems.demand(!sender.brands[..n].contains(brand), &field, "stands there twice");
     }
-    problems.demand(address_fits(sender), "address", "does not fit the kind of sender");
+    problems.demand(address_fits(sender), "address", address_rule(sender.kind));
     let push = sender.kind == SenderKind::PushApp && sender.country.is_empty();
     let country = push || sender.country.parse::<Country>().is_ok();
     problems.demand(country, "country", "must be a two-letter ISO 3166-1 country code, as in US");
     problems.demand(sender.pool.len() <= POOL_BYTES_MAX, "pool", "must be at most 64 characters");
+    let moves = |old: &Sender| (&old.address, &old.country) != (&sender.address, &sender.country);
+    if old.is_none_or(moves) {
+        check_country(cx, problems, sender);
+    }
     check_languages(cx, problems, sender)?;
     check_throttle(cx, problems, sender)?;
     check_tax_id(cx, problems, sender)
+}
+
+/// A sender by which nothing could leave to its country, whatever the category of a program, by the rules in force now. One
+/// that is there already can be changed all the same, or it could not even be paused.
+fn check_country(cx: &Cx<'_>, problems: &mut Problems, sender: &Sender) {
+    let Ok(country) = sender.country.parse::<Country>() else { return };
+    let policy = cx.policies.engine.policy();
+    let places = policy.expand(&[Jurisdiction::of(country)]).places;
+    let against = |category: Category| {
+        let query = Query {
+            places: &places,
+            channel: Channel::Sms,
+            category,
+            sender_kind: Some(sender.kind),
+            cart: false,
+            from: cx.now,
+            to: cx.now,
+        };
+        policy.applicable(&query).into_iter().find_map(|rule| match &rule.value {
+            Value::Sender(need) if need.require == SenderDuty::Unsupported => {
+                Some(("kind", format!("is not carried in {country} ({})", rule.id)))
+            }
+            Value::SenderName(need) if sender.kind == SenderKind::Alphanumeric => {
+                need.problem(&sender.address).map(|problem| ("address", format!("{problem} ({})", rule.id)))
+            }
+            _ => None,
+        })
+    };
+    let all = [Category::Marketing, Category::Transactional, Category::Conversational].map(against);
+    if let [Some((field, rule)), Some(_), Some(_)] = all {
+        problems.add(field, rule);
+    }
+}
+
+/// What the address of a kind of sender must be.
+fn address_rule(kind: SenderKind) -> &'static str {
+    match kind {
+        SenderKind::TenDlc => {
+            "must be a number of the North American plan, as in +12125550100, and not toll-free"
+        }
+        SenderKind::TollFree => "must be a toll-free number of the North American plan, as in +18005550100",
+        SenderKind::LongCode => "must be a number in E.164, as in +447700900123",
+        SenderKind::ShortCode => "must be a short code of 3 to 8 digits",
+        SenderKind::Alphanumeric => SENDER_NAME_RULE,
+        SenderKind::PushApp => "must be 1 to 255 characters without control characters",
+    }
 }
 
 fn address_fits(sender: &Sender) -> bool {

@@ -319,6 +319,9 @@ fn a_sender_fits_its_kind_and_a_group_agrees_with_itself() {
     ] {
         let mut new = sender(&format!("x{}", address.replace(['+', ' ', '#'], "")), address);
         new.kind = kind;
+        if kind == SenderKind::Alphanumeric {
+            new.country = "GB".to_owned();
+        }
         let put = create(&mut writer, Object::Sender(new));
         assert_eq!(put.is_ok(), good, "{kind:?} {address}");
     }
@@ -345,6 +348,47 @@ fn a_sender_fits_its_kind_and_a_group_agrees_with_itself() {
     }
     let kind = Sender { kind: SenderKind::LongCode, ..sender("s1", "+12125550123") };
     assert_eq!(fields(update(&mut writer, Object::Sender(kind))), ["kind"]);
+}
+
+/// No message could leave by it: told when it is set up and not when somebody waits for a text.
+#[test]
+fn a_sender_can_be_carried_in_its_country() {
+    let mut writer = set_up();
+    let named = |name: &str, country: &str| Sender {
+        kind: SenderKind::Alphanumeric,
+        country: country.to_owned(),
+        ..sender(&format!("{country}{}", name.replace('#', "")).to_lowercase(), name)
+    };
+    let problem = |put: Result<Put, CallError>| match put {
+        Err(CallError::Refused(OpError::Problems(all))) => {
+            all.into_iter().map(|p| format!("{}: {}", p.field, p.rule)).collect::<Vec<_>>().join("; ")
+        }
+        other => format!("{:?}", other.map(|put| put.row.updated_at)),
+    };
+    for (name, country, expected) in [
+        ("SHOP", "US", "kind: is not carried in US (carrier/us/alphanumeric)"),
+        ("SHOP", "BR", "kind: is not carried in BR (br/short_codes_only)"),
+        ("SHOP-G", "IN", "address: must not end with -S or -T or -G (in/header_promotional)"),
+        (
+            "SH",
+            "GB",
+            "address: must be 3 to 11 letters, digits, spaces and hyphens with at least one letter; it may begin with #",
+        ),
+    ] {
+        assert_eq!(problem(create(&mut writer, Object::Sender(named(name, country)))), expected);
+    }
+    // Each fits one category at least; of which the message is, its verdict sees.
+    for (name, country) in
+        [("SHOP", "AE"), ("AD-SHOP", "AE"), ("SHOP-P", "IN"), ("SHOP-S", "IN"), ("STORE", "HK")]
+    {
+        create(&mut writer, Object::Sender(named(name, country))).expect("carried");
+    }
+    // One from before the rule can still be paused, and not be moved there.
+    writer.set_up([Object::Sender(named("OLD", "US"))]);
+    let paused = Sender { paused: true, ..named("OLD", "US") };
+    update(&mut writer, Object::Sender(paused)).expect("paused");
+    let moved = Sender { country: "BR".to_owned(), ..named("OLD", "US") };
+    assert_eq!(fields(update(&mut writer, Object::Sender(moved))), ["kind"]);
 }
 
 /// National language tables where we name the alphabet would only make texts dearer than counted.

@@ -12,7 +12,7 @@ use crate::model::cart::Cart;
 use crate::model::device::Device;
 use crate::model::facts::{
     BrandFacts, CartFacts, CartSend, DeviceFacts, Facts, NumberFacts, PersonFacts, PlaceFacts, ProgramFacts,
-    SenderFacts,
+    SenderFacts, SenderKind,
 };
 use crate::model::location::LocationHint;
 use crate::model::notification::PushSpec;
@@ -173,6 +173,7 @@ fn sender_facts(sender: &Sender) -> SenderFacts {
     SenderFacts {
         id: sender.id.clone(),
         kind: sender.kind,
+        name: (sender.kind == SenderKind::Alphanumeric).then(|| sender.address.clone()),
         country: sender.country.parse().ok(),
         reaches: Vec::new(),
         registered: sender.registered,

@@ -391,3 +391,26 @@ fn a_receipt_waits_for_its_message_and_ranks_decide() {
     }
     writer.check_fold();
 }
+
+/// TDRA's register: advertising comes from names that begin with `AD-`.
+#[test]
+fn a_name_is_judged_by_the_register_of_the_country() {
+    let emirates = |name: &'static str| {
+        with_standby(move |s, _| {
+            (s.kind, s.address, s.country) = (SenderKind::Alphanumeric, name.to_owned(), "AE".to_owned());
+        })
+    };
+    for (name, refused) in [("Acme", true), ("AD-Acme", false)] {
+        let mut writer = emirates(name);
+        let now = crate::clock::Clock::now(&writer.clock);
+        let answer = writer.run(Send::new(request("k1", "+971501234567", "c1", now))).expect("decided");
+        let reasons = &answer.verdict.reasons;
+        let reason = reasons.iter().find(|reason| reason.code == Code::SenderName);
+        assert_eq!(reason.map(|r| r.rule.as_str()), refused.then_some("ae/sender_name"), "{reasons:?}");
+        assert!(
+            reason.is_none_or(|r| r.detail == "the sender's name Acme must begin with AD-"),
+            "{reasons:?}"
+        );
+        writer.check_replay();
+    }
+}
