@@ -1,9 +1,8 @@
 //! Arguments in, exit code out.
 
-/// Small, short-lived allocations are a fifth of a send's time under the system's allocator (`docs/performance.md`).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+mod allocator;
 
 fn main() -> std::process::ExitCode {
+    allocator::settle();
     consentry::cli::main()
 }

@@ -28,10 +28,11 @@ use crate::people::PEOPLE;
 use crate::shop::Shop;
 
 /// As in the binary; the echo has the same.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+#[path = "../../src/allocator.rs"]
+mod allocator;
 
 fn main() {
+    allocator::settle();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let seconds = load::seconds(&arguments);
     let wanted = |name: &str| {

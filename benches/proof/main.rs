@@ -44,13 +44,14 @@ use crate::people::number;
 use crate::shop::Shop;
 
 /// As in the binary.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+#[path = "../../src/allocator.rs"]
+mod allocator;
 
 /// Sends under way at once while the log is written.
 const IN_FLIGHT: u64 = 256;
 
 fn main() {
+    allocator::settle();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let given = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1));
     let entries: u64 = given("--entries").and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
