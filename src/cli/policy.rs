@@ -16,7 +16,8 @@ use super::failure::Failure;
 use super::output::Output;
 use crate::clock::{Clock, SystemClock};
 use crate::decide::{Boundaries, Engine, VectorResult, YEARS, boundaries, run_vectors};
-use crate::model::Zones;
+use crate::model::{Instant, Zones};
+use crate::policy::review::{Review, reviews};
 use crate::policy::{self, PolicySet, Problem, embedded, reload};
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,8 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Compile the packs; prints every problem.
+    /// Compile the packs; prints every problem, and which rules are past their review date: a warning, or exit code 1 where the
+    /// packs hold messages for it.
     Check {
         /// The folder of packs; the ones of this release when absent.
         dir: Option<PathBuf>,
@@ -112,6 +114,40 @@ impl fmt::Display for Compiled {
     }
 }
 
+/// A set that compiles, and what about it is to be looked after.
+#[derive(Serialize)]
+struct Checked {
+    #[serde(flatten)]
+    set: Compiled,
+    /// One line each; messages wait for those of `held`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    held: Vec<String>,
+}
+
+impl Checked {
+    fn of(set: &PolicySet, now: Instant) -> Self {
+        let line = |review: &Review| format!("{}: {}", review.file, review.remark);
+        let (held, warnings): (Vec<_>, Vec<_>) =
+            reviews(set, now).into_iter().partition(|review| review.holds);
+        let lines = |reviews: Vec<Review>| reviews.iter().map(line).collect();
+        Self { set: Compiled::of(set), warnings: lines(warnings), held: lines(held) }
+    }
+
+    fn code(&self) -> ExitCode {
+        if self.held.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.set)?;
+        self.warnings.iter().try_for_each(|line| write!(f, "\nwarning: {line}"))?;
+        self.held.iter().try_for_each(|line| write!(f, "\noverdue: {line}"))
+    }
+}
+
 /// Rules as text.
 #[derive(Serialize)]
 struct Shown {
@@ -181,7 +217,11 @@ pub fn run(args: &Args, output: &Output) -> Result<ExitCode, Failure> {
         Err(problems) => return no(output, &problems),
     };
     match &args.verb {
-        Verb::Check { .. } => output.answer(&Compiled::of(&set))?,
+        Verb::Check { .. } => {
+            let checked = Checked::of(&set, SystemClock.now());
+            output.answer(&checked)?;
+            return Ok(checked.code());
+        }
         Verb::Show { only, .. } => {
             let text = policy::show::show(&set, only.as_deref());
             output.answer(&Shown { set: Compiled::of(&set), text })?;

@@ -9,6 +9,7 @@
 //! | [`set`] | lookup by place, channel, category, sender and instant |
 //! | [`embedded`] | the packs that come with this release |
 //! | [`show`], [`sentence`] | a set as text for people |
+//! | [`review`] | what is overdue for a look at its source |
 //! | [`diff`] | what changed between two sets |
 //! | [`reload`] | reads a folder; the only file here that touches a disk |
 
@@ -18,6 +19,7 @@ pub mod diff;
 pub mod embedded;
 pub mod file;
 pub mod reload;
+pub mod review;
 pub mod sentence;
 pub mod set;
 pub mod show;

@@ -105,12 +105,12 @@ pub fn policy_hash(canonical: &[u8]) -> [u8; 32] {
 }
 
 /// The instant a civil day begins at UTC+14, where it begins first.
-fn first_instant(date: Date) -> Instant {
+pub(super) fn first_instant(date: Date) -> Instant {
     midnight_utc(date) - Span::hours(14)
 }
 
 /// The instant a civil day ends at UTC-12, where it ends last.
-fn last_instant(date: Date) -> Instant {
+pub(super) fn last_instant(date: Date) -> Instant {
     midnight_utc(date) + Span::hours(36)
 }
 
@@ -228,6 +228,10 @@ impl PolicySet {
     pub fn oldest_review(&self, now: Instant) -> Option<Instant> {
         let in_force = self.rules.iter().filter(|rule| rule.from <= now && now < rule.to);
         in_force.map(|rule| midnight_utc(self.source(rule).last_verified)).min()
+    }
+    /// The files that describe places, by folder.
+    pub(super) fn described(&self) -> impl Iterator<Item = (&String, &JurisdictionFile)> {
+        self.sources.jurisdictions.iter()
     }
     /// Every place the set knows.
     pub fn places(&self) -> &BTreeMap<Jurisdiction, Place> {

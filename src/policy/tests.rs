@@ -15,6 +15,10 @@ fn rule(id: &str, kind: &str, value: &str) -> String {
     )
 }
 
+fn at(text: &str) -> Instant {
+    Instant::parse(text).expect("RFC 3339")
+}
+
 fn problems(files: &[(&str, String)]) -> Vec<String> {
     let files = files.iter().map(|(path, text)| (*path, text.as_bytes()));
     compile(files).expect_err("there are problems").iter().map(Problem::to_string).collect()
@@ -146,7 +150,6 @@ fn a_switched_off_basis_is_still_a_basis_of_the_law() {
 fn dates_reach_round_the_earth() {
     let set = embedded::load().expect("compiles");
     let rule = set.rule("us/revocation").expect("shipped");
-    let at = |text: &str| Instant::parse(text).expect("RFC 3339");
     assert!(!rule.in_force(at("2027-01-30T09:59:59Z")) && rule.in_force(at("2027-01-30T10:00:00Z")));
     assert_eq!(set.stale(rule, at("2026-12-01T00:00:00Z")), None);
     assert_eq!(set.stale(rule, at("2029-12-01T00:00:00Z")), Some(OnStale::Warn));
@@ -167,4 +170,52 @@ fn shows_what_an_officer_asks() {
         assert!(florida.contains(wanted), "{wanted} is not in\n{florida}");
     }
     assert!(!florida.contains("us/ga"));
+}
+
+/// A set that is past its dates compiled as if it were fresh, and `policy check` said nothing.
+#[test]
+fn what_is_overdue_or_claims_too_much_is_listed() {
+    let late = rule("house/late", "segments", "[value]\nat_most = 3");
+    let far = late.replace("house/late", "house/far").replace("2027-01-01", "2028-01-03");
+    let ahead = far.replace("house/far", "house/ahead").replace("2026-01-01", "2027-01-01");
+    let ahead = ahead.replace("effective_from = \"2027-01-01\"", "effective_from = \"2026-01-01\"");
+    let over = late.replace("house/late", "house/over");
+    let over = over.replace("confidence", "effective_to = \"2026-06-30\"\nconfidence");
+    let listed = |pack: &str, now: &str| {
+        let files = [
+            ("pack.toml", pack.to_owned()),
+            ("house/late.toml", late.clone()),
+            ("house/far.toml", far.clone()),
+            ("house/ahead.toml", ahead.clone()),
+            ("house/over.toml", over.clone()),
+        ];
+        let set = compile(files.iter().map(|(path, text)| (*path, text.as_bytes()))).expect("a set");
+        let lines = super::review::reviews(&set, at(now)).into_iter();
+        lines.map(|r| (format!("{}: {}", r.file, r.remark), r.holds)).collect::<Vec<_>>()
+    };
+    let far = ("house/far.toml: review_by: 2028-01-03 is 732 days after last_verified, more than 731", false);
+    let ahead = ("house/ahead.toml: last_verified: 2027-01-01 lies in the future", false);
+    let own = |lines: &[(&str, bool)]| lines.iter().map(|(l, h)| ((*l).to_owned(), *h)).collect::<Vec<_>>();
+    assert_eq!(listed(PACK, "2026-12-31T09:59:59Z"), own(&[ahead, far]));
+    // The first day of 2027 ends last at UTC-12.
+    assert_eq!(listed(PACK, "2027-01-02T11:59:59Z"), own(&[far]));
+    let noted = "house/late.toml: review_by: 2027-01-01 has passed; verdicts it speaks in say POLICY_STALE";
+    assert_eq!(listed(PACK, "2027-01-02T12:00:00Z"), own(&[far, (noted, false)]));
+    let held =
+        "house/late.toml: review_by: 2027-01-01 has passed; messages it speaks to are held (POLICY_STALE)";
+    let holds = PACK.replace("warn", "hold");
+    assert_eq!(listed(&holds, "2027-01-02T12:00:00Z"), own(&[far, (held, true)]));
+    let later = format!("{PACK}hold_after_days = 30\n");
+    assert_eq!(listed(&later, "2027-01-02T12:00:00Z"), own(&[far, (noted, false)]));
+    assert_eq!(listed(&later, "2027-02-01T12:00:00Z"), own(&[far, (held, true)]));
+}
+
+/// None of them asks more of anybody's memory than they say.
+#[test]
+fn the_packs_of_this_release_were_looked_at() {
+    let set = embedded::load().expect("compiles");
+    assert_eq!(super::review::reviews(&set, at("2026-11-24T00:00:00Z")), []);
+    let late = super::review::reviews(&set, at("2029-01-01T00:00:00Z"));
+    assert!(late.len() > set.rules().len() / 2 && late.iter().all(|review| !review.holds), "{}", late.len());
+    assert!(late.iter().any(|review| review.file == "us/fl/jurisdiction.toml"), "places too");
 }

@@ -3,6 +3,7 @@
 mod diff;
 mod keys;
 mod provider;
+mod review;
 mod run;
 mod serve;
 mod smpp;
