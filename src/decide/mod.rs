@@ -17,6 +17,7 @@ mod cart_state;
 mod case;
 mod category;
 mod consent;
+mod consent_use;
 mod content;
 mod coupon;
 mod deadline;
@@ -69,6 +70,7 @@ const CHECKS: &[Check] = &[
     suppression::check,
     opt_out::check,
     consent::check,
+    consent_use::check,
     number::check,
     number_check::check,
     push::check,

@@ -219,6 +219,8 @@ pub struct ConsentLine {
     pub ago: Length,
     /// When it runs out, from `at` on.
     pub expires_in: Option<Length>,
+    /// When a message last left under it.
+    pub used_ago: Option<Length>,
 }
 
 /// One refusal of a situation.
@@ -491,6 +493,7 @@ impl Default for ConsentLine {
             night_ago: None,
             ago: Length(Span::days(10)),
             expires_in: None,
+            used_ago: None,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::model::{
 use super::body::{LegalHoldBody, Object};
 
 /// Shape of the rows; another number in an index means it is rebuilt from the ledger.
-pub const SCHEMA_VERSION: u32 = 9;
+pub const SCHEMA_VERSION: u32 = 10;
 
 /// Link from a keyed address to its subject; survives erasure as a suppression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -301,6 +301,10 @@ pub struct PersonFacts {
     /// The newest answer of each kind of number check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<NumberCheck>,
+    /// When a message of this program last left for this address by this channel, its own text or ours; unset: none ever did,
+    /// or the address is not the one addressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<Instant>,
 }
 
 /// What a person set for themselves.

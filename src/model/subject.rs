@@ -110,6 +110,14 @@ pub struct SentAutomatic {
     pub at: Instant,
 }
 
+/// When a message of one program last left by one channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LastUse {
+    pub program: ProgramId,
+    pub channel: Channel,
+    pub at: Instant,
+}
+
 /// An opt-in request that waits for its YES.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PendingOptIn {
@@ -154,6 +162,9 @@ pub struct Subject {
     pub last_senders: Vec<(ProgramId, SenderId)>,
     /// The number belongs to someone else now: set by a "wrong number" reply or a carrier's word.
     pub changed_at: Option<Instant>,
+    /// When a message last left, of each program and channel there is a consent for; at most as many as consents. Last, because
+    /// hashes of the record leave it out, see [`Subject::hashed_bytes`].
+    pub uses: Vec<LastUse>,
 }
 
 impl Subject {
@@ -180,6 +191,32 @@ impl Subject {
             reviews: Vec::new(),
             last_senders: Vec::new(),
             changed_at: None,
+            uses: Vec::new(),
         }
+    }
+
+    /// When a message of that program last left by that channel.
+    pub fn used_at(&self, program: &ProgramId, channel: Channel) -> Option<Instant> {
+        self.uses.iter().find(|u| u.program == *program && u.channel == channel).map(|u| u.at)
+    }
+
+    /// Notes that a message of that program left by that channel, where there is a consent it can keep alive.
+    pub fn use_consent(&mut self, program: &ProgramId, channel: Channel, at: Instant) {
+        let same = |p: &ProgramId, c: Channel| p == program && c == channel;
+        if let Some(known) = self.uses.iter_mut().find(|u| same(&u.program, u.channel)) {
+            known.at = known.at.max(at);
+        } else if self.consents.iter().any(|c| same(&c.program, c.channel)) {
+            let consents = &self.consents;
+            self.uses.retain(|u| consents.iter().any(|c| c.program == u.program && c.channel == u.channel));
+            self.uses.push(LastUse { program: program.clone(), channel, at });
+        }
+    }
+
+    /// The record as entries hash it: without [`Subject::uses`], which came later, so that entries of before still find their
+    /// hash. What a decision knew of a use stands in its own facts.
+    pub fn hashed_bytes(&self) -> Result<Vec<u8>, postcard::Error> {
+        let mut bytes = postcard::to_stdvec(self)?;
+        bytes.truncate(bytes.len() - postcard::to_stdvec(&self.uses)?.len());
+        Ok(bytes)
     }
 }

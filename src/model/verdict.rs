@@ -65,6 +65,7 @@ codes! {
     101 ConsentPending "CONSENT_PENDING" "The person has not confirmed yet.",
     102 ConsentExpired "CONSENT_EXPIRED" "The consent ran out.",
     103 ConsentRenewalDue "CONSENT_RENEWAL_DUE" "The consent carries, but ends soon unless it is renewed as the law asks.",
+    104 ConsentIdle "CONSENT_IDLE" "The consent carries, but nothing was sent under it for long: it lapses unless it is used or given anew.",
     110 OptedOut "OPTED_OUT" "The person refused messages of this kind.",
     111 Suppressed "SUPPRESSED" "The address is suppressed.",
     112 DoNotCall "DO_NOT_CALL" "A do-not-call register or list names the number.",

@@ -1,7 +1,7 @@
 //! What a rule says, in one short line for people.
 
 use super::value::{
-    About, CheckNeed, ConsentNeed, ContentDuty, CountBy, Hours, IfMissing, Kept, MarketingSigns,
+    About, CheckNeed, ConsentNeed, ConsentUse, ContentDuty, CountBy, Hours, IfMissing, Kept, MarketingSigns,
     OptOutDeadline, Place, SenderDuty, SenderName, Value, Waiver, Wording,
 };
 use crate::model::{Medium, WeekHours};
@@ -27,6 +27,7 @@ pub fn sentence(value: &Value) -> String {
         }
         Value::Consent(need) => consent(need),
         Value::Revocation(rule) => format!("an opt-out without a scope counts as {}", word(&rule.counts_as)),
+        Value::ConsentUse(need) => consent_use(need),
         Value::Automatic(limits) => {
             format!("{} within {} minutes", word(&limits.text), limits.within_minutes)
         }
@@ -125,6 +126,15 @@ fn consent(need: &ConsentNeed) -> String {
         text.push_str("; naming cart reminders");
     }
     text
+}
+
+fn consent_use(need: &ConsentUse) -> String {
+    let of = match need.bases.as_slice() {
+        [] => "a consent".to_owned(),
+        bases => list(bases),
+    };
+    let noted = need.note_days.map(|days| format!(" (noted from {days})")).unwrap_or_default();
+    format!("{of} lapses after {} days without a message{noted}", need.days)
 }
 
 fn number_check(need: &CheckNeed) -> String {

@@ -38,6 +38,8 @@ pub enum Value {
     TouchSpacing(TouchSpacing),
     /// `consent`: what kind of consent is needed.
     Consent(ConsentNeed),
+    /// `consent_use`: how long a consent carries that is not used.
+    ConsentUse(ConsentUse),
     /// `revocation`: how far an opt-out reaches whose scope nobody named.
     Revocation(Revocation),
     /// `automatic`: the limits of an automatic text.
@@ -194,6 +196,21 @@ pub struct ConsentNeed {
     /// The wording must have named cart reminders.
     #[serde(default)]
     pub names_carts: bool,
+}
+
+/// How long a consent carries that is not used: counted from the last message that left under it, or from what it rests on
+/// (the act, its confirmation, the purchase, a notice), whichever is later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentUse {
+    /// Consents on these grounds; empty: on any.
+    #[serde(default)]
+    pub bases: Vec<Basis>,
+    /// After so many days without a message it carries no longer; 1 to 3,650.
+    pub days: u32,
+    /// From so many days on every verdict notes `CONSENT_IDLE`.
+    #[serde(default)]
+    pub note_days: Option<u32>,
 }
 
 /// How far an opt-out reaches whose scope the person did not name.
@@ -360,6 +377,7 @@ impl Value {
             "cart_age" => Value::CartAge(get(value)?),
             "touch_spacing" => Value::TouchSpacing(get(value)?),
             "consent" => Value::Consent(get(value)?),
+            "consent_use" => Value::ConsentUse(get(value)?),
             "revocation" => Value::Revocation(get(value)?),
             "automatic" => Value::Automatic(get(value)?),
             "number" => Value::Number(get(value)?),
@@ -418,6 +436,10 @@ impl Value {
             Value::Wording(v) => v.problems().into_iter().for_each(|problem| check(false, problem)),
             Value::OptOutDeadline(v) => check(v.is_sound(), "hours or business_days, one of them, 1 to 366"),
             Value::Retention(v) => check((1..=36_600).contains(&v.days), "days must be 1 to 36600"),
+            Value::ConsentUse(v) => {
+                check((1..=3_650).contains(&v.days), "days must be 1 to 3650");
+                check(v.note_days.is_none_or(|n| n < v.days), "note_days must be less than days");
+            }
             Value::Revocation(v) => check(!v.sources.is_empty(), "sources is empty"),
             Value::Automatic(v) => {
                 // Two years: a consent is renewed so long after it was given.

@@ -156,6 +156,7 @@ impl Person {
             touches: self.touches.iter().cloned().collect(),
             preferences: Preferences::default(),
             checks: checked(at),
+            used_at: self.touches.back().map(|touch| touch.at),
         };
         Facts {
             brand: BrandFacts {

@@ -125,7 +125,7 @@ pub struct Explained {
 const GROUPS: [(&str, &[&str], bool); 6] = [
     ("when", &["hours", "ban"], true),
     ("how often", &["cap", "cart_cap", "cart_spacing", "cart_age", "touch_spacing"], true),
-    ("consent", &["consent", "revocation", "opt_out_deadline"], true),
+    ("consent", &["consent", "consent_use", "revocation", "opt_out_deadline"], true),
     ("text", &["content", "wording", "prohibited", "segments", "category"], true),
     ("sender and number", &["sender", "number", "number_check"], true),
     ("books and automatic texts", &["retention", "automatic"], false),

@@ -113,6 +113,7 @@ impl Situation {
         };
         PersonFacts {
             consents: vec![self.consent_facts(at)],
+            used_at: self.consent.used_ago.map(|ago| at - ago.0),
             checks: self.checks.iter().map(|line| number_check(line, at)).collect(),
             ..also(&line, 0, at)
         }

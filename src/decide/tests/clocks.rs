@@ -53,6 +53,7 @@ fn at(engine: &Engine, place: &str, zone: &str, at: Instant) -> Outcome {
             (Instant::EPOCH, Instant::EPOCH, None);
         consent.double_opt_in = crate::model::DoubleOptIn::None;
     }
+    facts.reach[0].used_at = Some(at - Span::days(1));
     for check in &mut facts.reach[0].checks {
         check.asked_at = at - Span::hours(1);
     }

@@ -234,6 +234,8 @@ pub(super) fn outcome(state: &mut State<'_>, entry: &Entry, body: &OutcomeBody) 
             message.sent_at = body.handed_over_at.or(Some(at));
             message.provider_ids = body.provider_ids.clone();
             set_touch(&mut subject, &body.message, MessageState::Sent);
+            let spec = &message.spec;
+            subject.use_consent(&spec.program, spec.channel, message.sent_at.unwrap_or(at));
             put_subject(state, subject);
             shop::cart_learns(state, &message.spec, body.state)?;
             if let Some(connection) = message.connection() {
@@ -300,6 +302,10 @@ pub(super) fn receipt(state: &mut State<'_>, entry: &Entry, body: &ReceiptBody) 
             left_after_all(state, entry, &mut subject, &message)?;
         }
         set_touch(&mut subject, id, body.state);
+        if matches!(body.state, MessageState::Sent | MessageState::Delivered) {
+            let spec = &message.spec;
+            subject.use_consent(&spec.program, spec.channel, message.sent_at.unwrap_or(at));
+        }
         put_subject(state, subject);
         shop::cart_learns(state, &message.spec, body.state)?;
     }

@@ -106,7 +106,7 @@ pub(super) fn facts_there(
         number: number_facts(&spec.to, whereabouts.number.as_ref()),
         device,
         place: whereabouts.place,
-        reach: reach_facts(cx, subject)?,
+        reach: reach_facts(cx, subject, spec)?,
         cart: match cart {
             Some(cart) => Some(cart_facts(cx, cart, spec)?),
             None => None,
@@ -192,12 +192,13 @@ fn number_facts(to: &Address, number: Option<&ParsedNumber>) -> Option<NumberFac
     })
 }
 
-fn reach_facts(cx: &mut Cx<'_>, subject: &Subject) -> Result<Vec<PersonFacts>, OpError> {
+fn reach_facts(cx: &mut Cx<'_>, subject: &Subject, spec: &MessageSpec) -> Result<Vec<PersonFacts>, OpError> {
     let suppressed = |cx: &mut Cx<'_>, address: &Address| -> Result<bool, OpError> {
         let key = cx.env.fold.address_key(address);
         Ok(cx.get::<AddressRow>(&key)?.is_some_and(|row| row.suppressed))
     };
-    let mut facts = vec![person_facts(subject, suppressed(cx, &subject.address)?)];
+    let addressed = person_facts(subject, suppressed(cx, &subject.address)?);
+    let mut facts = vec![PersonFacts { used_at: subject.used_at(&spec.program, spec.channel), ..addressed }];
     for member in cx.reach(subject)?.iter().filter(|m| m.id != subject.id) {
         facts.push(person_facts(member, suppressed(cx, &member.address)?));
     }
@@ -229,6 +230,7 @@ fn person_facts(subject: &Subject, suppressed: bool) -> PersonFacts {
         touches,
         preferences: subject.preferences.clone(),
         checks: subject.checks.clone(),
+        used_at: None,
     }
 }
 
@@ -273,7 +275,7 @@ pub fn state_hashes(cx: &mut Cx<'_>, subject: &Subject) -> Result<Vec<StateHash>
 /// Hash of one member's record, and of the installation behind it where it is one.
 pub fn state_hash(cx: &mut Cx<'_>, member: &Subject) -> Result<[u8; 32], OpError> {
     let bytes = |e: postcard::Error| OpError::Fatal(e.to_string());
-    let mut hash = Sha256::new().chain_update(postcard::to_stdvec(member).map_err(bytes)?);
+    let mut hash = Sha256::new().chain_update(member.hashed_bytes().map_err(bytes)?);
     // Numbers have none: not worth a lookup.
     if matches!(member.address, Address::Device { .. })
         && let Some(row) = cx.device(&member.id)?

@@ -5,6 +5,7 @@ mod contact;
 mod ends;
 mod erased;
 mod herd;
+mod idle;
 mod prepared;
 pub mod push;
 mod routes;
