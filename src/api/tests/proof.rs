@@ -93,7 +93,7 @@ async fn a_person_is_restricted_held_and_erased() {
     let restricted = erase(&shop, "writer", wire::EraseMode::Restrict).await.expect("restricted");
     assert_eq!(restricted.state(), wire::EraseState::Restricted);
     assert!(restricted.erase_after.is_some());
-    assert!(restricted.grounds.iter().any(|g| g.code == "RETENTION" && g.rule == "retention/us"));
+    assert!(restricted.grounds.iter().any(|g| g.code == "RETENTION" && g.rule == "us/retention"));
     let hidden = consents.get_subject(by("writer", about())).await.expect_err("closed to normal reads");
     assert_eq!(hidden.code(), Code::NotFound);
     assert!(consents.get_subject(by("auditor", about())).await.is_ok());

@@ -41,9 +41,7 @@ impl Op for Restrict {
         for person in people {
             match cx.get::<RestrictedRow>(&keys::restricted(&person.id))? {
                 Some(row) => {
-                    let number = cx.number(&person.address);
-                    let ground =
-                        retention::ground(retention::class_of(number.as_ref(), &person.hints), row.since);
+                    let ground = kept(cx, &person, row.since);
                     answer.keep(Ground { until: Some(row.erase_after), ..ground });
                 }
                 None => fresh.push(person),
@@ -73,10 +71,9 @@ impl Restrict {
         let ids: Vec<SubjectId> = people.iter().map(|p| p.id).collect();
         stop_all(cx, &ids, &self.reason, &self.actor)?;
         for person in people {
-            let number = cx.number(&person.address);
             // Proof is needed for as long after the last message as after the request, whichever is later.
             let last = person.touches.iter().map(|touch| touch.at).fold(cx.now, Instant::max);
-            let ground = retention::ground(retention::class_of(number.as_ref(), &person.hints), last);
+            let ground = kept(cx, person, last);
             let erase_after = ground.until.unwrap_or(last);
             answer.keep(ground.clone());
             let body = RestrictionBody {
@@ -90,6 +87,14 @@ impl Restrict {
         }
         Ok(())
     }
+}
+
+/// Why proof about a person stays, by the policy set in force.
+fn kept(cx: &Cx<'_>, person: &Subject, from: Instant) -> Ground {
+    let policy = cx.policies.engine.policy();
+    let number = cx.number(&person.address);
+    let period = retention::period(policy, number.as_ref(), &person.hints, cx.now);
+    retention::ground(policy, period, from)
 }
 
 impl Restricted {

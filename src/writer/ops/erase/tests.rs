@@ -143,7 +143,7 @@ fn a_restriction_opts_out_at_once_and_says_until_when() {
     };
     let first = writer.run(op()).expect("restricted");
     assert!(first.erase_after >= crate::clock::Clock::now(&writer.clock) + Span::days(1_827), "{first:?}");
-    assert!(first.grounds.iter().any(|g| g.rule == "retention/us" && g.citation.contains("310.5")));
+    assert!(first.grounds.iter().any(|g| g.rule == "us/retention" && g.citation.contains("310.5")));
     let id = subject(&writer, &address(1));
     let row = writer.look(|s| s.get::<Subject>(&keys::subject(&id))).expect("read").expect("there");
     assert!(row.opt_outs.iter().any(|o| o.scope == OptOutScope::All && o.lifted_at.is_none()));
