@@ -257,10 +257,17 @@ fn weighed_against(read: Judged, words: &Words, text: &str) -> Reading {
 
 /// What a reply weighs: as a whole, or the sentence of it that weighs most.
 fn weight_of(words: &Words, text: &str) -> Option<i32> {
-    let sentences = text.rsplit(['.', '!', '?', '\n', ';', '…', '。', '！', '？', '।', '؟', '۔']);
-    let sentences = sentences.filter(|part| part.len() < text.len()).take(SENTENCES_MAX);
-    let heaviest = sentences.filter_map(|part| weight_of_words(&Words::of(part), part)).max();
-    weight_of_words(words, text).max(heaviest)
+    let ends = ['.', '!', '?', '\n', ';', '…', '。', '！', '？', '।', '؟', '۔'];
+    let is_said = |part: &&str| part.contains(char::is_alphanumeric);
+    let mut sentences = text.rsplit(ends).filter(is_said).take(SENTENCES_MAX).peekable();
+    let whole = weight_of_words(words, text);
+    // A single sentence is the whole.
+    let Some(last) = sentences.next() else { return whole };
+    if sentences.peek().is_none() {
+        return whole;
+    }
+    let apart = std::iter::once(last).chain(sentences);
+    whole.max(apart.filter_map(|part| weight_of_words(&Words::of(part), part)).max())
 }
 
 fn weight_of_words(words: &Words, text: &str) -> Option<i32> {

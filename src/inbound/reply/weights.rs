@@ -19,8 +19,9 @@ const WORDS_MAX: usize = 400;
 /// The weight of every piece that was worth one.
 #[derive(Debug)]
 pub(super) struct Weights {
-    /// Hashes of pieces with their weights, at the first free place from where the hash points; 0 is free. Twice the room needed.
-    places: Box<[(u64, i32)]>,
+    /// Half of each piece's hash with its weight, at the first free place from where the other half points; 0 is free. Twice
+    /// the room needed.
+    places: Box<[(u32, i32)]>,
     /// What a reply without a known piece weighs.
     bias: i32,
 }
@@ -46,16 +47,16 @@ impl Weights {
             if weights.places[place].0 != 0 {
                 return Err(format!("{piece:?} stands twice, or hashes as another piece"));
             }
-            weights.places[place] = (hash(piece), weight);
+            weights.places[place] = (half(hash(piece)), weight);
         }
         Ok(weights)
     }
 
     /// Where a hash stands, or where it would.
     fn place(&self, hash: u64) -> usize {
-        let mask = self.places.len() - 1;
-        let mut place = (hash ^ (hash >> 32)) as usize & mask;
-        while self.places[place].0 != hash && self.places[place].0 != 0 {
+        let (mask, half) = (self.places.len() - 1, half(hash));
+        let mut place = hash as usize & mask;
+        while self.places[place].0 != half && self.places[place].0 != 0 {
             place = (place + 1) & mask;
         }
         place
@@ -119,29 +120,12 @@ impl<'a> Pieces<'a> {
                 }
             }
         }
+        let mut letters = Vec::new();
         for word in &self.words {
-            self.letters(word, &mut piece);
+            in_letters(word, &mut letters, &mut piece);
         }
         if self.asks {
             piece(hash("?"), &|| "?".to_owned());
-        }
-    }
-
-    fn letters(&self, word: &str, piece: &mut impl FnMut(u64, &dyn Fn() -> String)) {
-        // A character of an unspaced script is a word already.
-        if word.chars().nth(1).is_none() {
-            return;
-        }
-        let bounded = format!("_{word}_");
-        let ends: Vec<usize> = bounded.char_indices().map(|(at, _)| at).chain([bounded.len()]).collect();
-        for first in 0..ends.len() - 1 {
-            let mut hash = extended(START, b"~");
-            for (letters, last) in (first + 1..ends.len()).take(*LETTERS.end()).enumerate() {
-                hash = extended(hash, &bounded.as_bytes()[ends[last - 1]..ends[last]]);
-                if LETTERS.contains(&(letters + 1)) {
-                    piece(hash, &|| format!("~{}", &bounded[ends[first]..ends[last]]));
-                }
-            }
         }
     }
 
@@ -153,12 +137,37 @@ impl<'a> Pieces<'a> {
     }
 }
 
+/// Rows of letters inside a word; `letters` is room used again for each.
+fn in_letters(word: &str, letters: &mut Vec<char>, piece: &mut impl FnMut(u64, &dyn Fn() -> String)) {
+    // A character of an unspaced script is a word already.
+    if word.chars().nth(1).is_none() {
+        return;
+    }
+    letters.clear();
+    letters.extend(std::iter::once('_').chain(word.chars()).chain(std::iter::once('_')));
+    for first in 0..letters.len() {
+        let row = &letters[first..letters.len().min(first + LETTERS.end())];
+        let mut hash = extended(START, b"~");
+        for (at, letter) in row.iter().enumerate() {
+            hash = extended(hash, letter.encode_utf8(&mut [0; 4]).as_bytes());
+            if LETTERS.contains(&(at + 1)) {
+                piece(hash, &|| std::iter::once(&'~').chain(&row[..=at]).collect());
+            }
+        }
+    }
+}
+
 /// Where the 64-bit FNV-1a hash begins; it is made for short strings and can be carried on letter by letter. Source:
 /// RFC 9923.
 const START: u64 = 0xcbf2_9ce4_8422_2325;
 
 fn extended(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The upper half, which says what stands at a place; never 0.
+fn half(hash: u64) -> u32 {
+    (hash >> 32) as u32 | 1
 }
 
 fn hash(piece: &str) -> u64 {
