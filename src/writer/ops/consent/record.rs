@@ -38,7 +38,7 @@ pub struct RecordOptIn {
     pub hints: Vec<LocationHint>,
     /// `disclosure_sha256` is filled in here.
     pub evidence: Evidence,
-    /// The separate consent to messages at night, beside one to the day: see [`super::night`].
+    /// The separate consent to messages at night, beside one to the day: see `night.rs`.
     pub night_only: bool,
     pub idempotency: Idempotency,
     pub actor: String,
