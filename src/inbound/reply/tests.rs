@@ -15,15 +15,15 @@ macro_rules! corpus_of {
 const CORPUS: [(&str, &str); 17] =
     corpus_of!("ar" "de" "en" "es" "fr" "he" "hi" "it" "ja" "ko" "nl" "pl" "pt" "ru" "sv" "tr" "zh");
 
-/// Guards what docs/replies.md reports: English 99 %, elsewhere 97 % over the whole corpus, false opt-outs 1 %.
+/// Guards what docs/replies.md reports of the development texts: English 99 %, elsewhere 97 %, false opt-outs 1 %. What is held
+/// out is reported there and guarded by nothing: a score at first sight is what it is.
 #[test]
 fn the_corpus_is_read_as_its_writers_meant_it() {
     let mut failed = Vec::new();
     let mut total = corpus::Score::default();
     for (language, file) in CORPUS {
         let (scores, misses) = corpus::score(language, &corpus::parse(file).expect("a good file"));
-        let mut all = corpus::Score::default();
-        scores.values().for_each(|score| all.join(score));
+        let all = scores.get("dev").cloned().expect("development texts");
         let least = if language == "en" { 0.99 } else { 0.97 };
         if all.recall() < least || all.false_rate() > 0.015 {
             failed.push(format!("{language}: recall {:.4}, false {:.4}", all.recall(), all.false_rate()));
